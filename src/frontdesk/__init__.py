@@ -1,0 +1,1 @@
+"""Frontdesk: a multi-tenant WhatsApp support desk."""

@@ -1,0 +1,1 @@
+"""Ground without business words: database, due work, events, errors, settings, HTTP, crypto, text."""

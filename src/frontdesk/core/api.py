@@ -1,0 +1,324 @@
+"""What every route shares: who asks, the tenant's transaction, problem+json, pages, versions.
+
+Each operation under `/api/v1` declares who may call it by taking one of `Staff`, `AdminOnly` or
+`Public`; a route without is a failure of the build (`tests/test_architecture.py`).
+"""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+import structlog
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from frontdesk.core.db import Session
+from frontdesk.core.errors import (
+    Forbidden,
+    FrontdeskError,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+from frontdesk.core.json import dumps_bytes, loads
+from frontdesk.core.resources import Resources
+
+log = structlog.get_logger(__name__)
+
+
+class Role(StrEnum):
+    """What a user may do in a tenant; SUPER_ADMIN is platform-wide and not a membership."""
+
+    ADMIN = "ADMIN"
+    HUMAN_AGENT = "HUMAN_AGENT"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks, in which tenant, as what."""
+
+    user_id: UUID
+    tenant_id: UUID
+    role: Role
+    session_id: UUID
+    request_id: str
+
+
+# Set by the composition root: tells who a request is from, or raises `Unauthenticated`.
+Authenticate = Callable[[Request], Awaitable[Principal]]
+
+
+class Schema(BaseModel):
+    """A body that clients send: what it does not declare is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PublicSchema(BaseModel):
+    """A body that we answer with: built from a table row, holding only what it declares."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+def resources_of(request: Request) -> Resources:
+    """The process's open resources."""
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+async def _signed_in(request: Request) -> Principal:
+    authenticate: Authenticate = request.app.state.authenticate
+    principal = await authenticate(request)
+    structlog.contextvars.bind_contextvars(
+        tenant_id=str(principal.tenant_id), user_id=str(principal.user_id)
+    )
+    return principal
+
+
+class Allow:
+    """A dependency that lets in the given roles; a route's declaration of who may call it."""
+
+    def __init__(self, *roles: Role) -> None:
+        self.roles = roles
+
+    async def __call__(
+        self, principal: Annotated[Principal, Depends(_signed_in)], request: Request
+    ) -> Principal:
+        """The caller, or `Forbidden`; over the caller's rate limit, `RateLimited`."""
+        if principal.role not in self.roles:
+            raise Forbidden(f"This needs the role {' or '.join(self.roles)}.")
+        per_minute = resources_of(request).settings.limits.requests_per_minute
+        wait = await resources_of(request).limiter.wait_seconds(
+            f"{principal.tenant_id}:user:{principal.user_id}",
+            per_second=per_minute / 60,
+            burst=per_minute / 4,
+        )
+        if wait:
+            raise RateLimited(retry_after_seconds=wait)
+        return principal
+
+
+async def _anyone() -> None:
+    """Says on purpose that a route needs no sign-in."""
+
+
+Staff = Annotated[Principal, Depends(Allow(Role.ADMIN, Role.HUMAN_AGENT))]
+AdminOnly = Annotated[Principal, Depends(Allow(Role.ADMIN))]
+PUBLIC = Depends(_anyone)
+
+
+async def _open_transaction(
+    principal: Annotated[Principal, Depends(_signed_in)],
+    resources: Annotated[Resources, Depends(resources_of)],
+) -> AsyncIterator[Session]:
+    async with resources.db.transaction(principal.tenant_id) as session:
+        yield session
+
+
+# scope="function": the commit comes before the answer, so a failed commit is not told as a success.
+TenantSession = Annotated[Session, Depends(_open_transaction, scope="function")]
+ResourcesDep = Annotated[Resources, Depends(resources_of)]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+Now = Annotated[datetime, Depends(_now)]
+Limit = Annotated[int, Query(ge=1, le=100, description="Items on a page.")]
+Cursor = Annotated[
+    str | None, Query(max_length=500, description="`next_cursor` of the page before.")
+]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=100, description='The `ETag` you read, e.g. `"3"`.'),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Your own key for this request: the same key again gives the same message.",
+    ),
+]
+
+
+def encode_cursor(*values: Any) -> str:
+    """An opaque cursor that holds these values."""
+    return base64.urlsafe_b64encode(dumps_bytes(values)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, length: int) -> list[Any] | None:
+    """The values of a cursor of ours; None without one.
+
+    Raises:
+        Invalid: it is not a cursor that we gave out for this list.
+    """
+    if cursor is None:
+        return None
+    try:
+        values = loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        raise Invalid("The cursor is not one of ours.") from None
+    if not isinstance(values, list) or len(values) != length:
+        raise Invalid("The cursor belongs to another list.")
+    return values
+
+
+def cursor_time(value: Any) -> datetime:
+    """A time out of a cursor; raises `Invalid` when it is none."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise Invalid("The cursor is not one of ours.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def cursor_uuid(value: Any) -> UUID:
+    """An id out of a cursor; raises `Invalid` when it is none."""
+    try:
+        return UUID(value)
+    except (TypeError, ValueError, AttributeError):
+        raise Invalid("The cursor is not one of ours.") from None
+
+
+def check_version(if_match: str | None, version: int) -> None:
+    """Compare `If-Match` with the present version.
+
+    Raises:
+        PreconditionRequired: the caller did not say which version it changes.
+        PreconditionFailed: it has changed since.
+    """
+    if if_match is None:
+        raise PreconditionRequired("Send If-Match with the ETag you read.")
+    if if_match.strip().removeprefix("W/").strip('"') not in (str(version), "*"):
+        raise PreconditionFailed(f"The present version is {version}.", version=version)
+
+
+def set_etag(response: Response, version: int) -> None:
+    """Give the answer the version as its ETag."""
+    response.headers["ETag"] = f'"{version}"'
+
+
+class Problem(BaseModel):
+    """What every error looks like (RFC 9457): `code` is stable, `detail` is for people."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+def problems(*kinds: type[FrontdeskError]) -> dict[int | str, dict[str, Any]]:
+    """The errors of an operation, as OpenAPI's `responses`; 401, 422 and 429 come with any."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    always: list[type[FrontdeskError]] = [Unauthenticated, Invalid, RateLimited, Unavailable]
+    for kind in [*kinds, *always]:
+        entry = by_status.setdefault(
+            kind.status,
+            {
+                "model": Problem,
+                "description": "",
+                "content": {"application/problem+json": {"examples": {}}},
+            },
+        )
+        entry["description"] = "; ".join(filter(None, [entry["description"], kind.title]))
+        entry["content"]["application/problem+json"]["examples"][kind.code] = {
+            "summary": kind.title,
+            "value": Problem(
+                title=kind.title,
+                status=kind.status,
+                detail=kind.title + ".",
+                code=kind.code,
+                request_id="0192f0aa7c0e7c31b6a1d6a0c3c1e001",
+            ).model_dump(),
+        }
+    return by_status
+
+
+def problem_response(error: FrontdeskError, request_id: str) -> Response:
+    """The error as problem+json."""
+    body = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "code": error.code,
+        "request_id": request_id,
+        **error.details,
+    }
+    headers = {"X-Request-ID": request_id}
+    retry_after = getattr(error, "retry_after_seconds", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(retry_after)))
+    return Response(dumps_bytes(body), error.status, headers, media_type="application/problem+json")
+
+
+def request_id_of(request: Request) -> str:
+    """The id of this request, as the middleware accepted or made it."""
+    return str(request.scope.get("frontdesk.request_id", ""))
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Render every error as problem+json; what we did not expect says nothing but its request id."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, FrontdeskError)
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.warning("request_failed", code=error.code, error=str(error))
+        return problem_response(error, request_id_of(request))
+
+    async def malformed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        fields = [
+            {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
+            for item in error.errors()
+        ]
+        detail = "; ".join(f"{item['field']}: {item['message']}" for item in fields[:5])
+        return problem_response(Invalid(detail, errors=fields), request_id_of(request))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, StarletteHTTPException)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return problem_response(NotFound(), request_id_of(request))
+        status = HTTPStatus(error.status_code)
+
+        class HttpError(FrontdeskError):
+            code, title = status.name.lower(), status.phrase
+
+        HttpError.status = status.value
+        return problem_response(HttpError(), request_id_of(request))
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("request_crashed", exc_info=error)
+        return problem_response(FrontdeskError(), request_id_of(request))
+
+    app.add_exception_handler(FrontdeskError, ours)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(StarletteHTTPException, http)
+    app.add_exception_handler(Exception, unexpected)

@@ -1,0 +1,254 @@
+"""Postgres: the two doors to a tenant's data, and the one that sees all tenants.
+
+`transaction(tenant_id)` opens an ORM session for the REST API; `hot(tenant_id)` opens the same
+unit of work on a bare asyncpg connection, for the message path, where the ORM would be most of the
+CPU. Both bind the tenant for row-level security, commit on success, roll back on error, and ring
+what became due after the commit. `system()` bypasses row-level security and is only for routing
+and sweeps (`tests/test_architecture.py` lists who may use it).
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
+
+import asyncpg
+import orjson
+import sqlalchemy as sa
+from asyncpg.pool import PoolConnectionProxy
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from frontdesk.core import ids
+from frontdesk.core.errors import Unavailable
+from frontdesk.core.events import Subscriptions
+from frontdesk.core.settings import DatabaseSettings
+
+# A string, because asyncpg's classes take their parameter only in its stubs.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+_BIND_TENANT = "SELECT set_config('app.tenant_id', $1, true)"
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.DiskFullError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+)
+_BUSY = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
+_CLASHED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+class Bell(Protocol):
+    """Tells workers that a row is due. Losing a ring loses nothing: the sweep finds the row."""
+
+    def ring(self, kind: str, tenant_id: UUID, row_id: UUID, after_seconds: float = 0) -> None:
+        """Wake a worker for this row, now or after a while; returns at once and never raises."""
+
+
+class Transaction:
+    """One unit of work of one tenant. `sql` is its connection; statements on it are part of it."""
+
+    db: "Database"
+    tenant_id: UUID
+    sql: Connection
+
+    def _open(self, db: "Database", tenant_id: UUID) -> None:
+        self.db = db
+        self.tenant_id = tenant_id
+        self._before_commit: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._after_commit: list[Callable[[], None]] = []
+
+    def before_commit(self, name: str, act: Callable[[], Awaitable[None]]) -> None:
+        """Run `act` once, last in this transaction; the first `act` given under a name is kept."""
+        self._before_commit.setdefault(name, act)
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Run `act` once the commit has succeeded; it must be quick and not raise."""
+        self._after_commit.append(act)
+
+    def ring(self, kind: str, row_id: UUID, after_seconds: float = 0) -> None:
+        """After the commit, tell the workers that this row is due."""
+        tenant_id = self.tenant_id
+        self.after_commit(lambda: self.db.bell.ring(kind, tenant_id, row_id, after_seconds))
+
+    async def _run_before_commit(self) -> None:
+        for act in self._before_commit.values():
+            await act()
+
+    def _run_after_commit(self) -> None:
+        for act in self._after_commit:
+            act()
+
+
+class Session(Transaction, AsyncSession):
+    """A transaction with the ORM on top; `session.sql` is the connection beneath it."""
+
+
+class _SilentBell:
+    def ring(self, kind: str, tenant_id: UUID, row_id: UUID, after_seconds: float = 0) -> None:
+        """Nobody listens: a command that has no Redis leaves the row to the sweep."""
+
+
+class Database:
+    """The connection pools of one process. Open it in the process's lifespan, not lazily."""
+
+    def __init__(self, settings: DatabaseSettings, subscriptions: Subscriptions) -> None:
+        self.settings = settings
+        self.subscriptions = subscriptions
+        self.bell: Bell = _SilentBell()
+        self._engine: AsyncEngine
+        self._hot: asyncpg.Pool[asyncpg.Record]
+        self._system: asyncpg.Pool[asyncpg.Record]
+
+    async def open(self) -> None:
+        """Make the pools. They connect on first use, so a database that is down delays, not fails."""
+        self._engine = create_async_engine(
+            urlunsplit(urlsplit(self.settings.app_dsn)._replace(scheme="postgresql+asyncpg")),
+            pool_size=self.settings.pool_size,
+            max_overflow=0,
+            pool_timeout=self.settings.pool_timeout_seconds,
+            pool_pre_ping=True,
+            json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={"server_settings": self._server_settings()},
+        )
+        self._hot = await self._pool(self.settings.app_dsn)
+        self._system = await self._pool(self.settings.system_dsn)
+
+    async def close(self) -> None:
+        """Close the pools, ending what still runs on them."""
+        await self._engine.dispose()
+        for pool in (self._hot, self._system):
+            pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: UUID) -> AsyncIterator[Session]:
+        """A unit of work with the ORM; the way in for everything that is not the message path.
+
+        Raises:
+            Unavailable: no connection in time, the database is down, or a statement timed out.
+        """
+        session = Session(self._engine, expire_on_commit=False, autoflush=True)
+        session._open(self, tenant_id)
+        with _translated():
+            async with session:
+                # The first statement opens the transaction; the setting ends with it.
+                await session.execute(
+                    sa.text("SELECT set_config('app.tenant_id', :tenant_id, true)"),
+                    {"tenant_id": str(tenant_id)},
+                )
+                raw = await (await session.connection()).get_raw_connection()
+                driver = raw.driver_connection
+                assert driver is not None
+                session.sql = driver
+                yield session
+                await session.flush()
+                await session._run_before_commit()
+                await session.commit()
+        session._run_after_commit()
+
+    @asynccontextmanager
+    async def hot(self, tenant_id: UUID) -> AsyncIterator[Transaction]:
+        """The same unit of work without the ORM, for the message path.
+
+        Raises:
+            Unavailable: no connection in time, the database is down, or a statement timed out.
+        """
+        tx = Transaction()
+        tx._open(self, tenant_id)
+        with _translated():
+            async with (
+                self._hot.acquire(timeout=self.settings.pool_timeout_seconds) as connection,
+                connection.transaction(),
+            ):
+                await connection.execute(_BIND_TENANT, str(tenant_id))
+                tx.sql = connection
+                yield tx
+                await tx._run_before_commit()
+        tx._run_after_commit()
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Connection]:
+        """A connection that sees all tenants, outside any transaction: routing and sweeps only.
+
+        Raises:
+            Unavailable: no connection in time, the database is down, or a statement timed out.
+        """
+        with _translated():
+            async with self._system.acquire(
+                timeout=self.settings.pool_timeout_seconds
+            ) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def system_transaction(self) -> AsyncIterator[Transaction]:
+        """A unit of work that sees all tenants, for what has none (users, sign-in, new tenants).
+
+        Raises:
+            Unavailable: no connection in time, the database is down, or a statement timed out.
+        """
+        tx = Transaction()
+        tx._open(self, ids.NIL)
+        async with self.system() as connection, connection.transaction():
+            tx.sql = connection
+            yield tx
+            await tx._run_before_commit()
+        tx._run_after_commit()
+
+    async def _pool(self, dsn: str) -> "asyncpg.Pool[asyncpg.Record]":
+        pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            max_size=self.settings.pool_size,
+            max_inactive_connection_lifetime=300,
+            # The default reset is a query on every release; a transaction here always ends with
+            # its block, so only one left open by a cancellation needs ending.
+            reset=_end_open_transaction,
+            server_settings=self._server_settings(),
+            timeout=self.settings.pool_timeout_seconds,
+        )
+        await pool
+        return pool
+
+    def _server_settings(self) -> dict[str, str]:
+        return {
+            "application_name": "frontdesk",
+            "statement_timeout": f"{int(self.settings.statement_timeout_seconds * 1000)}",
+            "lock_timeout": "5000",
+            "idle_in_transaction_session_timeout": "30000",
+        }
+
+
+async def _end_open_transaction(connection: Connection) -> None:
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+
+
+class _translated:  # noqa: N801  # Reads as a word at its use: `with _translated():`.
+    """Turns the driver's ways of saying "not now" into `Unavailable`."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        cause: Any = error
+        if isinstance(error, DBAPIError):
+            # SQLAlchemy's adapter wraps the driver's error twice.
+            cause = getattr(error.orig, "__cause__", None) or error.orig
+        if isinstance(error, PoolTimeout | InterfaceError) or isinstance(cause, _GONE):
+            raise Unavailable("The database can't be reached.", retry_after_seconds=2) from error
+        if isinstance(cause, _BUSY):
+            raise Unavailable("The database took too long.", retry_after_seconds=5) from error
+        if isinstance(cause, _CLASHED):
+            raise Unavailable("Another change got in the way.", retry_after_seconds=0) from error

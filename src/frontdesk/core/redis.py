@@ -1,0 +1,67 @@
+"""Redis: one way to make a client, and one way to listen. Nothing here is the record of anything."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from arq import ArqRedis
+from redis.asyncio import BlockingConnectionPool, SSLConnection
+from redis.asyncio.connection import Connection as RedisConnection
+from redis.exceptions import RedisError
+
+from frontdesk.core.json import dumps_bytes, loads
+from frontdesk.core.settings import RedisSettings
+
+log = structlog.get_logger(__name__)
+
+# What a Redis that is down, frozen or gone raises; nothing of ours may fail because of it.
+REDIS_DOWN = (RedisError, OSError, TimeoutError)
+
+
+def connect(settings: RedisSettings, *, max_connections: int = 50) -> ArqRedis:
+    """A client with timeouts on every socket, which speaks JSON to arq. Connects on first use."""
+    parts = urlsplit(settings.url.get_secret_value())
+    pool = BlockingConnectionPool(
+        connection_class=SSLConnection if parts.scheme == "rediss" else RedisConnection,
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or 6379,
+        db=int(parts.path.strip("/") or 0),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        max_connections=max_connections,
+        timeout=max(1, round(settings.socket_timeout_seconds)),
+        socket_timeout=settings.socket_timeout_seconds,
+        socket_connect_timeout=settings.socket_timeout_seconds,
+        health_check_interval=15,
+    )
+    return ArqRedis(
+        pool,
+        job_serializer=dumps_bytes,
+        job_deserializer=loads,
+        expires_extra_ms=60_000,
+    )
+
+
+async def listen(redis: ArqRedis, channel: str, *, idle_seconds: float = 1) -> AsyncIterator[bytes]:
+    """Messages of a pub/sub channel, for ever; `b""` after (re)connecting and when it was idle.
+
+    Pub/sub loses messages while the connection is down, so the empty message says "look for
+    yourself". A Redis that is down is tried again each second.
+    """
+    while True:
+        pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        try:
+            await pubsub.subscribe(channel)
+            yield b""
+            while True:
+                message = await pubsub.get_message(timeout=idle_seconds)
+                yield message["data"] if message else b""
+        except REDIS_DOWN as error:
+            log.warning("redis_listen_failed", channel=channel, error=type(error).__name__)
+            yield b""
+            await asyncio.sleep(1)
+        finally:
+            with suppress(*REDIS_DOWN):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped.

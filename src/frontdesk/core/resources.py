@@ -1,0 +1,72 @@
+"""What a process holds open: made once in its lifespan, passed to everything that needs it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+from arq import ArqRedis
+
+from frontdesk.core import redis as redis_client
+from frontdesk.core.crypto import Sealer
+from frontdesk.core.db import Database
+from frontdesk.core.events import Subscriptions
+from frontdesk.core.http import open_client
+from frontdesk.core.limits import RateLimiter
+from frontdesk.core.metrics import Metrics
+from frontdesk.core.settings import Settings
+from frontdesk.core.work import RedisBell
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The open connections and settings of one process."""
+
+    settings: Settings
+    db: Database
+    redis: ArqRedis
+    http: httpx.AsyncClient
+    sealer: Sealer
+    limiter: RateLimiter
+    metrics: Metrics
+    # One object per context that keeps something for the life of the process (caches, pacers, a
+    # hub), made by the context itself on first use, under its own type.
+    _kept: dict[Any, Any] = field(default_factory=dict)
+
+    def keep(self, kind: Callable[["Resources"], T]) -> T:
+        """The one `kind` of this process: made from these resources when first asked for."""
+        if kind not in self._kept:
+            self._kept[kind] = kind(self)
+        kept: T = self._kept[kind]
+        return kept
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, subscriptions: Subscriptions
+) -> AsyncIterator[Resources]:
+    """Open everything a process needs and close it at the end; nothing is contacted yet."""
+    db = Database(settings.database, subscriptions)
+    await db.open()
+    redis = redis_client.connect(settings.redis)
+    bell = RedisBell(redis)
+    db.bell = bell
+    http = open_client()
+    try:
+        yield Resources(
+            settings=settings,
+            db=db,
+            redis=redis,
+            http=http,
+            sealer=Sealer(settings.security),
+            limiter=RateLimiter(redis),
+            metrics=Metrics(),
+        )
+    finally:
+        await bell.aclose()
+        await http.aclose()
+        await redis.aclose()
+        await db.close()

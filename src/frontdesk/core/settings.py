@@ -1,0 +1,382 @@
+"""Every variable Frontdesk reads, on one page: `WHATSAPP__API_BASE` is `settings.whatsapp.api_base`.
+
+`docs/configuration.md` is generated from this file. Secrets have no default; all that is missing
+is reported at once when a process starts.
+"""
+
+import base64
+import binascii
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+APP_ROLE, SYSTEM_ROLE, MIGRATOR_ROLE = "frontdesk_app", "frontdesk_system", "frontdesk_migrator"
+MIN_SECRET_BYTES = 32
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong; the message lists all of them, a line each."""
+
+
+class _Section(BaseModel, extra="forbid", hide_input_in_errors=True):
+    pass
+
+
+class DatabaseSettings(_Section):
+    url: SecretStr = Field(
+        description="Postgres 16 or later, as the application's role (no superuser, no BYPASSRLS): "
+        "`postgresql://frontdesk_app:PASSWORD@HOST:5432/frontdesk`."
+    )
+    system_url: SecretStr | None = Field(
+        None,
+        description="The same database as the role `frontdesk_system`, which routes and sweeps. "
+        "Default: `DATABASE__URL` with that user name.",
+    )
+    migrator_url: SecretStr | None = Field(
+        None,
+        description="The same database as the role that owns the tables; only `frontdesk migrate` "
+        "uses it. Default: `DATABASE__URL` with the user name `frontdesk_migrator`.",
+    )
+    admin_url: SecretStr | None = Field(
+        None,
+        description="A role that may create roles, databases and extensions; only `frontdesk "
+        "migrate` uses it, on a new server. Without it the SQL to run is printed instead.",
+    )
+    pool_size: int = Field(
+        10, ge=1, le=200, description="Connections per pool; a process has up to three pools."
+    )
+    pool_timeout_seconds: float = Field(
+        5, gt=0, description="How long a request waits for a connection before it gets 503."
+    )
+    statement_timeout_seconds: float = Field(
+        15, gt=0, description="Postgres ends any statement of ours that runs longer."
+    )
+
+    @cached_property
+    def app_dsn(self) -> str:
+        """`DATABASE__URL` as given."""
+        return self.url.get_secret_value()
+
+    @cached_property
+    def system_dsn(self) -> str:
+        """Where `db.system()` connects."""
+        return self._dsn(self.system_url, SYSTEM_ROLE)
+
+    @cached_property
+    def migrator_dsn(self) -> str:
+        """Where migrations connect."""
+        return self._dsn(self.migrator_url, MIGRATOR_ROLE)
+
+    def _dsn(self, given: SecretStr | None, role: str) -> str:
+        return given.get_secret_value() if given else with_user(self.app_dsn, role)
+
+
+class RedisSettings(_Section):
+    url: SecretStr = Field(
+        description="Redis 7 or Valkey 8, `redis://:PASSWORD@HOST:6379/0` or `rediss://…`; set "
+        "`maxmemory-policy noeviction`."
+    )
+    socket_timeout_seconds: float = Field(
+        2, gt=0, description="A Redis that does not answer for this long counts as down."
+    )
+
+
+class WebSettings(_Section):
+    host: str = Field("127.0.0.1", description="Address `frontdesk web` listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port `frontdesk web` listens on.")
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="How browsers reach this deployment; unsafe requests must come from it.",
+    )
+    insecure_cookies: bool = Field(
+        False,
+        description="Allow sign-in over plain http (development only): the cookie loses `Secure`.",
+    )
+    docs: bool = Field(False, description="Serve the interactive API docs at `/docs`.")
+    graceful_shutdown_seconds: int = Field(
+        10, ge=1, description="How long open requests and streams may take to end on SIGTERM."
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Comma-separated addresses whose `X-Forwarded-For` is believed."
+    )
+    max_connections: int = Field(
+        10_000, ge=10, description="Open connections a web process takes before it answers 503."
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for `/metrics`; without one only loopback may read it."
+    )
+
+
+class SecuritySettings(_Section):
+    session_secret: SecretStr = Field(
+        description="Signs the session cookie (HS256); at least 32 bytes, e.g. `openssl rand -hex "
+        "32`."
+    )
+    encryption_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
+        description="Keys that seal stored secrets, `id:base64-of-32-bytes`, comma-separated; the "
+        "first one seals, all of them open."
+    )
+    access_minutes: int = Field(
+        15, ge=1, le=15, description="How long a session cookie is good before it is renewed."
+    )
+    session_days: int = Field(30, ge=1, description="How long a sign-in lasts when it is used.")
+
+    @field_validator("session_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"must be at least {MIN_SECRET_BYTES} bytes long")
+        return value
+
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _parse_keys(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        keys: dict[str, SecretStr] = {}
+        for part in filter(None, (item.strip() for item in value.split(","))):
+            key_id, _, encoded = part.partition(":")
+            try:
+                raw = base64.b64decode(encoded, validate=True)
+            except binascii.Error:
+                raw = b""
+            if not key_id or len(raw) != 32:
+                raise ValueError("each key must be `id:` and 32 bytes in base64")
+            keys[key_id] = SecretStr(encoded)
+        if not keys:
+            raise ValueError("must hold at least one key")
+        return keys
+
+
+class WhatsAppSettings(_Section):
+    api_base: str = Field("https://graph.facebook.com", description="Where the Graph API answers.")
+    api_version: str = Field(
+        "v26.0", pattern=r"^v\d+\.\d+$", description="Graph API version used for sending."
+    )
+    app_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        description="Secrets of the Meta app, comma-separated; a webhook signed with any of them "
+        "is accepted, so that a rotation loses nothing."
+    )
+    verify_token: SecretStr = Field(
+        description="What you type as verify token when you save the callback URL at Meta."
+    )
+    send_timeout_seconds: float = Field(
+        10, gt=0, description="Total time for one send; longer and its outcome counts as unknown."
+    )
+    max_per_second: float = Field(
+        80, gt=0, description="Sends a second per business number (Meta's default throughput)."
+    )
+
+    @field_validator("app_secrets", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        secrets = tuple(filter(None, (item.strip() for item in value.split(","))))
+        if not secrets:
+            raise ValueError("must hold at least one secret")
+        return secrets
+
+
+class LlmSettings(_Section):
+    chain: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("groq/openai/gpt-oss-20b", "openai/gpt-4o-mini"),
+        description="Models tried in turn, comma-separated, pinned, as `provider/model`.",
+    )
+    groq_api_base: str | None = Field(None, description="Another address that speaks for Groq.")
+    openai_api_base: str | None = Field(None, description="Another address that speaks for OpenAI.")
+    deadline_seconds: float = Field(
+        45, gt=0, description="One deadline over all attempts of a call."
+    )
+    attempt_timeout_seconds: float = Field(
+        20, gt=0, description="Longest time for one attempt at one model."
+    )
+    attempts_per_model: int = Field(
+        3, ge=1, le=5, description="Attempts at one model where another attempt can succeed."
+    )
+    max_in_flight: int = Field(
+        500, ge=1, description="Model calls in flight per worker process; more wait."
+    )
+
+    @field_validator("chain", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(filter(None, (item.strip() for item in value.split(","))))
+
+    @field_validator("chain")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or any("/" not in model for model in value):
+            raise ValueError("must name at least one model as provider/model")
+        return value
+
+
+class WorkerSettings(_Section):
+    sweep_seconds: float = Field(
+        1, gt=0, description="How often a worker looks in Postgres for due work nobody rang for."
+    )
+    drain_seconds: float = Field(
+        30,
+        gt=0,
+        description="How long work in hand may take to end on SIGTERM; the orchestrator "
+        "must wait longer before it kills.",
+    )
+    lease_seconds: float = Field(
+        90, gt=0, description="How long a worker may think about one burst before another may."
+    )
+    conversations_at_once: int = Field(
+        200, ge=1, description="Bursts a worker process answers at once."
+    )
+    tenant_conversations_at_once: int = Field(
+        50, ge=1, description="Bursts of one tenant being answered at once, over all workers."
+    )
+    debounce_seconds: float = Field(
+        1.2, ge=0, description="Silence after a message before the burst is answered."
+    )
+    debounce_max_seconds: float = Field(
+        5, ge=0, description="Longest wait for a burst to end, from its first message."
+    )
+    unknown_after_seconds: float = Field(
+        60,
+        gt=0,
+        description="How long the outcome of a send may stay unknown before evidence is "
+        "looked for.",
+    )
+    max_attempts: int = Field(
+        6, ge=1, description="Attempts at answering a burst before a person gets it."
+    )
+    http_port: int = Field(
+        0, ge=0, le=65535, description="Port of the worker's own /livez and /metrics; 0 is off."
+    )
+
+
+class LimitSettings(_Section):
+    contact_messages_per_minute: int = Field(
+        30,
+        ge=1,
+        description="Messages of one contact answered a minute; more are stored, shown "
+        "and not answered.",
+    )
+    channel_messages_per_second: int = Field(
+        80, ge=1, description="The same for one business number, a second."
+    )
+    unsigned_per_minute: int = Field(
+        60, ge=1, description="Webhook requests with no valid signature per address and minute."
+    )
+    requests_per_minute: int = Field(
+        1_200, ge=1, description="API requests per signed-in user and minute."
+    )
+    webhook_body_bytes: int = Field(
+        4 * 1024 * 1024, ge=1024, description="Largest webhook body (Meta sends up to 3 MB)."
+    )
+    json_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest JSON body of the API.")
+    streams_per_user: int = Field(10, ge=1, description="Live feed streams of one user.")
+    streams_per_tenant: int = Field(1_000, ge=1, description="Live feed streams of one tenant.")
+
+
+class RetentionSettings(_Section):
+    webhook_days: int = Field(30, ge=8, description="Raw webhook bodies (Meta retries for 7 days).")
+    feed_days: int = Field(7, ge=1, description="Live feed events; older cursors get `reset`.")
+
+
+class LogSettings(_Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level.")
+    json_lines: bool = Field(True, description="One JSON object a line; else readable columns.")
+
+
+class Settings(BaseSettings):
+    """All of Frontdesk's settings, read from the environment and `.env`."""
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        hide_input_in_errors=True,
+        frozen=True,
+    )
+
+    database: DatabaseSettings
+    redis: RedisSettings
+    security: SecuritySettings
+    whatsapp: WhatsAppSettings
+    web: WebSettings = WebSettings()
+    llm: LlmSettings = LlmSettings()
+    worker: WorkerSettings = WorkerSettings()
+    limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
+    log: LogSettings = LogSettings()
+    groq_api_key: SecretStr | None = Field(None, description="Key for Groq; only workers need it.")
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key for OpenAI; only workers need it."
+    )
+
+
+def load_settings(env_file: Path | str | None = ".env", **overrides: Any) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: something is missing or wrong; the message names every variable, and shows
+            no values.
+    """
+    try:
+        return Settings(_env_file=env_file, **overrides)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problems(error))) from None
+
+
+class _DatabaseOnly(BaseSettings):
+    model_config = Settings.model_config
+
+    database: DatabaseSettings
+
+
+def load_database_settings(env_file: Path | str | None = ".env") -> DatabaseSettings:
+    """The `DATABASE__…` settings alone: all that migrations need.
+
+    Raises:
+        SettingsError: something is missing or wrong; the message names every variable.
+    """
+    try:
+        return _DatabaseOnly(_env_file=env_file).database
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problems(error))) from None
+
+
+def _problems(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        name = "__".join(str(part).upper() for part in problem["loc"])
+        section = Settings.model_fields.get(str(problem["loc"][0]))
+        if problem["type"] == "missing" and section is not None and len(problem["loc"]) == 1:
+            annotation = section.annotation
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                # The whole section is absent: name the variables in it that have no default.
+                lines += [
+                    f"{name}__{field_name.upper()}: is missing. {field.description}"
+                    for field_name, field in annotation.model_fields.items()
+                    if field.is_required()
+                ]
+                continue
+        message = "is missing" if problem["type"] == "missing" else problem["msg"]
+        lines.append(f"{name}: {message}")
+    return lines
+
+
+def with_user(url: str, user: str, password: str | None = None) -> str:
+    """The database URL with another user name and, when given, another password."""
+    parts = urlsplit(url)
+    secret = unquote(parts.password) if password is None and parts.password else password
+    credentials = quote(user, safe="") + (f":{quote(secret, safe='')}" if secret else "")
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{credentials}@{host}"))
+
+
+def with_database(url: str, name: str) -> str:
+    """The database URL with another database name."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{quote(name, safe='')}"))

@@ -1,0 +1,21 @@
+"""Text that can be stored: what Postgres and JSON refuse is taken out before it gets there."""
+
+import re
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """The text without NUL, with each lone surrogate replaced by U+FFFD.
+
+    Both are legal in JSON that others send us and refused by Postgres and by UTF-8.
+    """
+    if not _UNSTORABLE.search(text):
+        return text
+    return _UNSTORABLE.sub(lambda match: "" if match[0] == "\x00" else "\ufffd", text)
+
+
+def excerpt(text: str, limit: int) -> str:
+    """The text on one line, at most `limit` characters, ending in … when something was cut."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"

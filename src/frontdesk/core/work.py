@@ -1,0 +1,329 @@
+"""Due work: a row with a due time is the job; arq and Redis are only the bell.
+
+A context declares each kind of row once, as a `Due`. Whoever makes a row due calls
+`tx.ring(kind, id)`; after the commit the bell wakes a worker, which handles the row if it can
+claim it. What was never rung, the sweep finds in Postgres: every worker looks there each second,
+so Redis may be down, emptied or frozen and work only gets slower. There is no other job mechanism.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import structlog
+from arq import ArqRedis
+from arq.worker import Worker as ArqWorker
+from arq.worker import func
+
+from frontdesk.core.db import Connection
+from frontdesk.core.errors import Unavailable
+from frontdesk.core.redis import REDIS_DOWN, listen
+
+if TYPE_CHECKING:
+    from frontdesk.core.resources import Resources
+
+log = structlog.get_logger(__name__)
+
+QUEUE = "frontdesk:bell"
+CHANNEL = "frontdesk:bell:wake"
+JOB = "ring"
+# A ring is worthless once the sweep has come by; arq would keep it for a day.
+RING_LIFETIME_SECONDS = 60
+# Rings for one row collapse while the last ones are being sent; between batches a busy process
+# waits this long, since one ring wakes a worker that empties the table.
+RING_PAUSE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Due:
+    """One kind of row that becomes due.
+
+    `list_ids(connection, limit)` gives up to `limit` due rows as (tenant id, row id), fairly over
+    tenants, from a connection that sees all of them. `handle(resources, tenant_id, row_id)` claims
+    the row and does the work; it must be safe to run twice and do nothing when the row is not due.
+    """
+
+    kind: str
+    list_ids: Callable[[Connection, int], Awaitable[Sequence[tuple[UUID, UUID]]]]
+    handle: Callable[["Resources", UUID, UUID], Awaitable[None]]
+    at_once: int
+    sweep_seconds: float = 1
+
+
+Key = tuple[str, UUID, UUID]
+
+
+class RedisBell:
+    """Rings workers through arq. Rings are sent by one background task, never by the caller."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self._redis = redis
+        self._waiting: dict[Key, float] = {}
+        self._sender: asyncio.Task[None] | None = None
+
+    def ring(self, kind: str, tenant_id: UUID, row_id: UUID, after_seconds: float = 0) -> None:
+        """Queue a ring for this row; rings for a row already queued collapse into one."""
+        self._waiting.setdefault((kind, tenant_id, row_id), after_seconds)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.get_running_loop().create_task(self._send_all())
+
+    async def aclose(self) -> None:
+        """Send what is queued if that takes no more than a second."""
+        if self._sender is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._sender), 1)
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, {}
+            try:
+                for (kind, tenant_id, row_id), after_seconds in batch.items():
+                    await self._redis.enqueue_job(
+                        JOB,
+                        kind,
+                        str(tenant_id),
+                        str(row_id),
+                        _queue_name=QUEUE,
+                        _defer_by=after_seconds or None,
+                        _expires=RING_LIFETIME_SECONDS + after_seconds,
+                    )
+                await self._redis.publish(CHANNEL, b"")
+                await asyncio.sleep(RING_PAUSE_SECONDS)
+            except REDIS_DOWN as error:
+                log.warning("bell_unheard", rings=len(batch), error=type(error).__name__)
+                # The sweep does the work meanwhile; trying at every ring would only cost.
+                await asyncio.sleep(1)
+                self._waiting.clear()
+
+
+class Dispatcher:
+    """Runs due work in this process: so many rows of a kind at once, each row once at a time."""
+
+    def __init__(self, resources: "Resources", kinds: Sequence[Due]) -> None:
+        self._resources = resources
+        self.kinds = {due.kind: due for due in kinds}
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._rung_again: set[Key] = set()
+        self._hungry: dict[str, asyncio.Event] = {due.kind: asyncio.Event() for due in kinds}
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._count: dict[str, int] = dict.fromkeys(self.kinds, 0)
+        self._open = True
+
+    def start(self, kind: str, tenant_id: UUID, row_id: UUID) -> bool:
+        """Begin handling a row; False when this process has no room for another of its kind."""
+        key = (kind, tenant_id, row_id)
+        due = self.kinds.get(kind)
+        if due is None or not self._open:
+            return False
+        if key in self._running:
+            self._rung_again.add(key)
+            return True
+        if self._count[kind] >= due.at_once:
+            self._hungry[kind].set()
+            return False
+        self._count[kind] += 1
+        self._running[key] = asyncio.get_running_loop().create_task(self._run(due, key), name=kind)
+        return True
+
+    def start_later(self, kind: str, tenant_id: UUID, row_id: UUID, after_seconds: float) -> None:
+        """Begin handling a row after a while, unless the process is draining by then."""
+        loop = asyncio.get_running_loop()
+
+        def due_now() -> None:
+            self._timers.discard(handle)
+            self.start(kind, tenant_id, row_id)
+
+        handle = loop.call_later(after_seconds, due_now)
+        self._timers.add(handle)
+
+    async def sweep(self, kind: str) -> int:
+        """Start what Postgres says is due, as far as there is room; the number started."""
+        due = self.kinds[kind]
+        room = due.at_once - self._count[kind]
+        if room <= 0:
+            return 0
+        async with self._resources.db.system() as connection:
+            rows = await due.list_ids(connection, room)
+        return sum(self.start(kind, tenant_id, row_id) for tenant_id, row_id in rows)
+
+    async def sweep_for_ever(self, kind: str, pause_seconds: float) -> None:
+        """Sweep one kind at its pace, sooner when a full house has got room again."""
+        hungry = self._hungry[kind]
+        while True:
+            try:
+                await self.sweep(kind)
+            except Unavailable as error:
+                log.warning("sweep_waits", kind=kind, error=str(error))
+            except Exception:
+                log.exception("sweep_failed", kind=kind)
+            hungry.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(
+                    self._room_after_hunger(kind),
+                    max(pause_seconds, self.kinds[kind].sweep_seconds),
+                )
+
+    @property
+    def busy(self) -> int:
+        """Rows being handled now."""
+        return len(self._running)
+
+    async def idle(self) -> None:
+        """Wait until nothing is being handled and no local timer is set."""
+        while self._running or self._timers:
+            if self._running:
+                await asyncio.wait(list(self._running.values()))
+            else:
+                await asyncio.sleep(0.005)
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, let work in hand end for so long, cancel the rest. Rows keep it all."""
+        self._open = False
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        tasks = list(self._running.values())
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=2)
+            log.warning("drain_cut_work_short", rows=len(late))
+
+    async def _room_after_hunger(self, kind: str) -> None:
+        while True:
+            await self._hungry[kind].wait()
+            if self._count[kind] < self.kinds[kind].at_once:
+                return
+            await asyncio.sleep(0.01)
+
+    async def _run(self, due: Due, key: Key) -> None:
+        _, tenant_id, row_id = key
+        try:
+            while True:
+                self._rung_again.discard(key)
+                await self._handle(due, tenant_id, row_id)
+                if key not in self._rung_again or not self._open:
+                    return
+        finally:
+            self._running.pop(key, None)
+            self._rung_again.discard(key)
+            self._count[due.kind] -= 1
+
+    async def _handle(self, due: Due, tenant_id: UUID, row_id: UUID) -> None:
+        """Handle one row; whatever goes wrong is logged, and the row comes due again by its lease."""
+        started = time.perf_counter()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(
+                structlog.contextvars.bound_contextvars(
+                    work=due.kind, tenant_id=str(tenant_id), row_id=str(row_id)
+                )
+            )
+            try:
+                await due.handle(self._resources, tenant_id, row_id)
+                outcome = "done"
+            except Unavailable as error:
+                outcome = "put_off"
+                log.warning("work_put_off", error=str(error))
+            except Exception:
+                outcome = "failed"
+                log.exception("work_failed")
+        self._resources.metrics.work.labels(due.kind, outcome).inc()
+        self._resources.metrics.work_seconds.labels(due.kind).observe(time.perf_counter() - started)
+
+
+class WorkerBell:
+    """A worker's own bell: goes on with the next row itself while it has room, else rings others."""
+
+    def __init__(self, dispatcher: Dispatcher, others: RedisBell) -> None:
+        self._dispatcher = dispatcher
+        self._others = others
+
+    def ring(self, kind: str, tenant_id: UUID, row_id: UUID, after_seconds: float = 0) -> None:
+        """Start the row here, at once or by a local timer; over capacity, tell the other workers."""
+        if after_seconds > 0:
+            self._dispatcher.start_later(kind, tenant_id, row_id, after_seconds)
+        elif not self._dispatcher.start(kind, tenant_id, row_id):
+            self._others.ring(kind, tenant_id, row_id)
+
+
+async def ring_job(ctx: dict[str, Any], kind: str, tenant_id: str, row_id: str) -> None:
+    """The only arq job: look at this row now. Over capacity it does nothing and costs nothing."""
+    dispatcher: Dispatcher = ctx["dispatcher"]
+    dispatcher.start(kind, UUID(tenant_id), UUID(row_id))
+
+
+def arq_options() -> dict[str, Any]:
+    """How arq is run, as its worker takes it: a doorbell whose jobs end at once and never retry."""
+    return {
+        "functions": [func(ring_job, name=JOB)],
+        "queue_name": QUEUE,
+        "max_jobs": 500,
+        "queue_read_limit": 2_000,
+        "job_timeout": 30,
+        "keep_result": 0,
+        "max_tries": 1,
+        "retry_jobs": False,
+        "log_results": False,
+        "health_check_interval": 3600,
+    }
+
+
+class BellWorker(ArqWorker):
+    """arq's worker with its poll woken by pub/sub: a ring is heard in a millisecond or two.
+
+    A deferred ring is not announced when it comes due, so the poll also wakes for the next one.
+    """
+
+    def __init__(self, redis: ArqRedis, dispatcher: Dispatcher) -> None:
+        super().__init__(
+            **arq_options(),
+            redis_pool=redis,
+            handle_signals=False,
+            poll_delay=1,
+            ctx={"dispatcher": dispatcher},
+        )
+        self._woken = asyncio.Event()
+
+    async def main(self) -> None:
+        """Poll, then wait for the bell, the next deferred ring, or a second."""
+        listener = asyncio.create_task(self._listen())
+        try:
+            while True:
+                self._woken.clear()
+                await self._poll_iteration()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), await self._pause_seconds())
+        finally:
+            listener.cancel()
+
+    async def _listen(self) -> None:
+        async for _ in listen(self.pool, CHANNEL):
+            self._woken.set()
+
+    async def _pause_seconds(self) -> float:
+        first = await self.pool.zrange(QUEUE, 0, 0, withscores=True)
+        if not first:
+            return self.poll_delay_s
+        return float(min(self.poll_delay_s, max(0.005, first[0][1] / 1000 - time.time())))
+
+
+async def hear_for_ever(redis: ArqRedis, dispatcher: Dispatcher) -> None:
+    """Run arq's worker, and again a second after Redis has taken it down."""
+    while True:
+        worker = BellWorker(redis, dispatcher)
+        try:
+            await worker.async_run()
+        except REDIS_DOWN as error:
+            log.warning("bell_down", error=type(error).__name__)
+        finally:
+            for task in worker.tasks.values():
+                task.cancel()
+        await asyncio.sleep(1)
