@@ -1,0 +1,47 @@
+"""Alembic's environment: one database, as the role that owns the tables."""
+
+import asyncio
+from urllib.parse import urlsplit, urlunsplit
+
+import sqlalchemy as sa
+from alembic import context
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlmodel import SQLModel
+
+import frontdesk.agent_config.models
+import frontdesk.billing.models
+import frontdesk.conversation.models
+import frontdesk.escalation.models
+import frontdesk.evaluation.models
+import frontdesk.feed.models
+import frontdesk.identity.models
+import frontdesk.knowledge.models
+import frontdesk.messaging.models
+import frontdesk.observability.models
+import frontdesk.prompts.models  # noqa: F401  # Importing a models module registers its tables.
+from frontdesk.core.settings import load_database_settings
+
+
+def _migrate(connection: sa.Connection) -> None:
+    context.configure(connection=connection, target_metadata=SQLModel.metadata)
+    with context.begin_transaction():
+        # One migration at a time, whoever starts it; a blocked DDL gives up instead of queueing
+        # every other query behind it.
+        connection.execute(sa.text("SET LOCAL lock_timeout = '3s'"))
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7261)"))
+        context.run_migrations()
+
+
+async def _run() -> None:
+    url = context.config.attributes.get("dsn") or load_database_settings().migrator_dsn
+    engine = create_async_engine(
+        urlunsplit(urlsplit(url)._replace(scheme="postgresql+asyncpg")), poolclass=NullPool
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(_migrate)
+        await connection.commit()
+    await engine.dispose()
+
+
+asyncio.run(_run())

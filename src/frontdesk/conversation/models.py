@@ -1,0 +1,234 @@
+"""Tables of conversation: contacts and their aliases, conversations, messages, turns, timers."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from frontdesk.core.tables import (
+    NOW,
+    Json,
+    TenantRow,
+    TenantTable,
+    Timestamp,
+    Usd,
+    of_tenant,
+    refers,
+    text_enum,
+)
+
+
+class Contact(TenantRow, table=True):
+    """The person on WhatsApp, known by a phone number, a business-scoped user id, or both."""
+
+    __table_args__ = (
+        of_tenant(),
+        sa.CheckConstraint("wa_id IS NOT NULL OR bsuid IS NOT NULL", name="reachable"),
+    )
+
+    wa_id: str | None = Field(default=None, sa_type=sa.Text)
+    bsuid: str | None = Field(default=None, sa_type=sa.Text)
+    name: str | None = Field(default=None, sa_type=sa.Text)
+    username: str | None = Field(default=None, sa_type=sa.Text)
+    language: str | None = Field(default=None, sa_type=sa.Text)
+    opted_out_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class AliasKind(StrEnum):
+    """What an alias is."""
+
+    WA_ID = "wa_id"
+    BSUID = "bsuid"
+
+
+class ContactAlias(TenantTable, table=True):
+    """Every id a contact has ever been seen under; ids change, the contact stays."""
+
+    __tablename__ = "contact_alias"
+    __table_args__ = (refers("contact_id", to="contact"),)
+
+    kind: AliasKind = Field(sa_type=text_enum(AliasKind), primary_key=True)
+    value: str = Field(sa_type=sa.Text, primary_key=True)
+    contact_id: UUID
+
+
+class Status(StrEnum):
+    """Who has the conversation."""
+
+    ACTIVE = "ACTIVE"
+    WITH_HUMAN = "WITH_HUMAN"
+    CLOSED = "CLOSED"
+
+
+class Actor(StrEnum):
+    """Who did something."""
+
+    CONTACT = "contact"
+    AGENT = "agent"
+    HUMAN_AGENT = "human_agent"
+    SYSTEM = "system"
+
+
+class Conversation(TenantRow, table=True):
+    """One thread with one contact on one channel, and the queue entry of its next turn."""
+
+    __table_args__ = (
+        refers("channel_id", to="channel"),
+        refers("contact_id", to="contact"),
+        refers("agent_id", to="agent"),
+        sa.Index(
+            "uq_conversation_open",
+            "tenant_id",
+            "channel_id",
+            "contact_id",
+            unique=True,
+            postgresql_where=sa.text("status <> 'CLOSED'"),
+        ),
+        sa.Index("ix_conversation_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+        sa.Index(
+            "ix_conversation_leased",
+            "tenant_id",
+            "lease_until",
+            postgresql_where=sa.text("lease_until IS NOT NULL"),
+        ),
+        sa.Index("ix_conversation_inbox", "tenant_id", "status", "waiting_since", "id"),
+        sa.Index("ix_conversation_activity", "tenant_id", "last_activity_at", "id"),
+    )
+
+    channel_id: UUID
+    contact_id: UUID
+    agent_id: UUID
+    status: Status = Field(
+        default=Status.ACTIVE,
+        sa_type=text_enum(Status),
+        sa_column_kwargs={"server_default": "ACTIVE"},
+    )
+    # +1 on every takeover, release, close and reopen: the fence for AI work.
+    epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # There is work when status = ACTIVE and inbound_seq > handled_seq.
+    inbound_seq: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    handled_seq: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    first_due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # The token is the fence, the time only liveness.
+    lease_token: int = Field(
+        default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"}
+    )
+    lease_until: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    last_error: str | None = Field(default=None, sa_type=sa.Text)
+    assigned_user_id: UUID | None = None
+    language: str | None = Field(default=None, sa_type=sa.Text)
+    # Oldest inbound message nobody has answered yet.
+    waiting_since: datetime | None = Field(default=None, sa_type=Timestamp)
+    # When the contact last wrote, by WhatsApp's clock: what the 24-hour window counts from.
+    last_inbound_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    last_activity_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    last_text: str | None = Field(default=None, sa_type=sa.Text)
+    closed_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    closed_by: Actor | None = Field(default=None, sa_type=text_enum(Actor))
+    close_reason: str | None = Field(default=None, sa_type=sa.Text)
+
+
+class Direction(StrEnum):
+    """Which way a message went."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class Message(TenantRow, table=True):
+    """A message of the thread, either way. One going out shares its id with its outbound row."""
+
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        refers("channel_id", to="channel"),
+        # For ever: Meta repeats a webhook for a week, and a second copy must find the first.
+        sa.UniqueConstraint("tenant_id", "channel_id", "wamid"),
+        sa.UniqueConstraint("tenant_id", "conversation_id", "seq"),
+        sa.Index("ix_message_thread", "tenant_id", "conversation_id", "created_at", "id"),
+    )
+
+    conversation_id: UUID
+    channel_id: UUID
+    direction: Direction = Field(sa_type=text_enum(Direction))
+    author: Actor = Field(sa_type=text_enum(Actor))
+    user_id: UUID | None = None
+    wamid: str | None = Field(default=None, sa_type=sa.Text)
+    seq: int | None = None  # Set on inbound messages that want an outcome.
+    ignored_reason: str | None = Field(default=None, sa_type=sa.Text)  # Set on those that do not.
+    type: str = Field(sa_type=sa.Text)
+    text: str = Field(default="", sa_type=sa.Text)
+    media: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    payload: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    reply_to_wamid: str | None = Field(default=None, sa_type=sa.Text)
+    provider_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    edited_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    revoked_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    tokens: int | None = None
+    turn_id: UUID | None = None
+
+
+class TurnOutcome(StrEnum):
+    """What became of a burst."""
+
+    REPLIED = "replied"
+    HANDOFF = "handoff"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
+class Turn(TenantRow, table=True):
+    """A burst of inbound messages and the one outcome it got, with the trace that explains it."""
+
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        sa.UniqueConstraint("tenant_id", "conversation_id", "from_seq"),
+        sa.UniqueConstraint("tenant_id", "conversation_id", "to_seq"),
+    )
+
+    conversation_id: UUID
+    from_seq: int
+    to_seq: int
+    outcome: TurnOutcome = Field(sa_type=text_enum(TurnOutcome))
+    by: Actor = Field(sa_type=text_enum(Actor))
+    user_id: UUID | None = None
+    reason: str = Field(default="", sa_type=sa.Text)
+    trace: list[dict[str, Any]] = Field(
+        default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": sa.text("'[]'")}
+    )
+    agent_version: int | None = None
+    prompt_version: str | None = Field(default=None, sa_type=sa.Text)
+    input_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    output_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    cost_usd: Decimal | None = Field(default=None, sa_type=Usd)
+    latency_seconds: float | None = None
+
+
+class TimerKind(StrEnum):
+    """What a timer does when it comes due."""
+
+    FOLLOW_UP = "follow_up"
+    AUTO_CLOSE = "auto_close"
+
+
+class Timer(TenantRow, table=True):
+    """Something to do with a conversation later; an inbound message cancels it."""
+
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        sa.UniqueConstraint("tenant_id", "conversation_id", "kind"),
+        sa.Index("ix_timer_due", "due_at"),
+    )
+
+    conversation_id: UUID
+    kind: TimerKind = Field(sa_type=text_enum(TimerKind))
+    epoch: int  # The conversation's when it was set; a takeover or close makes it void.
+    due_at: datetime = Field(sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})

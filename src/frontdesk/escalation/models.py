@@ -1,0 +1,95 @@
+"""Tables of escalation: handoffs, and which human agents can take one."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from frontdesk.core.tables import Json, TenantRow, TenantTable, Timestamp, refers, text_enum
+
+
+class Reason(StrEnum):
+    """Why a person must take over."""
+
+    REQUESTED = "requested"
+    KEYWORD = "keyword"
+    ANGRY = "angry"
+    LOW_CONFIDENCE = "low_confidence"
+    MODEL_ASKED = "model_asked"
+    MODEL_DOWN = "model_down"
+    GUARD = "guard"
+    STUCK = "stuck"
+    TAKEN_OVER = "taken_over"
+    PHONE_APP = "phone_app"
+    MEDIA_ONLY = "media_only"
+    SEND_FAILED = "send_failed"
+    RULE = "rule"
+
+
+class HandoffState(StrEnum):
+    """Where a handoff stands."""
+
+    WAITING = "waiting"
+    ASSIGNED = "assigned"
+    ENDED = "ended"
+
+
+class Handoff(TenantRow, table=True):
+    """An episode in which people own a conversation."""
+
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        sa.Index(
+            "uq_handoff_open",
+            "tenant_id",
+            "conversation_id",
+            unique=True,
+            postgresql_where=sa.text("state <> 'ended'"),
+        ),
+        sa.Index(
+            "ix_handoff_waiting", "tenant_id", "id", postgresql_where=sa.text("state = 'waiting'")
+        ),
+        sa.Index(
+            "ix_handoff_assigned",
+            "tenant_id",
+            "assigned_user_id",
+            postgresql_where=sa.text("state = 'assigned'"),
+        ),
+    )
+
+    conversation_id: UUID
+    reason: Reason = Field(sa_type=text_enum(Reason))
+    rule: str = Field(default="", sa_type=sa.Text)
+    packet: dict[str, Any] = Field(sa_type=Json)
+    state: HandoffState = Field(default=HandoffState.WAITING, sa_type=text_enum(HandoffState))
+    assigned_user_id: UUID | None = None
+    assigned_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    ended_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    end_reason: str | None = Field(default=None, sa_type=sa.Text)
+
+
+class Presence(StrEnum):
+    """Whether a human agent takes conversations."""
+
+    ONLINE = "online"
+    AWAY = "away"
+
+
+class Availability(TenantTable, table=True):
+    """Whether a human agent takes conversations, and how many at once."""
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"], ["membership.tenant_id", "membership.user_id"]
+        ),
+    )
+
+    user_id: UUID = Field(primary_key=True)
+    presence: Presence = Field(default=Presence.AWAY, sa_type=text_enum(Presence))
+    max_conversations: int = Field(default=5, sa_column_kwargs={"server_default": "5"})
+    # Kept with every assignment and end, under this row's lock, so the limit can't be overrun.
+    open_conversations: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    last_assigned_at: datetime | None = Field(default=None, sa_type=Timestamp)

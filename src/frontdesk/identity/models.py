@@ -1,0 +1,104 @@
+"""Tables of identity. `tenant` is the root; users stand beside tenants, memberships join them."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from frontdesk.core import ids
+from frontdesk.core.api import Role
+from frontdesk.core.tables import NOW, TenantTable, Timestamp, of_tenant, text_enum
+
+
+class TenantStatus(StrEnum):
+    """Whether a tenant is served."""
+
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+
+
+class Tenant(SQLModel, table=True):
+    """The company that pays. Row-level security shows a transaction its own tenant only."""
+
+    id: UUID = Field(default_factory=ids.new, primary_key=True)
+    name: str = Field(sa_type=sa.Text)
+    slug: str = Field(sa_type=sa.Text, unique=True)
+    status: TenantStatus = Field(
+        default=TenantStatus.ACTIVE,
+        sa_type=text_enum(TenantStatus),
+        sa_column_kwargs={"server_default": "ACTIVE"},
+    )
+    created_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+
+
+class User(SQLModel, table=True):
+    """Someone who signs in. A tenant sees the users that have a membership in it."""
+
+    __tablename__ = "app_user"  # `user` is a reserved word.
+
+    id: UUID = Field(default_factory=ids.new, primary_key=True)
+    email: str = Field(sa_type=sa.Text, unique=True)
+    name: str = Field(sa_type=sa.Text)
+    password_hash: str = Field(sa_type=sa.Text)
+    is_super_admin: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    disabled_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    created_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+
+
+class Membership(TenantTable, table=True):
+    """A user's role in a tenant."""
+
+    __table_args__ = (
+        of_tenant(),
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"]),
+        sa.Index("ix_membership_user", "user_id"),
+    )
+
+    user_id: UUID = Field(primary_key=True)
+    role: Role = Field(sa_type=text_enum(Role))
+    disabled_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    created_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+
+
+class UserSession(SQLModel, table=True):
+    """A sign-in. Read before the tenant is known, so only the system role reaches it."""
+
+    __tablename__ = "user_session"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"]),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"], ["membership.tenant_id", "membership.user_id"]
+        ),
+        sa.Index("ix_user_session_user", "user_id"),
+    )
+
+    id: UUID = Field(default_factory=ids.new, primary_key=True)
+    user_id: UUID
+    tenant_id: UUID
+    user_agent: str = Field(default="", sa_type=sa.Text)
+    created_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    expires_at: datetime = Field(sa_type=Timestamp)
+    revoked_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class LoginThrottle(SQLModel, table=True):
+    """Failed sign-ins of an account or an address; in Postgres, so that it holds without Redis."""
+
+    __tablename__ = "login_throttle"
+
+    key: str = Field(sa_type=sa.Text, primary_key=True)
+    failures: int
+    blocked_until: datetime | None = Field(default=None, sa_type=Timestamp)
+    updated_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )

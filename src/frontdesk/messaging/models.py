@@ -1,0 +1,194 @@
+"""Tables of messaging: raw webhooks, connected numbers, messages on their way out, account events."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from frontdesk.core.tables import (
+    NOW,
+    Json,
+    TenantRow,
+    Timestamp,
+    of_tenant,
+    refers,
+    text_enum,
+)
+
+
+class WebhookState(StrEnum):
+    """Where a raw webhook stands."""
+
+    PENDING = "pending"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class WebhookEvent(SQLModel, table=True):
+    """A webhook body as it came, before anybody knows whose it is. Only the system role reads it."""
+
+    __tablename__ = "webhook_event"
+    __table_args__ = (
+        sa.Index(
+            "ix_webhook_event_due", "due_at", "id", postgresql_where=sa.text("state = 'pending'")
+        ),
+        sa.Index("ix_webhook_event_received", "received_at"),
+    )
+
+    id: int = Field(
+        default=None,
+        sa_column=sa.Column(sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    )
+    source: str = Field(sa_type=sa.Text)
+    body: bytes = Field(sa_type=sa.LargeBinary)
+    state: WebhookState = Field(
+        default=WebhookState.PENDING,
+        sa_type=text_enum(WebhookState),
+        sa_column_kwargs={"server_default": "pending"},
+    )
+    # Claiming pushes `due_at` past the lease, so a worker that dies gives the row back by itself.
+    due_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # How often a status in it waited for the send it belongs to; waiting is not failing.
+    waits: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    last_error: str | None = Field(default=None, sa_type=sa.Text)
+    received_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+
+
+class ChannelStatus(StrEnum):
+    """Whether a number sends."""
+
+    CONNECTED = "CONNECTED"
+    PAUSED = "PAUSED"
+    DISCONNECTED = "DISCONNECTED"
+
+
+class Channel(TenantRow, table=True):
+    """A connected WhatsApp business number."""
+
+    __table_args__ = (
+        of_tenant(),
+        refers("agent_id", to="agent"),
+        # Not led by the tenant on purpose: a number belongs to one tenant of the deployment, and
+        # the tenant is found by it.
+        sa.UniqueConstraint("phone_number_id", name="uq_channel_phone_number_id"),
+        sa.Index("ix_channel_waba", "waba_id"),
+    )
+
+    name: str = Field(sa_type=sa.Text)
+    agent_id: UUID
+    phone_number_id: str = Field(sa_type=sa.Text)
+    waba_id: str = Field(sa_type=sa.Text)
+    display_phone_number: str = Field(sa_type=sa.Text)  # Digits.
+    access_token_sealed: str = Field(sa_type=sa.Text)
+    status: ChannelStatus = Field(default=ChannelStatus.CONNECTED, sa_type=text_enum(ChannelStatus))
+    status_reason: str | None = Field(default=None, sa_type=sa.Text)
+    # Provider time of the newest webhook: the evidence that statuses do reach us.
+    alive_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class Origin(StrEnum):
+    """Who wrote a message that goes out."""
+
+    AGENT = "agent"
+    HUMAN_AGENT = "human_agent"
+    SYSTEM = "system"
+
+
+class OutboundState(StrEnum):
+    """How far a message on its way out has got."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    NEEDS_ATTENTION = "needs_attention"
+
+
+class Delivery(StrEnum):
+    """How far WhatsApp says it has got; only ever moves up."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    PLAYED = "played"
+    FAILED = "failed"
+
+
+class Outbound(TenantRow, table=True):
+    """A message on its way to WhatsApp. Its id is the id of the conversation's message."""
+
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        refers("channel_id", to="channel"),
+        refers("turn_id", to="turn"),
+        sa.UniqueConstraint("tenant_id", "turn_id", "seq"),
+        sa.UniqueConstraint("tenant_id", "client_key"),
+        sa.Index(
+            "ix_outbound_due",
+            "due_at",
+            postgresql_where=sa.text("state IN ('pending', 'sending', 'unknown')"),
+        ),
+        sa.Index(
+            "ix_outbound_open",
+            "tenant_id",
+            "conversation_id",
+            "created_at",
+            postgresql_where=sa.text("state IN ('pending', 'sending', 'unknown')"),
+        ),
+        sa.Index("ix_outbound_wamid", "tenant_id", "wamid"),
+    )
+
+    conversation_id: UUID
+    channel_id: UUID
+    turn_id: UUID | None = None
+    seq: int = 0  # Place within its turn.
+    origin: Origin = Field(sa_type=text_enum(Origin))
+    epoch: int  # The conversation's when this was decided: the fence for AI sends.
+    client_key: str | None = Field(default=None, sa_type=sa.Text)
+    content: dict[str, Any] = Field(sa_type=Json)  # The wire body but for the callback data.
+    state: OutboundState = Field(
+        default=OutboundState.PENDING,
+        sa_type=text_enum(OutboundState),
+        sa_column_kwargs={"server_default": "pending"},
+    )
+    attempt: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    due_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    sending_since: datetime | None = Field(default=None, sa_type=Timestamp)
+    finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    wamid: str | None = Field(default=None, sa_type=sa.Text)
+    delivery: Delivery | None = Field(default=None, sa_type=text_enum(Delivery))
+    delivery_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    pricing: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    error_code: int | None = None
+    last_error: str | None = Field(default=None, sa_type=sa.Text)
+
+
+class AccountEvent(TenantRow, table=True):
+    """Something Meta said about an account, a number or a template, in words."""
+
+    __tablename__ = "account_event"
+    __table_args__ = (
+        of_tenant(),
+        sa.UniqueConstraint("tenant_id", "fingerprint"),
+        sa.Index("ix_account_event_created", "tenant_id", "created_at"),
+    )
+
+    channel_id: UUID | None = None
+    field: str = Field(sa_type=sa.Text)
+    event: str = Field(sa_type=sa.Text)
+    severity: str = Field(sa_type=sa.Text)
+    words: str = Field(sa_type=sa.Text)
+    payload: dict[str, Any] = Field(sa_type=Json)
+    fingerprint: str = Field(sa_type=sa.Text)  # A webhook delivered twice is one event.

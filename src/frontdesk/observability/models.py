@@ -1,0 +1,83 @@
+"""Tables of observability: every attempt at a model, and who changed what."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from frontdesk.core.tables import NOW, Json, TenantRow, Timestamp, Usd, of_tenant
+
+
+class LlmCall(TenantRow, table=True):
+    """One attempt at one model, with all it takes to make the same call again."""
+
+    __tablename__ = "llm_call"
+    __table_args__ = (
+        of_tenant(),
+        sa.Index("ix_llm_call_conversation", "tenant_id", "conversation_id", "created_at"),
+        sa.Index("ix_llm_call_created", "tenant_id", "created_at"),
+    )
+
+    request_id: UUID  # One request may take several attempts; they share it.
+    attempt: int
+    feature: str = Field(sa_type=sa.Text)
+    conversation_id: UUID | None = None
+    message_id: UUID | None = None
+    user_id: UUID | None = None
+    agent_id: UUID | None = None
+    agent_version: int | None = None
+    prompt_name: str | None = Field(default=None, sa_type=sa.Text)
+    prompt_version: str | None = Field(default=None, sa_type=sa.Text)
+    model_asked: str = Field(sa_type=sa.Text)
+    model_used: str | None = Field(default=None, sa_type=sa.Text)
+    messages: list[dict[str, Any]] = Field(sa_type=Json)
+    parameters: dict[str, Any] = Field(sa_type=Json)
+    chunk_ids: list[str] = Field(
+        default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": sa.text("'[]'")}
+    )
+    response: str | None = Field(default=None, sa_type=sa.Text)
+    finish_reason: str | None = Field(default=None, sa_type=sa.Text)
+    outcome: str = Field(sa_type=sa.Text)  # ok, or the error's kind.
+    error: str | None = Field(default=None, sa_type=sa.Text)
+    status_code: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    usage_known: bool = True
+    cost_usd: Decimal | None = Field(default=None, sa_type=Usd)
+    latency_seconds: float
+
+
+class AuditEntry(TenantRow, table=True):
+    """Who did what to what. Append-only: the application's role may neither change nor delete."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (of_tenant(), sa.Index("ix_audit_entry_created", "tenant_id", "created_at"))
+
+    user_id: UUID | None = None
+    action: str = Field(sa_type=sa.Text)
+    subject: str = Field(sa_type=sa.Text)
+    subject_id: str | None = Field(default=None, sa_type=sa.Text)
+    details: dict[str, Any] = Field(
+        default_factory=dict, sa_type=Json, sa_column_kwargs={"server_default": sa.text("'{}'")}
+    )
+    request_id: str | None = Field(default=None, sa_type=sa.Text)
+
+
+class WorkerHeartbeat(SQLModel, table=True):
+    """A worker process that is alive. Of no tenant; only the system role reaches it."""
+
+    __tablename__ = "worker_heartbeat"
+
+    worker: str = Field(sa_type=sa.Text, primary_key=True)
+    busy: int
+    started_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    seen_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )

@@ -1,0 +1,53 @@
+"""Tables of prompts: immutable versions, and the releases that put one of them into use."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from frontdesk.core.tables import Json, TenantRow, of_tenant, refers
+
+
+class Prompt(TenantRow, table=True):
+    """A named prompt of a tenant, such as `reply`."""
+
+    __table_args__ = (of_tenant(), sa.UniqueConstraint("tenant_id", "name"))
+
+    name: str = Field(sa_type=sa.Text)
+    description: str = Field(default="", sa_type=sa.Text)
+
+
+class PromptVersion(TenantRow, table=True):
+    """One text of a prompt, for ever as it was written."""
+
+    __tablename__ = "prompt_version"
+    __table_args__ = (
+        refers("prompt_id", to="prompt"),
+        sa.UniqueConstraint("tenant_id", "prompt_id", "version"),
+        sa.UniqueConstraint("tenant_id", "prompt_id", "content_hash"),
+    )
+
+    prompt_id: UUID
+    version: str = Field(sa_type=sa.Text)
+    content: str = Field(sa_type=sa.Text)
+    content_hash: str = Field(sa_type=sa.Text)
+    variables: list[str] = Field(sa_type=Json)
+    note: str = Field(default="", sa_type=sa.Text)
+    author_id: UUID | None = None
+
+
+class PromptRelease(TenantRow, table=True):
+    """A label moved to a version; the newest one of a label counts, the one before is the way back."""
+
+    __tablename__ = "prompt_release"
+    __table_args__ = (
+        refers("prompt_id", to="prompt"),
+        refers("version_id", to="prompt_version"),
+        sa.Index("ix_prompt_release_label", "tenant_id", "prompt_id", "label", "id"),
+    )
+
+    prompt_id: UUID
+    version_id: UUID
+    label: str = Field(default="production", sa_type=sa.Text)
+    released_by: UUID | None = None
+    rolled_back: bool = False  # This release was taken back; the way back skips it.
