@@ -1,0 +1,64 @@
+# Every door into Frontdesk; `make` alone lists them. A fresh machine needs Python 3.11+ and make:
+# each target prepares .venv itself, and again only when the locked packages have changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url pyproject.toml
+# Handed on to what the target runs: make test ARGS="-k handoff".
+ARGS ?=
+
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Run everything here: databases, web, worker and a simulated WhatsApp; Ctrl-C stops it
+	@$(BIN)/frontdesk demo $(ARGS)
+
+test: $(READY) ## Run the tests, on a Postgres and a Valkey of their own
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: $(READY) ## Check format, lint, types and the borders between the contexts
+	@echo "Checking the format ..." && $(BIN)/ruff format --check .
+	@echo "Linting ..." && $(BIN)/ruff check .
+	@echo "Checking types ..." && $(BIN)/mypy
+	@echo "Checking the borders ..." && $(BIN)/lint-imports --config importlinter.toml
+
+format: $(READY) ## Format the code and fix what the linter can fix
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## Measure throughput and latency
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(READY) ## Lock the newest allowed versions into both requirements files (ARGS=--upgrade)
+	@test -x $(BIN)/uv || { echo "Installing uv ..." && $(PIP) install -qq uv; }
+	@echo "Locking requirements.txt and requirements-dev.txt ..."
+	@$(COMPILE) $(ARGS) --extra embedded --group dev -o requirements-dev.txt
+	@$(COMPILE) $(ARGS) -c requirements-dev.txt -o requirements.txt
+
+clean: ## Remove .venv and all caches; the demo's data in .frontdesk stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Frontdesk needs Python 3.11 or later, and $(PYTHON) is" \
+			"$$($(PYTHON) --version 2>/dev/null || echo 'not there')." \
+			"Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) comes without venv, which Debian and Ubuntu put into a package of its" \
+			"own: sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo "Preparing $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages, about a minute ..."
+	@$(PIP) install -qq --require-hashes -r requirements-dev.txt
+	@$(PIP) install -qq --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+	@echo "$(VENV) is ready."
