@@ -1,0 +1,21 @@
+"""What messaging publishes."""
+
+from uuid import UUID
+
+from frontdesk.core.events import Event
+
+
+class OutboundFailed(Event):
+    """A message will not arrive: refused for good, or nobody can tell any more."""
+
+    outbound_id: UUID
+    conversation_id: UUID
+    origin: str
+    reason: str
+
+
+class ChannelPaused(Event):
+    """A channel stopped sending because its account has a problem; what waits is kept."""
+
+    channel_id: UUID
+    reason: str

@@ -1,0 +1,55 @@
+"""The door for webhooks: a body is durable before it is acknowledged, and nothing reads it here."""
+
+import asyncio
+
+from frontdesk.core.ids import NIL
+from frontdesk.core.resources import Resources
+
+WEBHOOK_EVENT = "messaging.webhook_event"
+_MOST_IN_ONE_INSERT = 200
+
+_INSERT = "INSERT INTO webhook_event (source, body) SELECT 'whatsapp', unnest($1::bytea[])"
+
+
+class WebhookInbox:
+    """Stores webhook bodies. What arrives while a commit runs shares the next INSERT: no timer, so
+    at low load nothing waits, and at high load one commit carries many."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self.secrets = tuple(
+            secret.get_secret_value().encode() for secret in resources.settings.whatsapp.app_secrets
+        )
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def store(self, body: bytes) -> None:
+        """Return once the body is committed, and ring for it.
+
+        Raises:
+            Unavailable: the database did not take it; Meta will deliver it again.
+        """
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((body, stored))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        await stored
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch = self._waiting[:_MOST_IN_ONE_INSERT]
+            del self._waiting[:_MOST_IN_ONE_INSERT]
+            try:
+                async with self._resources.db.system() as connection:
+                    await connection.execute(_INSERT, [body for body, _ in batch])
+            except BaseException as error:
+                for _, stored in batch:
+                    if not stored.done():
+                        stored.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for _, stored in batch:
+                    if not stored.done():
+                        stored.set_result(None)
+                self._resources.db.bell.ring(WEBHOOK_EVENT, NIL, NIL)

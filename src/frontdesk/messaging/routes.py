@@ -1,0 +1,196 @@
+"""HTTP of messaging: Meta's webhook, and the channels of a tenant."""
+
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import Field
+from sqlmodel import col, select
+
+from frontdesk.core.api import (
+    PUBLIC,
+    AdminOnly,
+    Cursor,
+    Limit,
+    Page,
+    ResourcesDep,
+    Schema,
+    Staff,
+    TenantSession,
+    cursor_uuid,
+    decode_cursor,
+    encode_cursor,
+    problems,
+    resources_of,
+)
+from frontdesk.core.errors import (
+    Forbidden,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    Unauthenticated,
+)
+from frontdesk.messaging import channels, outbound
+from frontdesk.messaging.errors import ChannelTaken, NotUncertain
+from frontdesk.messaging.inbox import WebhookInbox
+from frontdesk.messaging.models import AccountEvent
+from frontdesk.messaging.schemas import AccountEventPublic, ChannelCreate, ChannelPublic
+from frontdesk.messaging.signature import challenge_answer, is_signed
+
+log = structlog.get_logger(__name__)
+
+router = APIRouter()
+webhook = APIRouter(prefix="/webhooks", tags=["webhooks"], dependencies=[PUBLIC])
+api = APIRouter(prefix="/api/v1", tags=["channels"])
+
+
+@webhook.get(
+    "/whatsapp",
+    summary="Answer Meta's handshake",
+    response_class=PlainTextResponse,
+    responses=problems(Forbidden),
+)
+async def shake_hands(
+    resources: ResourcesDep,
+    mode: Annotated[str | None, Query(alias="hub.mode", examples=["subscribe"])] = None,
+    token: Annotated[str | None, Query(alias="hub.verify_token")] = None,
+    challenge: Annotated[str | None, Query(alias="hub.challenge", examples=["1158201444"])] = None,
+) -> PlainTextResponse:
+    """Meta calls this when the callback URL is saved; it wants its challenge back."""
+    expected = resources.settings.whatsapp.verify_token.get_secret_value()
+    answer = challenge_answer(mode, token, challenge, expected)
+    if answer is None:
+        raise Forbidden("The verify token is not ours.")
+    return PlainTextResponse(answer)
+
+
+@webhook.post(
+    "/whatsapp",
+    summary="Take a webhook from WhatsApp",
+    response_class=Response,
+    responses=problems(Unauthenticated, TooLarge),
+)
+async def accept(request: Request) -> Response:
+    """Store the body as it is and answer 200; a worker reads it.
+
+    The signature is checked over the raw bytes. The answer comes once the bytes are committed, so
+    whatever happens afterwards, nothing Meta delivered is lost.
+    """
+    resources = resources_of(request)
+    body = await _read_capped(request, resources.settings.limits.webhook_body_bytes)
+    inbox = resources.keep(WebhookInbox)
+    signature = request.headers.getlist("x-hub-signature-256")
+    if len(signature) != 1 or not is_signed(body, signature[0], inbox.secrets):
+        await _refuse_unsigned(request)
+    await inbox.store(body)
+    resources.metrics.webhooks.labels("accepted").inc()
+    return Response(status_code=200)
+
+
+async def _read_capped(request: Request, most_bytes: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most_bytes:
+        raise TooLarge
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most_bytes:
+            raise TooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _refuse_unsigned(request: Request) -> None:
+    resources = resources_of(request)
+    address = request.client.host if request.client else "unknown"
+    per_minute = resources.settings.limits.unsigned_per_minute
+    wait = await resources.limiter.wait_seconds(
+        f"nobody:unsigned:{address}", per_second=per_minute / 60, burst=per_minute
+    )
+    if wait:
+        resources.metrics.webhooks.labels("limited").inc()
+        raise RateLimited(retry_after_seconds=wait)
+    resources.metrics.webhooks.labels("unsigned").inc()
+    raise Unauthenticated("The signature is missing or wrong.")
+
+
+@api.get("/channels", summary="List the connected numbers", responses=problems())
+async def list_channels(who: Staff, session: TenantSession) -> list[ChannelPublic]:
+    """All channels of the tenant with their state in words."""
+    return await channels.list_channels(session)
+
+
+@api.post(
+    "/channels",
+    status_code=201,
+    summary="Connect a number",
+    responses=problems(ChannelTaken, NotFound),
+)
+async def connect_channel(
+    body: ChannelCreate, who: AdminOnly, resources: ResourcesDep, session: TenantSession
+) -> ChannelPublic:
+    """Connect a WhatsApp business number to an agent. The token is sealed and never shown again."""
+    return await channels.connect_channel(session, resources, body, user_id=who.user_id)
+
+
+@api.get("/channels/{channel_id}", summary="Read a channel", responses=problems(NotFound))
+async def get_channel(channel_id: UUID, who: Staff, session: TenantSession) -> ChannelPublic:
+    """One channel with its state."""
+    return await channels.get_channel(session, channel_id)
+
+
+@api.post("/channels/{channel_id}/pause", summary="Stop sending", responses=problems(NotFound))
+async def pause_channel(channel_id: UUID, who: AdminOnly, session: TenantSession) -> ChannelPublic:
+    """Stop sending from this number. Messages still come in; what should go out waits."""
+    await channels.pause_channel(session, channel_id, "Paused by an admin.")
+    return await channels.get_channel(session, channel_id)
+
+
+@api.post("/channels/{channel_id}/resume", summary="Send again", responses=problems(NotFound))
+async def resume_channel(channel_id: UUID, who: AdminOnly, session: TenantSession) -> ChannelPublic:
+    """Let the number send again; what waited goes out at the channel's pace."""
+    await channels.resume_channel(session, channel_id)
+    return await channels.get_channel(session, channel_id)
+
+
+@api.get("/account-events", summary="List what Meta said", responses=problems())
+async def list_account_events(
+    who: AdminOnly, session: TenantSession, limit: Limit = 50, cursor: Cursor = None
+) -> Page[AccountEventPublic]:
+    """Account, number and template events, newest first, in words."""
+    query = select(AccountEvent).order_by(col(AccountEvent.id).desc()).limit(limit + 1)
+    if values := decode_cursor(cursor, 1):
+        query = query.where(col(AccountEvent.id) < cursor_uuid(values[0]))
+    rows = (await session.exec(query)).all()
+    return Page(
+        items=[AccountEventPublic.model_validate(row) for row in rows[:limit]],
+        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    )
+
+
+class Resolution(Schema):
+    """What became of a message whose outcome nobody could find out."""
+
+    arrived: bool = Field(
+        description="True: it arrived after all. False: send it again.", examples=[True]
+    )
+
+
+@api.post(
+    "/messages/{message_id}/resolution",
+    status_code=204,
+    tags=["conversations"],
+    summary="Settle an uncertain send",
+    responses=problems(NotFound, NotUncertain),
+)
+async def resolve_uncertain(
+    message_id: UUID, body: Resolution, who: Staff, session: TenantSession
+) -> None:
+    """Decide about a message in state `needs_attention`: it arrived, or it is to be sent again."""
+    await outbound.resolve_uncertain(session, message_id, arrived=body.arrived)
+
+
+router.include_router(webhook)
+router.include_router(api)
