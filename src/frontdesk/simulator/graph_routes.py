@@ -1,0 +1,207 @@
+"""The Graph API over HTTP: sends, read marks, number health, media, account edges."""
+
+from dataclasses import asdict
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from frontdesk.simulator.delivery import Delivery
+from frontdesk.simulator.faults import SendFault, SendFaultKind
+from frontdesk.simulator.graph import GraphError
+from frontdesk.simulator.threads import Channel
+from frontdesk.simulator.whatsapp import WhatsApp
+from frontdesk.simulator.wire import CutConnection, JSONAnswer, hang, read_json
+from frontdesk.simulator.world import Json, World
+
+_HANGS_AFTER = (SendFaultKind.HANG_AFTER, SendFaultKind.HANG_AND_LOSE_STATUS)
+_EDGES = ("register", "deregister", "subscribed_apps", "block_users", "smb_app_data")
+
+
+class GraphRoutes:
+    """Handlers of everything under `/{version}/`."""
+
+    def __init__(self, world: World, whatsapp: WhatsApp, delivery: Delivery) -> None:
+        self._world = world
+        self._whatsapp = whatsapp
+        self._delivery = delivery
+
+    def routes(self) -> list[Route]:
+        """Ordered from the special to the general."""
+        return [
+            Route("/media/{ticket}", self.download, methods=["GET"]),
+            Route("/{version}/{node}/messages", self.messages, methods=["POST"]),
+            Route("/{version}/{node}/media", self.upload, methods=["POST"]),
+            Route("/{version}/{node}/message_templates", self.templates, methods=["GET"]),
+            Route("/{version}/{node}/phone_numbers", self.phone_numbers, methods=["GET"]),
+            Route("/{version}/{node}/{edge}", self.edge, methods=["GET", "POST", "DELETE"]),
+            Route("/{version}/{node}", self.node, methods=["GET", "DELETE"]),
+        ]
+
+    def _enter(self, request: Request, channel: Channel | None = None) -> None:
+        version = str(request.path_params.get("version", "v1.0"))
+        if not (version.startswith("v") and version[1:].replace(".", "", 1).isdigit()):
+            raise GraphError(2500, "Unknown path components: /" + version, 400)
+        self._whatsapp.check_token(channel, request.headers.get("authorization", ""))
+
+    async def messages(self, request: Request) -> Response:
+        """Send a message, or mark one as read."""
+        raw = await request.body()
+        channel = self._whatsapp.channel(request.path_params["node"])
+        self._enter(request, channel)
+        body = read_json(raw)
+        if isinstance(body, dict) and body.get("status") == "read":
+            typing = body.get("typing_indicator")
+            if not isinstance(body.get("message_id"), str):
+                raise GraphError(131008, "message_id is required.")
+            self._whatsapp.mark_read(channel, body["message_id"], typing=typing is not None)
+            return JSONAnswer({"success": True})
+        to = str((body.get("to") or body.get("recipient")) if isinstance(body, dict) else "")
+        fault = self._whatsapp.faults.draw(channel.phone_number_id, to.lstrip("+"))
+        await self._world.sleep(self._world.draw(self._world.settings.send_latency_seconds))
+        if fault and (answer := await self._fail_before(request, fault)):
+            return answer
+        if error := self._whatsapp.check_send(channel, body):
+            raise error
+        accepted = self._whatsapp.accept(channel, body)
+        await self._delivery.begin(accepted, fault)
+        if fault and (answer := await self._fail_after(request, fault)):
+            return answer
+        return JSONAnswer(self._whatsapp.response(accepted))
+
+    async def _fail_before(self, request: Request, fault: SendFault) -> Response | None:
+        if fault.kind is SendFaultKind.ERROR:
+            raise GraphError(fault.code, fault.details, fault.http_status)
+        if fault.kind is SendFaultKind.SERVER_ERROR:
+            return self._server_error(fault)
+        if fault.kind is SendFaultKind.HANG_BEFORE:
+            await hang(self._world, request, fault.seconds)
+            return CutConnection()
+        return CutConnection() if fault.kind is SendFaultKind.DROP_BEFORE else None
+
+    async def _fail_after(self, request: Request, fault: SendFault) -> Response | None:
+        if fault.kind is SendFaultKind.ACCEPT_THEN_ERROR:
+            return self._server_error(fault)
+        if fault.kind in _HANGS_AFTER:
+            await hang(self._world, request, fault.seconds)
+            return CutConnection()
+        return CutConnection() if fault.kind is SendFaultKind.DROP_AFTER else None
+
+    def _server_error(self, fault: SendFault) -> Response:
+        status = fault.http_status or 500
+        if fault.graph_body:
+            return JSONAnswer(GraphError(fault.code, fault.details).body(), status)
+        page = f"<html><body><h1>{status}</h1>Sorry, something went wrong.</body></html>"
+        return Response(page, status, media_type="text/html")
+
+    async def upload(self, request: Request) -> Response:
+        """Keep a file to send."""
+        channel = self._whatsapp.channel(request.path_params["node"])
+        self._enter(request, channel)
+        async with request.form() as form:
+            file = form.get("file")
+            if file is None or isinstance(file, str):
+                raise GraphError(100, "The parameter file is required.")
+            content = await file.read()
+            kind = str(form.get("type") or file.content_type or "application/octet-stream")
+            media = self._whatsapp.media.add(content, kind, file.filename)
+        return JSONAnswer({"id": media.id})
+
+    async def download(self, request: Request) -> Response:
+        """The bytes of a file; only with a token, only for five minutes."""
+        self._enter(request)
+        media = self._whatsapp.media.open(request.path_params["ticket"])
+        return Response(media.content, media_type=media.mime_type)
+
+    async def node(self, request: Request) -> Response:
+        """A media file's address, or the health of a business number."""
+        node = request.path_params["node"]
+        media = self._whatsapp.media.find(node)
+        if media is not None:
+            self._enter(request)
+            if request.method == "DELETE":
+                return JSONAnswer({"success": self._whatsapp.media.remove(node)})
+            base_url = str(request.base_url).rstrip("/")
+            return JSONAnswer(self._whatsapp.media.describe(media, base_url))
+        channel = self._whatsapp.channel(node)
+        self._enter(request, channel)
+        everything = _health(channel)
+        wanted = [name for name in request.query_params.get("fields", "").split(",") if name]
+        shown = {name: everything[name] for name in wanted if name in everything} or everything
+        return JSONAnswer({**shown, "id": channel.phone_number_id})
+
+    async def templates(self, request: Request) -> Response:
+        """The message templates of a WhatsApp Business account."""
+        self._enter(request)
+        found = {
+            (template.name, template.language): template
+            for channel in self._whatsapp.channels.values()
+            if channel.waba_id == request.path_params["node"]
+            for template in channel.templates
+        }
+        data = [
+            {
+                **{key: value for key, value in asdict(template).items() if key != "body"},
+                "components": [{"type": "BODY", "text": template.body}],
+                "id": str(1000 + index),
+            }
+            for index, template in enumerate(found.values())
+        ]
+        return JSONAnswer({"data": data, "paging": {}})
+
+    async def phone_numbers(self, request: Request) -> Response:
+        """The numbers of a WhatsApp Business account."""
+        self._enter(request)
+        waba_id = request.path_params["node"]
+        channels = [c for c in self._whatsapp.channels.values() if c.waba_id == waba_id]
+        data = [{**_health(channel), "id": channel.phone_number_id} for channel in channels]
+        return JSONAnswer({"data": data, "paging": {}})
+
+    async def edge(self, request: Request) -> Response:
+        """Account calls that only need a yes: subscribing, registering, blocking."""
+        self._enter(request)
+        node, edge = request.path_params["node"], request.path_params["edge"]
+        if edge not in _EDGES:
+            raise GraphError(2500, f"Unknown path components: /{edge}", 400)
+        if edge == "subscribed_apps" and request.method == "GET":
+            subscribed = any(
+                call["edge"] == edge and call["node"] == node for call in self._whatsapp.calls
+            )
+            return JSONAnswer({"data": [{"whatsapp_business_api_data": {}}] * subscribed})
+        body = read_json(await request.body())
+        self._whatsapp.calls.append(
+            {"method": request.method, "node": node, "edge": edge, "body": body}
+        )
+        if edge == "smb_app_data":
+            return JSONAnswer({"messaging_product": "whatsapp", "request_id": uuid4().hex})
+        return JSONAnswer({"success": True})
+
+
+def _health(channel: Channel) -> Json:
+    """What `GET /{phone_number_id}` can say of a number (Cloud API: onboarding)."""
+    well = channel.status == "CONNECTED"
+    state = "AVAILABLE" if well else "BLOCKED"
+    return {
+        "display_phone_number": channel.display_phone_number,
+        "verified_name": channel.verified_name,
+        "name_status": "APPROVED",
+        "code_verification_status": "VERIFIED",
+        "quality_rating": channel.quality_rating,
+        "status": channel.status,
+        "platform_type": "CLOUD_API",
+        "is_on_biz_app": False,
+        "throughput": {"level": "STANDARD"},
+        "health_status": {
+            "can_send_message": state,
+            "entities": [
+                {
+                    "entity_type": "PHONE_NUMBER",
+                    "id": channel.phone_number_id,
+                    "can_send_message": state,
+                },
+                {"entity_type": "WABA", "id": channel.waba_id, "can_send_message": state},
+            ],
+        },
+        "whatsapp_business_manager_messaging_limit": "TIER_2K",
+    }

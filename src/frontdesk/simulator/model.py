@@ -1,0 +1,330 @@
+"""The scripted model: deterministic answers from the words of a request. Pure functions.
+
+It quotes the facts of the system message and never adds to them. Contacts see ordinary
+sentences; that a script wrote them shows in `reasoning` and in the `system_fingerprint`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from frontdesk.simulator.facts import FactIndex, read_facts, split_sentences
+from frontdesk.simulator.lexicon import (
+    ABUSE,
+    AGREEMENT,
+    ANGRY,
+    GOODBYE,
+    GREETING,
+    PERSON,
+    PROMOTION,
+    QUESTION,
+    REQUEST,
+    THANKS,
+    TROUBLE,
+    count,
+    guess_language,
+    has,
+    has_link,
+    only,
+    sentence,
+    words,
+)
+from frontdesk.simulator.packet import handoff_packet, read_transcript, shorten
+from frontdesk.simulator.schema_fill import fill
+from frontdesk.simulator.world import Json
+
+FORCED_TOOL = "json_tool_call"
+"""LiteLLM asks by a forced tool of this name for structure a model does not offer by itself."""
+
+_BLOCK = re.compile(r"<messages>(.*?)</messages>", re.DOTALL)
+_SHOP = re.compile(
+    r"\bYou are\b[^.\n]*?\b(?:for|of|at|from|behind)\s+"
+    r"((?:[A-ZÀ-Þ0-9][\w&'’-]*)(?:\s+(?:[A-ZÀ-Þ0-9&][\w&'’-]*|and|of|the|de|di|da))*)"
+)
+_TOLD = 600  # Characters of facts in one answer: it is read on a phone.
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A chat-completions request, as far as the script looks at it."""
+
+    model: str
+    messages: tuple[Json, ...]
+    schema_name: str | None
+    schema: Json | None
+    forced_tool: bool
+    """Whether the structure is asked for by a forced tool call."""
+
+    @property
+    def system(self) -> str:
+        """All system messages."""
+        return "\n\n".join(
+            content_text(message)
+            for message in self.messages
+            if message.get("role") in ("system", "developer")
+        )
+
+    @property
+    def burst(self) -> tuple[str, ...]:
+        """The user messages after the last answer, oldest first."""
+        found: list[str] = []
+        for message in reversed(self.messages):
+            if message.get("role") == "user":
+                found.append(content_text(message))
+            elif message.get("role") not in ("system", "developer"):
+                break
+        return tuple(reversed(found))
+
+    @property
+    def before(self) -> str:
+        """What the contact had written last before this burst."""
+        users = [content_text(m) for m in self.messages if m.get("role") == "user"]
+        earlier = users[: len(users) - len(self.burst)]
+        return earlier[-1] if earlier else ""
+
+    @property
+    def tool_result(self) -> str:
+        """The content of a tool's answer that ends the request, or nothing."""
+        last = self.messages[-1] if self.messages else {}
+        return content_text(last) if last.get("role") == "tool" else ""
+
+
+def content_text(message: Json) -> str:
+    """The text of a message, whose content may also be a list of parts."""
+    content = message.get("content")
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def read_ask(body: Json) -> Ask:
+    """What a request asks for, by `response_format` or by LiteLLM's forced tool."""
+    name: str | None = None
+    schema: Json | None = None
+    forced = False
+    wanted = body.get("response_format") or {}
+    if wanted.get("type") == "json_schema":
+        part = wanted.get("json_schema") or {}
+        name, schema = part.get("name"), part.get("schema") or {}
+    elif wanted.get("type") == "json_object":
+        name, schema = "json_object", {"type": "object", "properties": {"text": {}}}
+    for tool in body.get("tools") or []:
+        function = tool.get("function") or {}
+        if function.get("name") == FORCED_TOOL:
+            forced, schema = True, function.get("parameters") or {}
+    if schema is not None and name not in _WRITERS:
+        name = _recognise(schema) or name or FORCED_TOOL
+    messages = tuple(m for m in body.get("messages") or () if isinstance(m, dict))
+    return Ask(str(body.get("model", "")), messages, name, schema, forced)
+
+
+def _recognise(schema: Json) -> str | None:
+    """The name of a schema by its keys: a forced tool and class names hide it."""
+    keys = set(schema.get("properties") or {})
+    telling = {
+        "triage": {"category", "wants_person"},
+        "reply": {"action", "confidence"},
+        "handoff_packet": {"goal", "draft_reply"},
+    }
+    return next((name for name, some in telling.items() if some <= keys), None)
+
+
+def answer(ask: Ask) -> Json | str:
+    """The scripted answer: an object when structure was asked for, else a text."""
+    if ask.schema is None:
+        return _plain(ask)
+    writer = _WRITERS.get(ask.schema_name or "")
+    if writer is None:
+        filled: Json = fill(ask.schema, shorten(" ".join(ask.burst), 120))
+        return filled
+    return within(ask.schema, writer(ask))
+
+
+def within(schema: Json, value: Json) -> Json:
+    """Only the keys the schema knows, and those it adds: it may differ in part from ours."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return value
+    filled: Any = None
+    result: Json = {}
+    for name in properties:
+        if name in value:
+            result[name] = value[name]
+        else:
+            filled = filled or fill(schema)
+            result[name] = filled.get(name)
+    return result
+
+
+def _plain(ask: Ask) -> str:
+    asked = "\n".join(ask.burst)
+    if "<transcript>" in asked:
+        return str(handoff_packet(read_transcript(asked))["summary"])
+    return str(reply(ask)["text"])
+
+
+# Triage
+
+
+def triage(ask: Ask) -> Json:
+    """What kind of message it is, in which language and mood, and whether a person is wanted."""
+    content = ask.burst[-1] if ask.burst else ""
+    block = _BLOCK.search(content)
+    text = (block.group(1) if block else "\n".join(ask.burst)).strip()
+    wants_person = has(PERSON, text)
+    category = _category(text, wants_person=wants_person)
+    return {
+        "category": category,
+        "language": guess_language(text),
+        "sentiment": _sentiment(text),
+        "intent": _intent(text, category, wants_person=wants_person),
+        "wants_person": wants_person,
+    }
+
+
+def _category(text: str, *, wants_person: bool) -> str:
+    promotion = count(PROMOTION, text)
+    asks = "?" in text or "؟" in text or has(QUESTION, text)
+    rules = (
+        ("spam", promotion >= 2 or (promotion and has_link(text))),
+        ("abuse", has(ABUSE, text)),
+        ("complaint", has(ANGRY, text)),
+        ("request", wants_person),
+        ("thanks", only(text, THANKS, GREETING, GOODBYE) and has(THANKS, text)),
+        ("greeting", only(text, GREETING)),
+        ("complaint", has(TROUBLE, text)),
+        ("question", asks),
+        ("request", has(REQUEST, text)),
+        ("thanks", has(THANKS, text)),
+        ("greeting", has(GREETING, text)),
+    )
+    return next((name for name, holds in rules if holds), "other")
+
+
+def _sentiment(text: str) -> float:
+    letters = [character for character in text if character.isalpha()]
+    capitals = sum(character.isupper() for character in letters)
+    shouts = len(letters) >= 12 and capitals > 0.7 * len(letters)
+    if has(ABUSE, text):
+        return -0.9
+    if has(ANGRY, text):
+        return -0.9 if shouts or count(ANGRY, text) > 1 else -0.7
+    if has(TROUBLE, text):
+        return -0.6 if shouts or "!!" in text else -0.35
+    if has(THANKS, text):
+        return 0.6
+    return 0.2 if has(GREETING, text) else 0.0
+
+
+def _intent(text: str, category: str, *, wants_person: bool) -> str:
+    if wants_person:
+        return "talk to a person"
+    if category in ("greeting", "thanks", "spam", "abuse"):
+        return {"greeting": "say hello", "thanks": "say thanks"}.get(category, category)
+    sentences = split_sentences(text)
+    asked = [s for s in sentences if "?" in s or has(QUESTION, s)] or sentences
+    plain = [s for s in asked if not only(s, GREETING, THANKS)] or asked
+    return " ".join(words(plain[0])[:8]) if plain else category
+
+
+# Reply
+
+
+def reply(ask: Ask) -> Json:
+    """An answer from the facts alone; without a fact that fits, a person is asked for."""
+    text = "\n".join(ask.burst)
+    language = guess_language(text or ask.before)
+    if ask.tool_result:
+        return _reply(shorten(ask.tool_result, _TOLD), 0.9, "told the tool's result")
+    parts = _parts(ask.burst)
+    if has(PERSON, text):
+        said = sentence("person", language)
+        why, then = "a person was asked for", "Take over the chat"
+        return _reply(said, 0.9, why, action="escalate", next_action=then)
+    if not parts:
+        return _courtesy(ask, text, language)
+    return _from_facts(ask, parts, language)
+
+
+def _reply(
+    text: str,
+    confidence: float,
+    why: str,
+    *,
+    action: str = "reply",
+    next_action: str | None = None,
+    sources: tuple[str, ...] = (),
+) -> Json:
+    return {
+        "text": text,
+        "action": action,
+        "confidence": round(confidence, 2),
+        "reasoning": f"Scripted model: {why}",
+        "suggested_next_action": next_action,
+        "sources": list(sources),
+    }
+
+
+def _parts(burst: tuple[str, ...]) -> list[str]:
+    """What the burst asks, piece by piece, without its courtesies."""
+    pieces = [piece for text in burst for piece in split_sentences(text)]
+    courtesies = (GREETING, THANKS, GOODBYE, AGREEMENT)
+    return [piece for piece in pieces if words(piece) and not only(piece, *courtesies)]
+
+
+def _courtesy(ask: Ask, text: str, language: str) -> Json:
+    if has(GOODBYE, text):
+        return _reply(
+            sentence("goodbye", language), 0.95, "the contact said goodbye", action="close"
+        )
+    if has(THANKS, text):
+        return _reply(sentence("welcome", language), 0.95, "the contact said thanks")
+    if not has(GREETING, text):
+        return _reply(sentence("noted", language), 0.7, "nothing was asked")
+    shop = _SHOP.search(ask.system)
+    if shop:
+        said = sentence("greeting_at", language, shop=shop.group(1).strip())
+        return _reply(said, 0.95, "greeted by name of the shop")
+    return _reply(sentence("greeting", language), 0.95, "greeted")
+
+
+def _from_facts(ask: Ask, parts: list[str], language: str) -> Json:
+    index = FactIndex(read_facts(ask.system))
+    told: dict[str, str] = {}
+    coverages: list[float] = []
+    open_parts: list[str] = []
+    for part in parts:
+        match = index.find(part)
+        if match:
+            coverages.append(match.coverage)
+            told.setdefault(match.text, match.fact.title)
+        elif "?" in part or "؟" in part or has(QUESTION, part) or has(REQUEST, part):
+            open_parts.append(part)
+    if not told:
+        # "And to France?" only makes sense with what was asked before; a burst may be one sentence.
+        context = " ".join([*ask.burst, ask.before] if len(parts) == 1 else parts)
+        match = index.find(context)
+        if match is None:
+            said = sentence("unknown", language)
+            asked = shorten(" ".join(parts), 100)
+            return _reply(
+                said, 0.2, "no fact fits", action="escalate", next_action=f"Answer: {asked}"
+            )
+        coverages.append(match.coverage * 0.8)
+        told[match.text] = match.fact.title
+        open_parts = []
+    text = shorten(" ".join(told), _TOLD)
+    confidence = 0.4 + 0.55 * sum(coverages) / len(coverages)
+    if open_parts:
+        text += " " + sentence("partly", language, part=shorten(open_parts[0], 100))
+        confidence = min(confidence, 0.5)
+    titles = tuple(dict.fromkeys(told.values()))
+    why = "matched fact " + ", ".join(f"'{title}'" for title in titles)
+    return _reply(text, confidence, why, sources=titles)
+
+
+def _packet(ask: Ask) -> Json:
+    return handoff_packet(read_transcript("\n".join(ask.burst)))
+
+
+_WRITERS = {"triage": triage, "reply": reply, "handoff_packet": _packet}
