@@ -1499,6 +1499,8 @@ def upgrade() -> None:
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON app_user TO {SYSTEM_ROLE}",
             f"GRANT SELECT ON price TO {APP_ROLE}, {SYSTEM_ROLE}",
             f"GRANT INSERT, UPDATE ON price TO {SYSTEM_ROLE}",
+            # /readyz compares the database's revision with the code's.
+            f"GRANT SELECT ON alembic_version TO {SYSTEM_ROLE}",
         ]
     )
     for model, fresh, cached, out in PRICES:

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import orjson
 from pydantic import BaseModel
@@ -10,7 +11,8 @@ from pydantic import BaseModel
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    if isinstance(value, Decimal):
+    # asyncpg's UUID is a subclass, which orjson does not take for one.
+    if isinstance(value, Decimal | UUID):
         return str(value)
     if isinstance(value, tuple | set | frozenset):
         return list(value)
@@ -27,6 +29,10 @@ def dumps(value: Any) -> str:
     return dumps_bytes(value).decode()
 
 
-def loads(data: bytes | str) -> Any:
-    """The value of a JSON text; raises `ValueError` where it is none."""
-    return orjson.loads(data)
+def loads(data: bytes | str | list[Any] | dict[str, Any]) -> Any:
+    """The value of a JSON text; raises `ValueError` where it is none.
+
+    jsonb comes out as text on a connection of our own, and decoded on the one beneath an ORM
+    session, where SQLAlchemy installs a codec. Functions that serve both doors need not care.
+    """
+    return data if isinstance(data, list | dict) else orjson.loads(data)

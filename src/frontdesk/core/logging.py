@@ -13,7 +13,7 @@ import secrets
 import sys
 import traceback
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 import asyncpg
 import structlog
@@ -25,7 +25,17 @@ from frontdesk.core.settings import LogSettings
 
 # These tell us nothing we do not log ourselves, or log what people wrote (sse_starlette and
 # LiteLLM at DEBUG), or job arguments (arq at INFO).
-_QUIET = ("arq", "asyncio", "httpcore", "httpx", "LiteLLM", "litellm", "openai", "sse_starlette")
+_QUIET = (
+    "alembic.runtime.plugins",
+    "arq",
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "LiteLLM",
+    "litellm",
+    "openai",
+    "sse_starlette",
+)
 
 _SECRET_KEY = re.compile(
     r"token|secret|password|passwd|authorization|cookie|api_?key|signature", re.IGNORECASE
@@ -66,10 +76,10 @@ def configure_logging(settings: LogSettings, *, hash_key: str | None = None) -> 
     structlog.configure(
         processors=[*ours, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(_Stdout()),
+        logger_factory=structlog.WriteLoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(_Stdout())
+    handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *ours],
@@ -84,16 +94,6 @@ def configure_logging(settings: LogSettings, *, hash_key: str | None = None) -> 
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-class _Stdout(TextIO):
-    """Whatever `sys.stdout` is at the moment of writing."""
-
-    def write(self, text: str) -> int:
-        return sys.stdout.write(text)
-
-    def flush(self) -> None:
-        sys.stdout.flush()
 
 
 def _one_line(event: EventDict, **_: Any) -> str:
@@ -130,27 +130,33 @@ class Scrubber:
             return "***"
         if _TEXT_KEY.match(key):
             return f"<{len(value)} long>" if hasattr(value, "__len__") else "<left out>"
-        if isinstance(value, dict) and depth < _MOST_DEPTH:
+        if depth < _MOST_DEPTH and isinstance(value, dict):
             return {
                 str(name): self._scrub(str(name), item, depth + 1) for name, item in value.items()
             }
-        if isinstance(value, list | tuple | set | frozenset) and depth < _MOST_DEPTH:
+        if depth < _MOST_DEPTH and isinstance(value, list | tuple | set | frozenset):
             return [self._scrub(key, item, depth + 1) for item in value]
-        text = value if isinstance(value, str) else str(value)
+        return self._scrub_text(key, str(value))
+
+    def _scrub_text(self, key: str, text: str) -> str:
         if _PHONE_KEY.match(key):
             return self.hash_phone(text)
-        return text if _ID_KEY.search(key) else self._flat(text)
+        return _escaped(text) if _ID_KEY.search(key) else self._flat(text)
 
     def _flat(self, value: Any) -> str:
-        text = _PHONE.sub(lambda match: self.hash_phone(match[0]), str(value))
-        # The console writes text as it is: a line end in it would forge a line.
-        return text if text.isprintable() else text.encode("unicode_escape").decode()
+        return _escaped(_PHONE.sub(lambda match: self.hash_phone(match[0]), str(value)))
+
+
+def _escaped(text: str) -> str:
+    # The console writes text as it is: a line end in it would forge a line.
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def describe_exception(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """A structlog processor: `exc_info` becomes types and places, with messages only of our own.
+    """A structlog processor: `exc_info` becomes `exceptions`: types and places, outermost first.
 
-    Other people's messages quote what they failed on: rows, parameters, prompts.
+    Only our own errors keep their message: other people's quote what they failed on, like rows,
+    parameters and prompts.
     """
     error = _exception(event.pop("exc_info", None))
     if error is None:
@@ -161,7 +167,7 @@ def describe_exception(logger: WrappedLogger, method: str, event: EventDict) -> 
         seen.add(id(error))
         causes.append(_described(error))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    event["exception"] = causes
+    event["exceptions"] = causes
     return event
 
 

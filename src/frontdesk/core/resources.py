@@ -68,5 +68,5 @@ async def open_resources(
     finally:
         await bell.aclose()
         await http.aclose()
-        await redis.aclose()
+        await redis.aclose(close_connection_pool=True)
         await db.close()

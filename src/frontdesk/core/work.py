@@ -22,6 +22,7 @@ from arq.worker import func
 
 from frontdesk.core.db import Connection
 from frontdesk.core.errors import Unavailable
+from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.redis import REDIS_DOWN, listen
 
 if TYPE_CHECKING:
@@ -265,6 +266,9 @@ def arq_options() -> dict[str, Any]:
     return {
         "functions": [func(ring_job, name=JOB)],
         "queue_name": QUEUE,
+        # As `core.redis.connect` writes them; arq's own form is pickle, which runs what it reads.
+        "job_serializer": dumps_bytes,
+        "job_deserializer": loads,
         "max_jobs": 500,
         "queue_read_limit": 2_000,
         "job_timeout": 30,

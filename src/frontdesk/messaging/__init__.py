@@ -9,7 +9,6 @@ from frontdesk.messaging.channels import (
     list_channels,
     note_alive,
     pause_channel,
-    prune_webhooks,
     resume_channel,
 )
 from frontdesk.messaging.errors import ChannelTaken, NotUncertain, WindowClosed
@@ -26,7 +25,7 @@ from frontdesk.messaging.graph import (
 )
 from frontdesk.messaging.graph_errors import FailureClass, Scope, SendFailure
 from frontdesk.messaging.inbox import WEBHOOK_EVENT, WebhookInbox
-from frontdesk.messaging.incoming import ParsedWebhook, parse_webhook
+from frontdesk.messaging.incoming import parse_webhook
 from frontdesk.messaging.incoming_items import (
     AccountEvent,
     CallEvent,
@@ -41,6 +40,7 @@ from frontdesk.messaging.incoming_items import (
     MessageEdit,
     MessageRevoke,
     OutOfBandError,
+    ParsedWebhook,
     PreferenceChange,
     Status,
     TemplateEvent,
@@ -133,7 +133,6 @@ __all__ = [
     "parse_webhook",
     "pause_channel",
     "post_message",
-    "prune_webhooks",
     "read_mark",
     "resend_is_proven",
     "resume_channel",

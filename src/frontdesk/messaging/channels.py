@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from frontdesk import feed, observability
 from frontdesk.core import ids
-from frontdesk.core.db import Connection, Session, Transaction
+from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.events import publish
 from frontdesk.core.resources import Resources
@@ -202,16 +202,6 @@ async def note_alive(tx: Transaction, channel_id: UUID, provider_at: datetime) -
         channel_id,
         provider_at,
     )
-
-
-async def prune_webhooks(connection: Connection, days: int) -> int:
-    """Delete raw webhooks that were handled more than so many days ago; how many there were."""
-    answer = await connection.execute(
-        "DELETE FROM webhook_event WHERE ctid IN (SELECT ctid FROM webhook_event WHERE state = "
-        "'done' AND received_at < now() - make_interval(days => $1) LIMIT 5000)",
-        days,
-    )
-    return int(answer.rpartition(" ")[2])
 
 
 def _tell(tx: Transaction, channel_id: UUID, status: ChannelStatus, reason: str | None) -> None:

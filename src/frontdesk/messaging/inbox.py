@@ -2,6 +2,7 @@
 
 import asyncio
 
+from frontdesk.core.db import Connection
 from frontdesk.core.ids import NIL
 from frontdesk.core.resources import Resources
 
@@ -53,3 +54,13 @@ class WebhookInbox:
                     if not stored.done():
                         stored.set_result(None)
                 self._resources.db.bell.ring(WEBHOOK_EVENT, NIL, NIL)
+
+
+async def prune_webhooks(connection: Connection, days: int) -> int:
+    """Delete raw webhooks that were handled more than so many days ago; how many there were."""
+    answer = await connection.execute(
+        "DELETE FROM webhook_event WHERE ctid IN (SELECT ctid FROM webhook_event WHERE state = "
+        "'done' AND received_at < now() - make_interval(days => $1) LIMIT 5000)",
+        days,
+    )
+    return int(answer.rpartition(" ")[2])

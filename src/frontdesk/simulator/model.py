@@ -39,7 +39,7 @@ FORCED_TOOL = "json_tool_call"
 _BLOCK = re.compile(r"<messages>(.*?)</messages>", re.DOTALL)
 _SHOP = re.compile(
     r"\bYou are\b[^.\n]*?\b(?:for|of|at|from|behind)\s+"
-    r"((?:[A-ZÀ-Þ0-9][\w&'’-]*)(?:\s+(?:[A-ZÀ-Þ0-9&][\w&'’-]*|and|of|the|de|di|da))*)"
+    r"([A-ZÀ-Þ0-9][\w&'’-]*(?:\s+(?:(?:&|and|of|the|de|di|da)\s+)*[A-ZÀ-Þ0-9][\w&'’-]*)*)"
 )
 _TOLD = 600  # Characters of facts in one answer: it is read on a phone.
 

@@ -1,0 +1,156 @@
+"""The configuration of an agent: everything a tenant may set, with its limits and defaults."""
+
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from frontdesk.agent_config.hours import BusinessHours
+from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE
+from frontdesk.core.text import clean
+
+MINUTES_OF_WINDOW = 24 * 60
+
+
+def _clean(value: object) -> object:
+    return clean(value) if isinstance(value, str) else value
+
+
+def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+# Cleaned before its length is looked at: what Postgres would refuse counts for nothing.
+Text = Annotated[str, BeforeValidator(_clean), StringConstraints(strip_whitespace=True)]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+Model = Annotated[
+    Text, StringConstraints(pattern=r"^[a-z0-9_]+/[A-Za-z0-9._:/-]+$", max_length=120)
+]
+Word = Annotated[Text, StringConstraints(min_length=1, max_length=80)]
+# WhatsApp Cloud API: a text message has at most 4,096 characters.
+Message = Annotated[Text, StringConstraints(min_length=1, max_length=1_000)]
+Notices = Annotated[dict[Language, Message], Field(max_length=60)]
+
+
+class EscalationKeywords(BaseModel):
+    """Words that send a conversation to a person at once, and what they are a sign of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    words: Annotated[tuple[Word, ...], Field(min_length=1, max_length=100)] = Field(
+        description="Words or phrases, in every language contacts use.",
+        examples=[["refund", "reembolso"]],
+    )
+    reason: Annotated[Text, StringConstraints(min_length=1, max_length=200)] = Field(
+        description="Shown to the human agent.", examples=["wants money back"]
+    )
+
+
+class AgentConfig(BaseModel):
+    """What an agent is like. A saved configuration is a version and never changes again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    company_name: Annotated[Text, StringConstraints(min_length=1, max_length=120)] = Field(
+        description="What the business calls itself.", examples=["Lumen & Oak"]
+    )
+    persona: Annotated[Text, StringConstraints(max_length=2_000)] = Field(
+        "You are a friendly, attentive support assistant.",
+        description="Who the agent is, in sentences to it.",
+    )
+    brand_voice: Annotated[Text, StringConstraints(max_length=2_000)] = Field(
+        "Warm, clear and brief.", description="How the business sounds."
+    )
+    languages: Annotated[
+        tuple[Language, ...], AfterValidator(_unique), Field(min_length=1, max_length=30)
+    ] = Field(
+        ("en",), description="Languages it answers in, ISO 639; the first is used when in doubt."
+    )
+    instructions: Annotated[Text, StringConstraints(max_length=8_000)] = Field(
+        "", description="Anything else it has to know or do."
+    )
+    greeting: Message | None = Field(None, description="How it greets a new contact.")
+
+    models: (
+        Annotated[tuple[Model, ...], AfterValidator(_unique), Field(min_length=1, max_length=5)]
+        | None
+    ) = Field(
+        None,
+        description="Models tried in turn, as `provider/model`; without them the deployment's.",
+        examples=[["groq/openai/gpt-oss-20b", "openai/gpt-4o-mini"]],
+    )
+    temperature: float = Field(0.3, ge=0, le=2)
+    max_output_tokens: int = Field(800, ge=100, le=4_000)
+
+    answers_enabled: bool = Field(
+        True, description="Off: the agent answers nobody and everything goes to people."
+    )
+    confidence_threshold: float = Field(
+        0.4, ge=0, le=1, description="An answer it is less sure of goes to a person."
+    )
+    sentiment_threshold: float = Field(
+        -0.6, ge=-1, le=1, description="A mood as bad as this goes to a person; -1 is furious."
+    )
+    escalation_keywords: Annotated[tuple[EscalationKeywords, ...], Field(max_length=50)] = ()
+    stop_words: Annotated[tuple[Word, ...], Field(max_length=100)] = Field(
+        (), description="More ways in which contacts ask to be left alone."
+    )
+    handoff_notice: Notices = Field(
+        HANDOFF_NOTICE,
+        description="Sent when a person takes over, by language; yours replace the built-in ones.",
+    )
+    away_notice: Notices = Field(
+        AWAY_NOTICE, description="The same when no human agent is there to take over."
+    )
+    bridge_enabled: bool = Field(
+        False, description="Let human agents answer from their own WhatsApp."
+    )
+
+    business_hours: BusinessHours | None = Field(
+        None, description="When people are there; without it the agent does not speak of hours."
+    )
+    follow_up_minutes: int | None = Field(
+        None,
+        ge=1,
+        lt=MINUTES_OF_WINDOW,
+        description="Silence after an answer before the contact is reminded; inside the 24-hour "
+        "window.",
+    )
+    follow_up_text: Message | None = None
+    auto_close_minutes: int | None = Field(
+        MINUTES_OF_WINDOW,
+        ge=5,
+        le=30 * MINUTES_OF_WINDOW,
+        description="Silence after which the conversation is closed; null never closes it.",
+    )
+    close_text: Message | None = Field(None, description="Sent when it closes by silence.")
+    max_reply_characters: int = Field(
+        1_000, ge=100, le=4_000, description="The longest answer; one message on WhatsApp."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.follow_up_minutes is None) != (self.follow_up_text is None):
+            raise ValueError("follow_up_minutes and follow_up_text go together")
+        if (
+            self.follow_up_minutes is not None
+            and self.auto_close_minutes is not None
+            and self.follow_up_minutes >= self.auto_close_minutes
+        ):
+            raise ValueError("the follow-up must come before the conversation is closed")
+        return self
+
+    def notice_in(self, notices: dict[str, str], language: str) -> str:
+        """The notice in a contact's language, else in the agent's first, else in English."""
+        built_in = AWAY_NOTICE if notices is self.away_notice else HANDOFF_NOTICE
+        for wanted in (language, self.languages[0], "en"):
+            if text := notices.get(wanted) or built_in.get(wanted):
+                return text
+        return built_in["en"]

@@ -1,0 +1,21 @@
+"""Errors of agent_config."""
+
+from frontdesk.core.errors import Conflict, NotFound
+
+
+class NoSuchAgent(NotFound):
+    """There is no such agent in this tenant."""
+
+    code, title = "no_such_agent", "There is no such agent"
+
+
+class NoSuchAgentVersion(NotFound):
+    """The agent never had this version."""
+
+    code, title = "no_such_agent_version", "The agent never had this version"
+
+
+class AgentNameTaken(Conflict):
+    """Another agent of the tenant has this name."""
+
+    code, title = "agent_name_taken", "Another agent has this name"

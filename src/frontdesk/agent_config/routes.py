@@ -1,0 +1,149 @@
+"""HTTP of agent_config: agents, their configuration, and the way back."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from frontdesk.agent_config import service
+from frontdesk.agent_config.config import AgentConfig
+from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
+from frontdesk.agent_config.schemas import (
+    AgentCreate,
+    AgentHealthPublic,
+    AgentPublic,
+    AgentRollback,
+    AgentVersionPublic,
+)
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    IfMatch,
+    Limit,
+    Now,
+    Page,
+    ResourcesDep,
+    Staff,
+    TenantSession,
+    check_version,
+    problems,
+    set_etag,
+)
+from frontdesk.core.errors import Forbidden, PreconditionFailed, PreconditionRequired
+
+router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
+
+
+@router.get("", summary="List agents", responses=problems())
+async def list_agents(
+    who: Staff, session: TenantSession, limit: Limit = 50, cursor: Cursor = None
+) -> Page[AgentPublic]:
+    """A page of the tenant's AI agents with their present configuration, oldest first."""
+    return await service.list_agents(session, limit=limit, cursor=cursor)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Make an agent",
+    responses=problems(Forbidden, AgentNameTaken),
+)
+async def create_agent(
+    body: AgentCreate, who: AdminOnly, session: TenantSession, response: Response
+) -> AgentPublic:
+    """A new agent; what its configuration leaves out has sensible defaults."""
+    agent = await service.create_agent(session, body, author_id=who.user_id)
+    set_etag(response, agent.version)
+    return agent
+
+
+@router.get("/{agent_id}", summary="Read an agent", responses=problems(NoSuchAgent))
+async def get_agent(
+    agent_id: UUID, who: Staff, session: TenantSession, response: Response
+) -> AgentPublic:
+    """An agent with its present configuration; its version is the `ETag`."""
+    agent = await service.get_agent(session, agent_id)
+    set_etag(response, agent.version)
+    return agent
+
+
+@router.put(
+    "/{agent_id}/config",
+    summary="Save an agent's configuration",
+    responses=problems(Forbidden, NoSuchAgent, PreconditionFailed, PreconditionRequired),
+)
+async def save_agent_config(
+    agent_id: UUID,
+    body: AgentConfig,
+    who: AdminOnly,
+    session: TenantSession,
+    resources: ResourcesDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> AgentPublic:
+    """Put a whole configuration in force, as a new version, within two seconds everywhere.
+
+    `If-Match` carries the `ETag` you read: somebody else's change is never overwritten unseen.
+    """
+    agent = await service.save_config(
+        session,
+        resources,
+        agent_id,
+        body,
+        check=lambda version: check_version(if_match, version),
+        author_id=who.user_id,
+    )
+    set_etag(response, agent.version)
+    return agent
+
+
+@router.get(
+    "/{agent_id}/versions",
+    summary="List an agent's configurations",
+    responses=problems(NoSuchAgent),
+)
+async def list_agent_versions(
+    agent_id: UUID, who: Staff, session: TenantSession, limit: Limit = 20, cursor: Cursor = None
+) -> Page[AgentVersionPublic]:
+    """Every configuration the agent ever had, newest first."""
+    return await service.list_versions(session, agent_id, limit=limit, cursor=cursor)
+
+
+@router.post(
+    "/{agent_id}/rollback",
+    summary="Bring an earlier configuration back",
+    responses=problems(Forbidden, NoSuchAgent, NoSuchAgentVersion, PreconditionFailed),
+)
+async def roll_back_agent(
+    agent_id: UUID,
+    body: AgentRollback,
+    who: AdminOnly,
+    session: TenantSession,
+    resources: ResourcesDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> AgentPublic:
+    """Put an earlier configuration in force again, as a new version; `If-Match` is optional."""
+
+    def check(version: int) -> None:
+        if if_match is not None:
+            check_version(if_match, version)
+
+    agent = await service.roll_back(
+        session, resources, agent_id, body.version, check=check, author_id=who.user_id
+    )
+    set_etag(response, agent.version)
+    return agent
+
+
+@router.get(
+    "/{agent_id}/health",
+    summary="Ask why an agent does not answer",
+    responses=problems(NoSuchAgent),
+)
+async def get_agent_health(
+    agent_id: UUID, who: Staff, session: TenantSession, resources: ResourcesDep, now: Now
+) -> AgentHealthPublic:
+    """What in its configuration keeps the agent from answering, or from answering well, in words."""
+    return await service.check_health(
+        session, agent_id, chain=resources.settings.llm.chain, now=now
+    )

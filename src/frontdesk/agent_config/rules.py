@@ -1,0 +1,99 @@
+"""Why an agent will not answer, or badly: a pure function over its configuration."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from frontdesk.agent_config.config import AgentConfig
+from frontdesk.agent_config.hours import is_open
+
+# Providers the deployment can hold keys for.
+PROVIDERS = frozenset({"groq", "openai"})
+# Fewer tokens than this for each character of an answer, and JSON around it, and some are cut.
+TOKENS_PER_CHARACTER = 0.3
+TOKENS_AROUND_ANSWER = 150
+SHORT_KEYWORD = 3
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """Something that keeps an agent from answering (`stops_answers`), or from doing so well."""
+
+    code: str
+    message: str
+    stops_answers: bool = False
+
+
+def complaints_about(
+    config: AgentConfig, *, enabled: bool, chain: tuple[str, ...], now: datetime
+) -> list[Complaint]:
+    """What is wrong with an agent's configuration, the worst first.
+
+    Args:
+        chain: the deployment's models, used where the configuration names none.
+    """
+    return [*_silences(config, enabled, chain), *_hindrances(config, now)]
+
+
+def _silences(config: AgentConfig, enabled: bool, chain: tuple[str, ...]) -> Iterator[Complaint]:
+    if not enabled:
+        yield Complaint("agent_disabled", "The agent is disabled.", stops_answers=True)
+    if not config.answers_enabled:
+        yield Complaint("answers_off", "Answers are switched off: everything goes to people.", True)
+    if config.confidence_threshold >= 1:
+        yield Complaint(
+            "confidence_unreachable",
+            "The confidence threshold is 1: an answer that is not perfectly sure goes to a person, "
+            "so nearly all do.",
+            True,
+        )
+    if config.sentiment_threshold >= 0:
+        yield Complaint(
+            "mood_too_strict",
+            f"The mood threshold is {config.sentiment_threshold:g}: whoever writes without joy is "
+            "passed on to a person.",
+            True,
+        )
+    models = config.models or chain
+    unknown = [model for model in models if model.partition("/")[0] not in PROVIDERS]
+    if unknown:
+        yield Complaint(
+            "model_unknown",
+            f"No key can be set for {', '.join(unknown)}: "
+            + ("no model is left to ask." if len(unknown) == len(models) else "passed over."),
+            len(unknown) == len(models),
+        )
+
+
+def _hindrances(config: AgentConfig, now: datetime) -> Iterator[Complaint]:
+    if 0.8 <= config.confidence_threshold < 1:
+        yield Complaint(
+            "confidence_high",
+            f"The confidence threshold is {config.confidence_threshold:g}: many good answers will "
+            "go to a person first.",
+        )
+    short = [
+        word
+        for rule in config.escalation_keywords
+        for word in rule.words
+        if len(word) < SHORT_KEYWORD
+    ]
+    if short:
+        yield Complaint(
+            "keyword_short",
+            f"Short keywords ({', '.join(short)}) may send ordinary messages to a person.",
+        )
+    needed = config.max_reply_characters * TOKENS_PER_CHARACTER + TOKENS_AROUND_ANSWER
+    if config.max_output_tokens < needed:
+        yield Complaint(
+            "tokens_few",
+            f"{config.max_output_tokens} output tokens are too few for answers of "
+            f"{config.max_reply_characters} characters; {needed:.0f} are enough.",
+        )
+    if config.business_hours is not None:
+        if not any(config.business_hours.week.values()):
+            yield Complaint("never_open", "The business hours name no open day.")
+        elif not is_open(config.business_hours, now):
+            yield Complaint(
+                "closed_now", "It is outside business hours: the agent answers, people are away."
+            )

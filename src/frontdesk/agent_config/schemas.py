@@ -1,0 +1,68 @@
+"""What crosses HTTP in agent_config."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from frontdesk.agent_config.config import AgentConfig, Text
+from frontdesk.core.api import PublicSchema, Schema
+
+
+class AgentCreate(Schema):
+    """A new agent."""
+
+    name: Annotated[Text, StringConstraints(min_length=1, max_length=80)] = Field(
+        description="How your team calls it.", examples=["Shop assistant"]
+    )
+    config: AgentConfig = Field(
+        examples=[
+            {
+                "company_name": "Lumen & Oak",
+                "persona": "You are Olive, who knows every lamp in the shop.",
+                "languages": ["en", "es"],
+            }
+        ]
+    )
+
+
+class AgentRollback(Schema):
+    """Which version to bring back."""
+
+    version: int = Field(ge=1, le=2**31 - 1, examples=[3])
+
+
+class AgentPublic(PublicSchema):
+    """An agent with its present configuration."""
+
+    id: UUID
+    name: str
+    version: int
+    enabled: bool
+    config: AgentConfig
+    created_at: datetime
+
+
+class AgentVersionPublic(PublicSchema):
+    """A configuration as it was saved."""
+
+    version: int
+    config: AgentConfig
+    author_id: UUID | None
+    created_at: datetime
+
+
+class ComplaintPublic(PublicSchema):
+    """Something that keeps the agent from answering, or from answering well."""
+
+    code: str = Field(examples=["answers_off"])
+    message: str = Field(examples=["Answers are switched off: everything goes to people."])
+    stops_answers: bool
+
+
+class AgentHealthPublic(PublicSchema):
+    """Why this agent will not answer, as far as its own configuration tells."""
+
+    answers: bool
+    complaints: list[ComplaintPublic]

@@ -1,0 +1,264 @@
+"""Use cases of agent_config: agents, and the versions of their configuration."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+from sqlmodel.sql.expression import Select
+
+from frontdesk import feed
+from frontdesk.agent_config.config import AgentConfig
+from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
+from frontdesk.agent_config.models import Agent, AgentVersion
+from frontdesk.agent_config.rules import complaints_about
+from frontdesk.agent_config.schemas import (
+    AgentCreate,
+    AgentHealthPublic,
+    AgentPublic,
+    AgentVersionPublic,
+    ComplaintPublic,
+)
+from frontdesk.agent_config.snapshots import AgentCache
+from frontdesk.core import ids
+from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.db import Session
+from frontdesk.core.errors import Invalid
+from frontdesk.core.resources import Resources
+from frontdesk.observability import audit
+
+_INSERT = """
+INSERT INTO agent (id, name, version, enabled) VALUES ($1, $2, 1, true)
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+
+async def create_agent(
+    session: Session, body: AgentCreate, *, author_id: UUID | None = None
+) -> AgentPublic:
+    """Make an agent with version 1 of its configuration.
+
+    Raises:
+        AgentNameTaken: another agent of the tenant has this name.
+    """
+    agent_id = ids.new()
+    made = await session.sql.fetchval(_INSERT, agent_id, body.name)
+    if made is None:
+        raise AgentNameTaken(f"There is an agent called {body.name}.")
+    session.add(_version(agent_id, 1, body.config, author_id))
+    await session.flush()
+    await audit(session, "agent.created", "agent", agent_id, user_id=author_id)
+    feed.append(session, "agent.created", {"agent_id": agent_id, "name": body.name})
+    return await get_agent(session, agent_id)
+
+
+async def list_agents(session: Session, *, limit: int, cursor: str | None) -> Page[AgentPublic]:
+    """A page of agents, oldest first."""
+    query = _present().order_by(col(Agent.id)).limit(limit + 1)
+    if values := decode_cursor(cursor, 1):
+        query = query.where(col(Agent.id) > cursor_uuid(values[0]))
+    rows = (await session.execute(query)).all()
+    return Page(
+        items=[_public(agent, version) for agent, version in rows[:limit]],
+        next_cursor=encode_cursor(rows[limit - 1][0].id) if len(rows) > limit else None,
+    )
+
+
+async def get_agent(session: Session, agent_id: UUID) -> AgentPublic:
+    """An agent with its present configuration.
+
+    Raises:
+        NoSuchAgent: the tenant has no such agent.
+    """
+    row = (await session.execute(_present().where(col(Agent.id) == agent_id))).first()
+    if row is None:
+        raise NoSuchAgent
+    return _public(*row)
+
+
+async def list_versions(
+    session: Session, agent_id: UUID, *, limit: int, cursor: str | None
+) -> Page[AgentVersionPublic]:
+    """A page of an agent's configurations, newest first.
+
+    Raises:
+        NoSuchAgent: the tenant has no such agent.
+    """
+    if await session.get(Agent, (session.tenant_id, agent_id)) is None:
+        raise NoSuchAgent
+    query = (
+        select(AgentVersion)
+        .where(AgentVersion.agent_id == agent_id)
+        .order_by(col(AgentVersion.version).desc())
+        .limit(limit + 1)
+    )
+    if values := decode_cursor(cursor, 1):
+        query = query.where(col(AgentVersion.version) < _number(values[0]))
+    rows = (await session.exec(query)).all()
+    return Page(
+        items=[
+            AgentVersionPublic(
+                version=row.version,
+                config=_config(row),
+                author_id=row.author_id,
+                created_at=row.created_at,
+            )
+            for row in rows[:limit]
+        ],
+        next_cursor=encode_cursor(rows[limit - 1].version) if len(rows) > limit else None,
+    )
+
+
+async def save_config(
+    session: Session,
+    resources: Resources,
+    agent_id: UUID,
+    config: AgentConfig,
+    *,
+    check: Callable[[int], None],
+    author_id: UUID | None,
+) -> AgentPublic:
+    """Put a configuration in force as a new version; the one in force already makes none.
+
+    Args:
+        check: is given the present version under the row's lock and may refuse the change.
+
+    Raises:
+        NoSuchAgent: the tenant has no such agent.
+    """
+    agent, present = await _locked(session, agent_id, check)
+    if _config(present) == config:
+        return _public(agent, present)
+    return await _put_in_force(session, resources, agent, config, author_id, "agent.config_saved")
+
+
+async def roll_back(
+    session: Session,
+    resources: Resources,
+    agent_id: UUID,
+    version: int,
+    *,
+    check: Callable[[int], None],
+    author_id: UUID | None,
+) -> AgentPublic:
+    """Put an earlier configuration in force again, as a new version.
+
+    Raises:
+        NoSuchAgent: the tenant has no such agent.
+        NoSuchAgentVersion: it never had this version.
+    """
+    agent, _ = await _locked(session, agent_id, check)
+    earlier = (
+        await session.exec(
+            select(AgentVersion).where(
+                AgentVersion.agent_id == agent_id, AgentVersion.version == version
+            )
+        )
+    ).one_or_none()
+    if earlier is None:
+        raise NoSuchAgentVersion(f"There is no version {version}.")
+    return await _put_in_force(
+        session, resources, agent, _config(earlier), author_id, "agent.rolled_back", of=version
+    )
+
+
+async def check_health(
+    session: Session, agent_id: UUID, *, chain: tuple[str, ...], now: datetime
+) -> AgentHealthPublic:
+    """Why an agent will not answer, in words.
+
+    Raises:
+        NoSuchAgent: the tenant has no such agent.
+    """
+    agent = await get_agent(session, agent_id)
+    found = complaints_about(agent.config, enabled=agent.enabled, chain=chain, now=now)
+    return AgentHealthPublic(
+        answers=not any(complaint.stops_answers for complaint in found),
+        complaints=[ComplaintPublic.model_validate(complaint) for complaint in found],
+    )
+
+
+def _present() -> Select[Agent, AgentVersion]:
+    return select(Agent, AgentVersion).join(
+        AgentVersion,
+        sa.and_(
+            col(AgentVersion.tenant_id) == col(Agent.tenant_id),
+            col(AgentVersion.agent_id) == col(Agent.id),
+            col(AgentVersion.version) == col(Agent.version),
+        ),
+    )
+
+
+async def _locked(
+    session: Session, agent_id: UUID, check: Callable[[int], None]
+) -> tuple[Agent, AgentVersion]:
+    # First the lock, then the version: one statement for both would, having waited for another
+    # change, join the new row with the old version and find neither.
+    locked = select(Agent).where(Agent.id == agent_id).with_for_update()
+    agent = (await session.exec(locked)).one_or_none()
+    if agent is None:
+        raise NoSuchAgent
+    check(agent.version)
+    query = select(AgentVersion).where(
+        AgentVersion.agent_id == agent_id, AgentVersion.version == agent.version
+    )
+    return agent, (await session.exec(query)).one()
+
+
+async def _put_in_force(
+    session: Session,
+    resources: Resources,
+    agent: Agent,
+    config: AgentConfig,
+    author_id: UUID | None,
+    action: str,
+    **details: int,
+) -> AgentPublic:
+    agent.version += 1
+    version = _version(agent.id, agent.version, config, author_id)
+    session.add(version)
+    await session.flush()
+    await audit(
+        session,
+        action,
+        "agent",
+        agent.id,
+        user_id=author_id,
+        details={"version": agent.version, **details},
+    )
+    feed.append(session, action, {"agent_id": agent.id, "version": agent.version})
+    resources.keep(AgentCache).forget_after_commit(session, agent.id)
+    return _public(agent, version)
+
+
+def _version(
+    agent_id: UUID, version: int, config: AgentConfig, author_id: UUID | None
+) -> AgentVersion:
+    return AgentVersion(
+        agent_id=agent_id,
+        version=version,
+        config=config.model_dump(mode="json"),
+        author_id=author_id,
+    )
+
+
+def _config(row: AgentVersion) -> AgentConfig:
+    return AgentConfig.model_validate(row.config, extra="ignore")
+
+
+def _public(agent: Agent, version: AgentVersion) -> AgentPublic:
+    return AgentPublic(
+        id=agent.id,
+        name=agent.name,
+        version=agent.version,
+        enabled=agent.enabled,
+        config=_config(version),
+        created_at=agent.created_at,
+    )
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value < 2**31:
+        raise Invalid("The cursor is not one of ours.")
+    return value

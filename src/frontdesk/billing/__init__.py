@@ -1,0 +1,25 @@
+"""Billing: what things cost, the append-only ledger of what was used, and reports over it."""
+
+from frontdesk.billing.ledger import UsageKind, UsageRecord, record_delivery, record_usage
+from frontdesk.billing.prices import TokenUsage, UnitPrices, cost_usd, price_of
+from frontdesk.billing.schemas import (
+    ConversationUsagePublic,
+    UsageGroupPublic,
+    UsageReportPublic,
+    UsageSums,
+)
+
+__all__ = [
+    "ConversationUsagePublic",
+    "TokenUsage",
+    "UnitPrices",
+    "UsageGroupPublic",
+    "UsageKind",
+    "UsageRecord",
+    "UsageReportPublic",
+    "UsageSums",
+    "cost_usd",
+    "price_of",
+    "record_delivery",
+    "record_usage",
+]

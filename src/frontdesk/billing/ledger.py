@@ -1,0 +1,116 @@
+"""The usage ledger: what was used is written once and never changed; corrections are new entries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from frontdesk.billing.prices import UnitPrices
+from frontdesk.core import ids
+from frontdesk.core.db import Transaction
+from frontdesk.core.json import dumps
+
+
+class UsageKind(StrEnum):
+    """What sort of thing was used."""
+
+    LLM = "llm"
+    WHATSAPP = "whatsapp"
+
+
+@dataclass(frozen=True)
+class UsageRecord:
+    """One thing used. `amount_usd` None means that no price is known, which is never zero."""
+
+    kind: UsageKind
+    source_id: (
+        str  # The llm_call, or the message that was delivered: counted once, whatever happens.
+    )
+    feature: str
+    model: str
+    conversation_id: UUID | None = None
+    quantity: int = 1
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    unit_prices: UnitPrices | None = None
+    amount_usd: Decimal | None = None
+    id: UUID = field(default_factory=ids.new)
+
+
+_INSERT = """
+INSERT INTO usage_entry (id, kind, source_id, feature, conversation_id, model, quantity,
+                         input_tokens, output_tokens, cached_input_tokens, unit_prices, amount_usd)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (tenant_id, kind, source_id) DO NOTHING
+"""
+
+# A price per million is kept for messages as for tokens; a delivered message counts as input.
+_INSERT_DELIVERY = """
+INSERT INTO usage_entry (id, kind, source_id, feature, conversation_id, model, quantity,
+                         input_tokens, output_tokens, cached_input_tokens, unit_prices, amount_usd)
+SELECT $1, 'whatsapp', $2, $3, $4, $5, 1, 0, 0, 0,
+       CASE WHEN p.usd IS NOT NULL THEN jsonb_build_object('input_usd_per_million', p.usd::text) END,
+       CASE WHEN $6 THEN 0 ELSE p.usd / 1000000 END
+FROM (SELECT 1) one LEFT JOIN (
+    SELECT input_usd_per_million AS usd FROM price
+    WHERE model = 'whatsapp/' || $5 AND effective_from <= now()
+    ORDER BY effective_from DESC LIMIT 1
+) p ON true
+ON CONFLICT (tenant_id, kind, source_id) DO NOTHING
+"""
+
+
+async def record_usage(tx: Transaction, *records: UsageRecord) -> None:
+    """Write entries to the ledger, in one round trip. What is there already stays as it is."""
+    await tx.sql.executemany(_INSERT, _rows(records))
+
+
+async def record_delivery(
+    tx: Transaction,
+    message_id: UUID,
+    *,
+    category: str,
+    country: str | None,
+    pricing_type: str | None = None,
+    conversation_id: UUID | None = None,
+    feature: str = "delivery",
+) -> None:
+    """Count one delivered WhatsApp message, as the status webhook's `pricing` tells it; safe to repeat.
+
+    Meta bills per delivered message by category and recipient's country (WhatsApp Cloud API:
+    pricing). The amount is what the price table says for `whatsapp/CATEGORY/COUNTRY`, null when it
+    says nothing, and 0 when Meta itself says that the message is free.
+
+    Args:
+        category: `pricing.category`, such as `utility`; hyphens and underscores are both seen.
+        country: ISO 3166-1 alpha-2 of the recipient, None when it is not known.
+        pricing_type: `pricing.type`: `regular`, `free_customer_service` or `free_entry_point`.
+    """
+    model = f"{category.replace('-', '_').lower()}/{country.upper() if country else 'unknown'}"
+    is_free = (pricing_type or "").startswith("free")
+    await tx.sql.execute(
+        _INSERT_DELIVERY, ids.new(), str(message_id), feature, conversation_id, model, is_free
+    )
+
+
+def _rows(records: Iterable[UsageRecord]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            record.id,
+            record.kind.value,
+            record.source_id,
+            record.feature,
+            record.conversation_id,
+            record.model,
+            record.quantity,
+            record.input_tokens,
+            record.output_tokens,
+            record.cached_input_tokens,
+            None if record.unit_prices is None else dumps(record.unit_prices),
+            record.amount_usd,
+        )
+        for record in records
+    ]

@@ -1,0 +1,77 @@
+"""Usage over HTTP: what the tenant used and what it costs."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from frontdesk.billing import service
+from frontdesk.billing.ledger import UsageKind
+from frontdesk.billing.schemas import (
+    ConversationUsagePublic,
+    UsageGrouping,
+    UsageReportPublic,
+)
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    Limit,
+    Now,
+    TenantSession,
+    cursor_uuid,
+    decode_cursor,
+    encode_cursor,
+    problems,
+)
+from frontdesk.core.errors import Forbidden, NotFound
+
+router = APIRouter(prefix="/api/v1/usage", tags=["usage"])
+
+
+@router.get("", summary="Report usage", responses=problems(Forbidden))
+async def report_usage(
+    *,
+    principal: AdminOnly,
+    session: TenantSession,
+    now: Now,
+    from_day: Annotated[
+        date | None,
+        Query(alias="from", description="First day (UTC). Default: the first of that month."),
+    ] = None,
+    to_day: Annotated[
+        date | None, Query(alias="to", description="Last day (UTC), included. Default: today.")
+    ] = None,
+    group_by: Annotated[UsageGrouping, Query(description="What to slice by.")] = UsageGrouping.DAY,
+    kind: Annotated[
+        UsageKind | None, Query(description="Only model calls or only WhatsApp messages.")
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> UsageReportPublic:
+    """Tokens, calls, delivered messages and cost of a span of days, by day, model, feature or
+    conversation. Only conversations come in pages; `total` is always that of the whole span."""
+    values = decode_cursor(cursor, 1)
+    report, next_after = await service.report_usage(
+        session,
+        service.span_of(from_day, to_day, today=now.date()),
+        group_by,
+        kind=kind,
+        after=cursor_uuid(values[0]) if values else None,
+        limit=limit,
+    )
+    if next_after is None:
+        return report
+    return report.model_copy(update={"next_cursor": encode_cursor(next_after)})
+
+
+@router.get(
+    "/conversations/{conversation_id}",
+    summary="Report a conversation's usage",
+    responses=problems(Forbidden, NotFound),
+)
+async def get_conversation_usage(
+    conversation_id: UUID, principal: AdminOnly, session: TenantSession
+) -> ConversationUsagePublic:
+    """What one conversation used, in all and by feature and model."""
+    return await service.get_conversation_usage(session, conversation_id)

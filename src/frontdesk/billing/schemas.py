@@ -1,0 +1,75 @@
+"""What usage looks like over HTTP."""
+
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from frontdesk.core.api import PublicSchema
+
+
+class UsageGrouping(StrEnum):
+    """What a usage report is sliced by."""
+
+    DAY = "day"
+    MODEL = "model"
+    FEATURE = "feature"
+    CONVERSATION = "conversation"
+
+
+class UsageSums(PublicSchema):
+    """Sums over a number of ledger entries."""
+
+    calls: int = Field(description="Billed calls to models.", examples=[412])
+    messages: int = Field(description="Delivered WhatsApp messages.", examples=[390])
+    input_tokens: int = Field(examples=[523_000])
+    output_tokens: int = Field(examples=[61_400])
+    cached_input_tokens: int = Field(
+        description="How many of the input tokens were cached.", examples=[210_000]
+    )
+    amount_usd: Decimal = Field(
+        description="Sum of the entries whose price is known, in USD.", examples=["0.049770000"]
+    )
+    unpriced: int = Field(
+        description="Entries whose price is not known and which the sum therefore lacks.",
+        examples=[0],
+    )
+
+
+class UsageGroupPublic(UsageSums):
+    """The sums of one slice."""
+
+    key: str | None = Field(
+        description="The day (UTC), model, feature or conversation; null for what belongs to none.",
+        examples=["2026-11-21"],
+    )
+
+
+class UsageReportPublic(PublicSchema):
+    """What a tenant used in a span of days."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_day: date = Field(alias="from", description="First day (UTC).", examples=["2026-11-01"])
+    to_day: date = Field(alias="to", description="Last day (UTC).", examples=["2026-11-30"])
+    group_by: UsageGrouping
+    total: UsageSums
+    items: list[UsageGroupPublic]
+    next_cursor: str | None = None
+
+
+class ConversationUsageSlice(UsageSums):
+    """What one feature used of one model."""
+
+    feature: str = Field(examples=["reply"])
+    model: str = Field(examples=["groq/openai/gpt-oss-20b"])
+
+
+class ConversationUsagePublic(PublicSchema):
+    """What one conversation used, in all and by feature and model."""
+
+    conversation_id: UUID
+    total: UsageSums
+    items: list[ConversationUsageSlice]

@@ -1,0 +1,102 @@
+"""Conversation: contacts, threads, the outcome of every burst, timers, and the inbox."""
+
+from frontdesk.conversation.contacts import find_contact, find_or_create_contact
+from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
+from frontdesk.conversation.events import ConversationClosed as ConversationHasClosed
+from frontdesk.conversation.inbox import (
+    get_conversation,
+    get_message,
+    list_conversations,
+    list_messages,
+)
+from frontdesk.conversation.models import Actor, Status, TimerKind, TurnOutcome
+from frontdesk.conversation.receiving import (
+    CONVERSATION,
+    Debounce,
+    change_identity,
+    change_preference,
+    edit_message,
+    opt_out,
+    receive_echo,
+    receive_history,
+    receive_message,
+    revoke_message,
+    sort_key,
+)
+from frontdesk.conversation.schemas import ContactPublic, ConversationPublic, MessagePublic
+from frontdesk.conversation.threads import (
+    Change,
+    Locked,
+    NewMessage,
+    NewTurn,
+    change_owner,
+    close,
+    lock,
+    reopen,
+    send_message,
+    write_turn,
+)
+from frontdesk.conversation.timers import NewTimer, set_timers
+from frontdesk.conversation.turns import (
+    Background,
+    Claim,
+    PastMessage,
+    claim,
+    finish,
+    list_due,
+    load_background,
+    lock_if_ours,
+    put_off,
+)
+
+__all__ = [
+    "CONVERSATION",
+    "Actor",
+    "AnotherIsOpen",
+    "Background",
+    "Change",
+    "Claim",
+    "ContactPublic",
+    "ConversationClosed",
+    "ConversationHasClosed",
+    "ConversationPublic",
+    "Debounce",
+    "Locked",
+    "MessagePublic",
+    "NewMessage",
+    "NewTimer",
+    "NewTurn",
+    "NoSuchConversation",
+    "PastMessage",
+    "Status",
+    "TimerKind",
+    "TurnOutcome",
+    "change_identity",
+    "change_owner",
+    "change_preference",
+    "claim",
+    "close",
+    "edit_message",
+    "find_contact",
+    "find_or_create_contact",
+    "finish",
+    "get_conversation",
+    "get_message",
+    "list_conversations",
+    "list_due",
+    "list_messages",
+    "load_background",
+    "lock",
+    "lock_if_ours",
+    "opt_out",
+    "put_off",
+    "receive_echo",
+    "receive_history",
+    "receive_message",
+    "reopen",
+    "revoke_message",
+    "send_message",
+    "set_timers",
+    "sort_key",
+    "write_turn",
+]

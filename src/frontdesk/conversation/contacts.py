@@ -1,0 +1,129 @@
+"""Contacts and their aliases: WhatsApp's ids come, go and change; the contact stays the same."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from frontdesk.core import ids
+from frontdesk.core.db import Transaction
+from frontdesk.messaging import ContactKey
+
+
+@dataclass(frozen=True)
+class KnownContact:
+    """A contact as one message needs it."""
+
+    id: UUID
+    wa_id: str | None
+    bsuid: str | None
+
+
+_FIND = """
+SELECT a.kind, a.value, c.id, c.wa_id, c.bsuid, c.name, c.username
+FROM contact_alias a JOIN contact c ON c.tenant_id = a.tenant_id AND c.id = a.contact_id
+WHERE (a.kind = 'bsuid' AND a.value = $1) OR (a.kind = 'wa_id' AND a.value = $2)
+ORDER BY a.kind
+"""
+
+
+async def find_contact(tx: Transaction, key: ContactKey) -> KnownContact | None:
+    """The contact known under any of these ids, or None."""
+    rows = await tx.sql.fetch(_FIND, key.bsuid, key.wa_id)
+    return _known(rows[0]) if rows else None
+
+
+async def find_or_create_contact(
+    tx: Transaction, key: ContactKey, *, name: str | None = None, username: str | None = None
+) -> KnownContact:
+    """The contact known under any of these ids, made when there is none.
+
+    The business-scoped id decides when the two ids belong to different contacts: a phone number
+    passes from one person to the next. New ids and names are kept.
+    """
+    rows = await tx.sql.fetch(_FIND, key.bsuid, key.wa_id)
+    if not rows:
+        # Two workers may meet a new contact at once; the lock makes the second one find it.
+        await tx.sql.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+            f"contact:{tx.tenant_id}:{key.bsuid or key.wa_id}",
+        )
+        rows = await tx.sql.fetch(_FIND, key.bsuid, key.wa_id)
+    if not rows:
+        return await _create(tx, key, name, username)
+    row = rows[0]  # `bsuid` sorts before `wa_id`.
+    contact = _known(row)
+    seen = {(r["kind"], r["value"]) for r in rows}
+    news = [
+        (kind, value)
+        for kind, value in (("bsuid", key.bsuid), ("wa_id", key.wa_id))
+        if value and (kind, value) not in seen
+    ]
+    if news or (name and name != row["name"]) or (username and username != row["username"]):
+        await _learn(tx, contact.id, news, name, username)
+        return KnownContact(contact.id, key.wa_id or contact.wa_id, key.bsuid or contact.bsuid)
+    return contact
+
+
+async def move_alias(tx: Transaction, old: ContactKey, new: ContactKey) -> UUID | None:
+    """The person behind `old` is now `new`; the contact's id, or None when nobody is known.
+
+    WhatsApp tells this once per change; told again, it changes nothing.
+    """
+    contact = await find_contact(tx, old)
+    if contact is None:
+        return None
+    news = [(k, v) for k, v in (("bsuid", new.bsuid), ("wa_id", new.wa_id)) if v]
+    await _learn(tx, contact.id, news, None, None, move=True)
+    return contact.id
+
+
+async def _create(
+    tx: Transaction, key: ContactKey, name: str | None, username: str | None
+) -> KnownContact:
+    contact_id = ids.new()
+    await tx.sql.execute(
+        "INSERT INTO contact (id, wa_id, bsuid, name, username) VALUES ($1, $2, $3, $4, $5)",
+        contact_id,
+        key.wa_id,
+        key.bsuid,
+        name,
+        username,
+    )
+    await _learn(
+        tx, contact_id, [(k, v) for k, v in (("bsuid", key.bsuid), ("wa_id", key.wa_id)) if v]
+    )
+    return KnownContact(contact_id, key.wa_id, key.bsuid)
+
+
+async def _learn(
+    tx: Transaction,
+    contact_id: UUID,
+    aliases: list[tuple[str, str]],
+    name: str | None = None,
+    username: str | None = None,
+    *,
+    move: bool = False,
+) -> None:
+    clash = "DO UPDATE SET contact_id = excluded.contact_id" if move else "DO NOTHING"
+    for kind, value in aliases:
+        await tx.sql.execute(
+            "INSERT INTO contact_alias (kind, value, contact_id) VALUES ($1, $2, $3) "  # noqa: S608  # One of our two words.
+            f"ON CONFLICT (tenant_id, kind, value) {clash}",
+            kind,
+            value,
+            contact_id,
+        )
+    known = dict(aliases)
+    await tx.sql.execute(
+        "UPDATE contact SET wa_id = coalesce($2, wa_id), bsuid = coalesce($3, bsuid), "
+        "name = coalesce($4, name), username = coalesce($5, username) WHERE id = $1",
+        contact_id,
+        known.get("wa_id"),
+        known.get("bsuid"),
+        name,
+        username,
+    )
+
+
+def _known(row: Any) -> KnownContact:
+    return KnownContact(row["id"], row["wa_id"], row["bsuid"])

@@ -1,0 +1,196 @@
+"""What human agents look at: the inbox, a thread, its turns."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from frontdesk.conversation.errors import NoSuchConversation
+from frontdesk.conversation.models import Status
+from frontdesk.conversation.schemas import (
+    ContactPublic,
+    ConversationPublic,
+    MessagePublic,
+    TurnPublic,
+    TurnSummary,
+)
+from frontdesk.core.api import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.db import Transaction
+from frontdesk.core.errors import NotFound
+from frontdesk.core.json import loads
+from frontdesk.messaging import window_closes_at
+
+_CONVERSATION = """
+SELECT k.id, k.status, k.channel_id, k.agent_id, k.assigned_user_id, k.epoch,
+    k.inbound_seq - k.handled_seq AS unanswered, k.waiting_since, k.last_inbound_at, k.last_text,
+    k.last_activity_at, k.language, k.last_error, k.closed_at, k.closed_by, k.close_reason,
+    k.created_at, c.id AS contact_id, c.name, c.username, c.wa_id, c.bsuid,
+    c.language AS contact_language, c.opted_out_at
+FROM conversation k JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id
+"""
+
+
+_MESSAGE = """
+SELECT m.id, m.direction, m.author, m.user_id, m.type, m.text, m.media, m.payload,
+    m.ignored_reason, coalesce(m.turn_id, t.id) AS turn_id, o.state, o.delivery,
+    o.last_error AS error, m.reply_to_wamid, m.provider_at, m.edited_at, m.revoked_at, m.tokens,
+    m.created_at
+FROM message m
+LEFT JOIN outbound o ON o.tenant_id = m.tenant_id AND o.id = m.id
+LEFT JOIN turn t ON t.tenant_id = m.tenant_id AND t.conversation_id = m.conversation_id
+    AND m.seq BETWEEN t.from_seq AND t.to_seq
+"""
+
+
+class Order(StrEnum):
+    """How the inbox is sorted."""
+
+    WAITING = "waiting"
+    RECENT = "recent"
+
+
+async def list_conversations(
+    tx: Transaction,
+    *,
+    status: Status | None = None,
+    assigned_to: UUID | None = None,
+    unassigned: bool = False,
+    channel_id: UUID | None = None,
+    contact: str | None = None,
+    order: Order = Order.WAITING,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[ConversationPublic]:
+    """A page of the inbox: longest waiting first, those that wait for nothing last; or newest first.
+
+    Raises:
+        Invalid: the cursor is not one of this list.
+    """
+    after = decode_cursor(cursor, 2)
+    at = cursor_time(after[0]) if after else None
+    after_id = cursor_uuid(after[1]) if after else None
+    # Those that wait for nothing sort after all that wait, by when they were last active.
+    key = (
+        "coalesce(k.waiting_since, timestamptz '9000-01-01' + (k.last_activity_at - "
+        "timestamptz '2000-01-01'))"
+        if order is Order.WAITING
+        else "k.last_activity_at"
+    )
+    beyond, direction = (">", "ASC") if order is Order.WAITING else ("<", "DESC")
+    rows = await tx.sql.fetch(
+        f"SELECT *, sort_at FROM (SELECT q.*, {key.replace('k.', 'q.')} AS sort_at FROM "  # noqa: S608  # Our own words.
+        f"({_CONVERSATION}) q) page WHERE ($1::text IS NULL OR status = $1) "
+        "AND ($2::uuid IS NULL OR assigned_user_id = $2) "
+        "AND (NOT $3 OR assigned_user_id IS NULL) AND ($4::uuid IS NULL OR channel_id = $4) "
+        "AND ($5::text IS NULL OR wa_id = $5 OR bsuid = $5 OR name ILIKE '%' || $6 || '%') "
+        f"AND ($7::timestamptz IS NULL OR (sort_at, id) {beyond} ($7, $8::uuid)) "
+        f"ORDER BY sort_at {direction}, id {direction} LIMIT $9",
+        status,
+        assigned_to,
+        unassigned,
+        channel_id,
+        contact,
+        _like(contact),
+        at,
+        after_id,
+        limit + 1,
+    )
+    items = [_conversation(row) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(
+        items=items, next_cursor=encode_cursor(last["sort_at"], last["id"]) if last else None
+    )
+
+
+async def get_conversation(tx: Transaction, conversation_id: UUID) -> ConversationPublic:
+    """One conversation; raises `NoSuchConversation`."""
+    row = await tx.sql.fetchrow(f"{_CONVERSATION} WHERE k.id = $1", conversation_id)
+    if row is None:
+        raise NoSuchConversation
+    return _conversation(row)
+
+
+async def list_messages(
+    tx: Transaction, conversation_id: UUID, *, limit: int = 50, cursor: str | None = None
+) -> Page[MessagePublic]:
+    """A page of a thread, newest first.
+
+    Raises:
+        NoSuchConversation: there is none in this tenant.
+        Invalid: the cursor is not one of this list.
+    """
+    await get_conversation(tx, conversation_id)
+    after = decode_cursor(cursor, 2)
+    at: datetime | None = cursor_time(after[0]) if after else None
+    rows = await tx.sql.fetch(
+        f"{_MESSAGE} WHERE m.conversation_id = $1 "
+        "AND ($2::timestamptz IS NULL OR (m.created_at, m.id) < ($2, $3::uuid)) "
+        "ORDER BY m.created_at DESC, m.id DESC LIMIT $4",
+        conversation_id,
+        at,
+        cursor_uuid(after[1]) if after else None,
+        limit + 1,
+    )
+    items = [_message(row) for row in rows[:limit]]
+    last = items[-1] if len(rows) > limit else None
+    return Page(items=items, next_cursor=encode_cursor(last.created_at, last.id) if last else None)
+
+
+async def get_message(tx: Transaction, message_id: UUID) -> MessagePublic:
+    """One message; raises `NotFound`."""
+    row = await tx.sql.fetchrow(f"{_MESSAGE} WHERE m.id = $1", message_id)
+    if row is None:
+        raise NotFound("There is no such message.")
+    return _message(row)
+
+
+async def list_turns(tx: Transaction, conversation_id: UUID) -> list[TurnSummary]:
+    """The turns of a conversation, newest first, at most 200; raises `NoSuchConversation`."""
+    await get_conversation(tx, conversation_id)
+    rows = await tx.sql.fetch(
+        "SELECT * FROM turn WHERE conversation_id = $1 ORDER BY to_seq DESC LIMIT 200",
+        conversation_id,
+    )
+    return [TurnSummary.model_validate(dict(row)) for row in rows]
+
+
+async def get_turn(tx: Transaction, turn_id: UUID) -> TurnPublic:
+    """One turn with its trace; raises `NotFound`."""
+    row = await tx.sql.fetchrow("SELECT * FROM turn WHERE id = $1", turn_id)
+    if row is None:
+        raise NotFound("There is no such turn.")
+    return TurnPublic.model_validate({**row, "trace": loads(row["trace"])})
+
+
+def _conversation(row: Any) -> ConversationPublic:
+    return ConversationPublic.model_validate(
+        {
+            **row,
+            "window_closes_at": window_closes_at(row["last_inbound_at"]),
+            "contact": ContactPublic(
+                id=row["contact_id"],
+                name=row["name"],
+                username=row["username"],
+                wa_id=row["wa_id"],
+                bsuid=row["bsuid"],
+                language=row["contact_language"],
+                opted_out_at=row["opted_out_at"],
+            ),
+        }
+    )
+
+
+def _message(row: Any) -> MessagePublic:
+    return MessagePublic.model_validate(
+        {**row, "media": _loaded(row["media"]), "payload": _loaded(row["payload"])}
+    )
+
+
+def _loaded(value: str | None) -> Any:
+    return loads(value) if value else None
+
+
+def _like(text: str | None) -> str | None:
+    if text is None:
+        return None
+    return text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")

@@ -1,0 +1,371 @@
+"""What webhooks tell, written into threads. Everything here may be told twice and changes once."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from frontdesk import feed
+from frontdesk.conversation.contacts import (
+    KnownContact,
+    find_or_create_contact,
+    move_alias,
+)
+from frontdesk.conversation.models import Status
+from frontdesk.core import ids
+from frontdesk.core.db import Transaction
+from frontdesk.core.json import dumps
+from frontdesk.core.text import excerpt
+from frontdesk.messaging import (
+    ChannelRef,
+    ContactKey,
+    Echo,
+    HistoryMessage,
+    IdentityChange,
+    InboundMessage,
+    MediaRef,
+    MessageEdit,
+    MessageRevoke,
+    PreferenceChange,
+)
+
+CONVERSATION = "conversation.turn"
+# A message that reaches us later than this is stored and shown, but an answer would only confuse.
+STALE_AFTER = timedelta(hours=24)
+# The timer of the worker that received a message must not fire before the row is due.
+_RING_MARGIN_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Debounce:
+    """How long to wait for a burst to end, in seconds: after its last and from its first message."""
+
+    quiet_seconds: float
+    longest_seconds: float
+
+
+@dataclass(frozen=True)
+class Thread:
+    """The conversation a message went into, locked until the transaction ends."""
+
+    id: UUID
+    status: Status
+    inbound_seq: int
+
+
+async def receive_message(
+    tx: Transaction,
+    channel: ChannelRef,
+    message: InboundMessage,
+    debounce: Debounce,
+    *,
+    limited: bool = False,
+) -> bool:
+    """Put a contact's message into its conversation and make that due; False when it was known.
+
+    A message that wants no answer (a reaction, a group's, one too old or over the rate limit) is
+    stored and shown with the reason, and makes nothing due.
+    """
+    known = await tx.sql.fetchval(
+        "SELECT 1 FROM message WHERE channel_id = $1 AND wamid = $2", channel.id, message.wamid
+    )
+    if known:
+        return False
+    contact = await find_or_create_contact(
+        tx, message.sender, name=message.profile_name, username=message.username
+    )
+    ignored = _ignored_reason(message, limited)
+    if ignored:
+        thread = await _find_thread(tx, channel, contact)
+    else:
+        thread = await _open_thread(tx, channel, contact)
+    message_id = await _insert_message(tx, channel, thread, message, ignored)
+    if message_id is None:
+        return False
+    if ignored:
+        await tx.sql.execute(
+            "UPDATE conversation SET last_activity_at = now() WHERE id = $1", thread.id
+        )
+    else:
+        await _make_due(tx, thread, message, debounce)
+    feed.append(
+        tx,
+        "message.received",
+        {
+            "conversation_id": thread.id,
+            "message_id": message_id,
+            "contact_id": contact.id,
+            "type": message.type,
+            "text": message.text,
+            "ignored_reason": ignored,
+            "status": thread.status,
+        },
+    )
+    return True
+
+
+async def receive_echo(tx: Transaction, channel: ChannelRef, echo: Echo) -> UUID | None:
+    """Store what a human agent wrote in the phone app; the conversation's id, None when known."""
+    contact = await find_or_create_contact(tx, echo.recipient)
+    thread = await _open_thread(tx, channel, contact)
+    message_id = await _insert_copy(
+        tx, channel, thread.id, echo, direction="out", author="human_agent", ignored=None
+    )
+    if message_id is None:
+        return None
+    feed.append(
+        tx,
+        "message.sent",
+        {
+            "conversation_id": thread.id,
+            "message_id": message_id,
+            "author": "human_agent",
+            "text": echo.text,
+            "via": "phone_app",
+        },
+    )
+    return thread.id
+
+
+async def receive_history(tx: Transaction, channel: ChannelRef, item: HistoryMessage) -> None:
+    """Store a message from before the number was connected; it is shown and never answered."""
+    contact = await find_or_create_contact(tx, item.contact)
+    thread = await _find_thread(tx, channel, contact)
+    await _insert_copy(
+        tx,
+        channel,
+        thread.id,
+        item,
+        direction="out" if item.from_business else "in",
+        author="human_agent" if item.from_business else "contact",
+        ignored="history",
+    )
+
+
+async def edit_message(tx: Transaction, channel: ChannelRef, edit: MessageEdit) -> None:
+    """Replace a message's text by what its sender made of it; unknown originals are passed over."""
+    await _change_message(
+        tx,
+        channel,
+        edit.original_wamid,
+        "text = $3, edited_at = coalesce($4, now())",
+        edit.text,
+        edit.provider_at,
+    )
+
+
+async def revoke_message(tx: Transaction, channel: ChannelRef, revoke: MessageRevoke) -> None:
+    """Forget the text of a message its sender took back: people and prompts see it no more."""
+    await _change_message(
+        tx,
+        channel,
+        revoke.original_wamid,
+        "text = $3, media = NULL, payload = NULL, revoked_at = coalesce($4, now())",
+        "",
+        revoke.provider_at,
+    )
+
+
+async def change_identity(tx: Transaction, change: IdentityChange) -> None:
+    """Follow a contact to a new phone number or user id."""
+    contact_id = await move_alias(tx, change.old, change.new)
+    if contact_id is not None:
+        feed.append(tx, "contact.changed", {"contact_id": contact_id, "what": change.kind})
+
+
+async def change_preference(tx: Transaction, change: PreferenceChange) -> None:
+    """Keep that a contact stopped or resumed messages the business starts."""
+    contact = await find_or_create_contact(tx, change.contact)
+    stopped = change.value == "stop"
+    await opt_out(tx, contact.id, change.provider_at or datetime.now(UTC) if stopped else None)
+
+
+async def opt_out(tx: Transaction, contact_id: UUID, at: datetime | None) -> None:
+    """Keep since when a contact wants no messages the business starts; None: wants them again."""
+    await tx.sql.execute("UPDATE contact SET opted_out_at = $2 WHERE id = $1", contact_id, at)
+
+
+def _ignored_reason(message: InboundMessage, limited: bool) -> str | None:
+    if message.ignored_reason is not None:
+        return str(message.ignored_reason)
+    if message.provider_at and datetime.now(UTC) - message.provider_at > STALE_AFTER:
+        return "stale"
+    return "rate_limited" if limited else None
+
+
+async def _open_thread(tx: Transaction, channel: ChannelRef, contact: KnownContact) -> Thread:
+    """The open conversation with a contact, made when there is none; its row is locked."""
+    row = await tx.sql.fetchrow(
+        "INSERT INTO conversation (id, channel_id, contact_id, agent_id) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (tenant_id, channel_id, contact_id) WHERE status <> 'CLOSED' "
+        "DO UPDATE SET last_activity_at = now() RETURNING id, status, inbound_seq",
+        ids.new(),
+        channel.id,
+        contact.id,
+        channel.agent_id,
+    )
+    assert row is not None
+    return Thread(row["id"], Status(row["status"]), row["inbound_seq"])
+
+
+async def _find_thread(tx: Transaction, channel: ChannelRef, contact: KnownContact) -> Thread:
+    """The newest conversation with a contact, open or not; a closed one is made when there is none.
+
+    What wants no answer must not open a conversation that would stand in the inbox.
+    """
+    row = await tx.sql.fetchrow(
+        "SELECT id, status, inbound_seq FROM conversation WHERE channel_id = $1 AND "
+        "contact_id = $2 ORDER BY (status <> 'CLOSED') DESC, id DESC LIMIT 1",
+        channel.id,
+        contact.id,
+    )
+    if row is None:
+        row = await tx.sql.fetchrow(
+            "INSERT INTO conversation (id, channel_id, contact_id, agent_id, status, closed_at, "
+            "closed_by, close_reason) VALUES ($1, $2, $3, $4, 'CLOSED', now(), 'system', "
+            "'never_open') RETURNING id, status, inbound_seq",
+            ids.new(),
+            channel.id,
+            contact.id,
+            channel.agent_id,
+        )
+        assert row is not None
+    return Thread(row["id"], Status(row["status"]), row["inbound_seq"])
+
+
+async def _insert_message(
+    tx: Transaction,
+    channel: ChannelRef,
+    thread: Thread,
+    message: InboundMessage,
+    ignored: str | None,
+) -> UUID | None:
+    payload = {
+        name: value
+        for name, value in (
+            ("subtype", message.subtype),
+            ("button_id", message.button_id),
+            ("referral", message.referral),
+            ("referred_product", message.referred_product),
+            ("group_id", message.group_id),
+            ("forwarded", message.forwarded or None),
+        )
+        if value is not None
+    }
+    inserted: UUID | None = await tx.sql.fetchval(
+        "INSERT INTO message (id, conversation_id, channel_id, direction, author, wamid, seq, "
+        "ignored_reason, type, text, media, payload, reply_to_wamid, provider_at) VALUES "
+        "($1, $2, $3, 'in', 'contact', $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+        "ON CONFLICT (tenant_id, channel_id, wamid) DO NOTHING RETURNING id",
+        ids.new(),
+        thread.id,
+        channel.id,
+        message.wamid,
+        None if ignored else thread.inbound_seq + 1,
+        ignored,
+        message.type,
+        message.text,
+        _media(message.media),
+        dumps(payload) if payload else None,
+        message.reply_to_wamid,
+        message.provider_at,
+    )
+    return inserted
+
+
+async def _insert_copy(
+    tx: Transaction,
+    channel: ChannelRef,
+    conversation_id: UUID,
+    item: Echo | HistoryMessage,
+    *,
+    direction: str,
+    author: str,
+    ignored: str | None,
+) -> UUID | None:
+    inserted: UUID | None = await tx.sql.fetchval(
+        "INSERT INTO message (id, conversation_id, channel_id, direction, author, wamid, "
+        "ignored_reason, type, text, media, provider_at) VALUES "
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+        "ON CONFLICT (tenant_id, channel_id, wamid) DO NOTHING RETURNING id",
+        ids.new(),
+        conversation_id,
+        channel.id,
+        direction,
+        author,
+        item.wamid,
+        ignored,
+        item.type,
+        item.text,
+        _media(item.media),
+        item.provider_at,
+    )
+    return inserted
+
+
+async def _make_due(
+    tx: Transaction, thread: Thread, message: InboundMessage, debounce: Debounce
+) -> None:
+    wait: float | None = await tx.sql.fetchval(
+        """UPDATE conversation SET
+            inbound_seq = inbound_seq + 1,
+            first_due_at = coalesce(first_due_at, now()),
+            due_at = CASE WHEN status = 'ACTIVE' THEN
+                least(coalesce(first_due_at, now()) + make_interval(secs => $3),
+                      now() + make_interval(secs => $2)) END,
+            waiting_since = coalesce(waiting_since, now()),
+            last_inbound_at = greatest(last_inbound_at, $4),
+            last_activity_at = now(), last_text = $5
+        WHERE id = $1 RETURNING extract(epoch FROM due_at - now())::float8""",
+        thread.id,
+        debounce.quiet_seconds,
+        debounce.longest_seconds,
+        message.provider_at or datetime.now(UTC),
+        excerpt(message.text or f"[{message.type}]", 200),
+    )
+    # The contact has come back: nothing that was to happen in the silence happens.
+    await tx.sql.execute("DELETE FROM timer WHERE conversation_id = $1", thread.id)
+    if wait is not None:
+        tx.ring(CONVERSATION, thread.id, max(0.0, wait) + _RING_MARGIN_SECONDS)
+
+
+async def _change_message(
+    tx: Transaction,
+    channel: ChannelRef,
+    wamid: str,
+    assignments: str,
+    text: str,
+    at: datetime | None,
+) -> None:
+    row = await tx.sql.fetchrow(
+        f"UPDATE message SET {assignments} WHERE channel_id = $1 AND wamid = $2 "  # noqa: S608  # Our own words.
+        "RETURNING id, conversation_id",
+        channel.id,
+        wamid,
+        text,
+        at,
+    )
+    if row is not None:
+        feed.append(
+            tx,
+            "message.changed",
+            {"conversation_id": row["conversation_id"], "message_id": row["id"], "text": text},
+        )
+
+
+def _media(media: MediaRef | None) -> str | None:
+    if media is None:
+        return None
+    return dumps(
+        {
+            "id": media.id,
+            "mime_type": media.mime_type,
+            "sha256": media.sha256,
+            "filename": media.filename,
+            "voice": media.voice,
+        }
+    )
+
+
+def sort_key(key: ContactKey) -> str:
+    """The order in which messages of a batch take their conversations' locks."""
+    return key.bsuid or key.wa_id or ""

@@ -1,0 +1,99 @@
+"""What crosses HTTP in conversation."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from frontdesk.conversation.models import Actor, Direction, Status, TurnOutcome
+from frontdesk.core.api import PublicSchema
+from frontdesk.messaging import Delivery, OutboundState
+
+
+class ContactPublic(PublicSchema):
+    """The person on WhatsApp."""
+
+    id: UUID
+    name: str | None
+    username: str | None
+    wa_id: str | None = Field(description="Phone number in digits; absent when it is hidden.")
+    bsuid: str | None = Field(description="WhatsApp's id of this person for your business.")
+    language: str | None
+    opted_out_at: datetime | None
+
+
+class ConversationPublic(PublicSchema):
+    """A thread with one contact on one channel, and who has it."""
+
+    id: UUID
+    status: Status
+    contact: ContactPublic
+    channel_id: UUID
+    agent_id: UUID
+    assigned_user_id: UUID | None
+    epoch: int = Field(description="Goes up whenever the conversation changes hands.")
+    unanswered: int = Field(description="Messages of the contact that have no outcome yet.")
+    waiting_since: datetime | None
+    window_closes_at: datetime | None = Field(
+        description="Until then a free text may be sent; afterwards only a template."
+    )
+    last_text: str | None
+    last_activity_at: datetime
+    language: str | None
+    last_error: str | None = Field(description="Why the last attempt to answer failed.")
+    closed_at: datetime | None
+    closed_by: Actor | None
+    close_reason: str | None
+    created_at: datetime
+
+
+class MessagePublic(PublicSchema):
+    """A message of a thread, with its way to the contact when it went out."""
+
+    id: UUID
+    direction: Direction
+    author: Actor
+    user_id: UUID | None
+    type: str
+    text: str
+    media: dict[str, Any] | None
+    payload: dict[str, Any] | None
+    ignored_reason: str | None = Field(description="Why this message wants no answer.")
+    turn_id: UUID | None = Field(description="The turn that made, or took care of, this message.")
+    state: OutboundState | None = Field(description="How far a message going out has got.")
+    delivery: Delivery | None = Field(description="What WhatsApp says: the ticks.")
+    error: str | None
+    reply_to_wamid: str | None
+    provider_at: datetime | None
+    edited_at: datetime | None
+    revoked_at: datetime | None
+    tokens: int | None
+    created_at: datetime
+
+
+class TurnSummary(PublicSchema):
+    """The outcome of a burst, without its trace."""
+
+    id: UUID
+    from_seq: int
+    to_seq: int
+    outcome: TurnOutcome
+    by: Actor
+    user_id: UUID | None
+    reason: str
+    agent_version: int | None
+    prompt_version: str | None
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None = Field(description="Null when a price is not known; never a guess.")
+    latency_seconds: float | None
+    created_at: datetime
+
+
+class TurnPublic(TurnSummary):
+    """A turn and its trace: each stage with what it saw, decided, took and cost."""
+
+    conversation_id: UUID
+    trace: list[dict[str, Any]]

@@ -1,0 +1,310 @@
+"""Changes of a conversation's thread and of who has it. Each takes the row's lock first."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from frontdesk import feed
+from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
+from frontdesk.conversation.events import ConversationClosed as Closed
+from frontdesk.conversation.models import Actor, Status, TurnOutcome
+from frontdesk.conversation.receiving import CONVERSATION
+from frontdesk.core import ids
+from frontdesk.core.db import Transaction
+from frontdesk.core.events import publish
+from frontdesk.core.json import dumps
+from frontdesk.core.text import excerpt
+from frontdesk.messaging import (
+    ContactKey,
+    NewOutbound,
+    Origin,
+    cancel_pending,
+    enqueue,
+    in_flight,
+    text_message,
+)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A conversation whose row is locked until the transaction ends."""
+
+    id: UUID
+    channel_id: UUID
+    contact_id: UUID
+    agent_id: UUID
+    status: Status
+    epoch: int
+    inbound_seq: int
+    handled_seq: int
+    lease_token: int
+    assigned_user_id: UUID | None
+    language: str | None
+    last_inbound_at: datetime | None
+    wa_id: str | None
+    bsuid: str | None
+    now: datetime
+
+    @property
+    def contact(self) -> ContactKey:
+        """Where messages of this conversation go."""
+        return ContactKey(wa_id=self.wa_id, bsuid=self.bsuid)
+
+
+async def lock(tx: Transaction, conversation_id: UUID) -> Locked:
+    """Lock a conversation; raises `NoSuchConversation`."""
+    row = await tx.sql.fetchrow(
+        "SELECT k.id, k.channel_id, k.contact_id, k.agent_id, k.status, k.epoch, k.inbound_seq, "
+        "k.handled_seq, k.lease_token, k.assigned_user_id, k.language, k.last_inbound_at, "
+        "c.wa_id, c.bsuid, clock_timestamp() AS now FROM conversation k "
+        "JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id "
+        "WHERE k.id = $1 FOR UPDATE OF k",
+        conversation_id,
+    )
+    if row is None:
+        raise NoSuchConversation
+    values = dict(row)
+    return Locked(**values | {"status": Status(values["status"])})
+
+
+@dataclass(frozen=True)
+class NewTurn:
+    """The outcome of a burst."""
+
+    outcome: TurnOutcome
+    by: Actor
+    reason: str = ""
+    user_id: UUID | None = None
+    trace: tuple[dict[str, Any], ...] = ()
+    agent_version: int | None = None
+    prompt_version: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Any = None
+    latency_seconds: float | None = None
+
+
+async def write_turn(
+    tx: Transaction, thread: Locked, turn: NewTurn, *, to_seq: int | None = None
+) -> UUID | None:
+    """Record what became of every message up to `to_seq` (default: all); None when none was open."""
+    to_seq = thread.inbound_seq if to_seq is None else to_seq
+    if to_seq <= thread.handled_seq:
+        return None
+    turn_id = ids.new()
+    await tx.sql.execute(
+        "INSERT INTO turn (id, conversation_id, from_seq, to_seq, outcome, by, user_id, reason, "
+        "trace, agent_version, prompt_version, input_tokens, output_tokens, cost_usd, "
+        "latency_seconds) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
+        "$15)",
+        turn_id,
+        thread.id,
+        thread.handled_seq + 1,
+        to_seq,
+        turn.outcome,
+        turn.by,
+        turn.user_id,
+        turn.reason,
+        dumps(turn.trace),
+        turn.agent_version,
+        turn.prompt_version,
+        turn.input_tokens,
+        turn.output_tokens,
+        turn.cost_usd,
+        turn.latency_seconds,
+    )
+    return turn_id
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A text to be sent in a conversation."""
+
+    text: str
+    author: Actor
+    user_id: UUID | None = None
+    turn_id: UUID | None = None
+    client_key: str | None = None
+    tokens: int | None = None
+    reply_to_wamid: str | None = None
+
+
+_ORIGINS = {
+    Actor.AGENT: Origin.AGENT,
+    Actor.HUMAN_AGENT: Origin.HUMAN_AGENT,
+    Actor.SYSTEM: Origin.SYSTEM,
+}
+
+
+async def send_message(
+    tx: Transaction, thread: Locked, message: NewMessage, *, epoch: int | None = None
+) -> UUID:
+    """Write a message into the thread and make it due to be sent; its id.
+
+    `epoch` fences an AI message: it is sent only while the conversation still has that epoch.
+    """
+    message_id = ids.new()
+    await tx.sql.execute(
+        "INSERT INTO message (id, conversation_id, channel_id, direction, author, user_id, type, "
+        "text, tokens, turn_id, reply_to_wamid) "
+        "VALUES ($1, $2, $3, 'out', $4, $5, 'text', $6, $7, $8, $9)",
+        message_id,
+        thread.id,
+        thread.channel_id,
+        message.author,
+        message.user_id,
+        message.text,
+        message.tokens,
+        message.turn_id,
+        message.reply_to_wamid,
+    )
+    await enqueue(
+        tx,
+        NewOutbound(
+            id=message_id,
+            conversation_id=thread.id,
+            channel_id=thread.channel_id,
+            origin=_ORIGINS[message.author],
+            epoch=thread.epoch if epoch is None else epoch,
+            turn_id=message.turn_id,
+            client_key=message.client_key,
+            content=text_message(
+                thread.contact,
+                message.text,
+                callback_data=str(message_id),
+                reply_to=message.reply_to_wamid,
+            ),
+        ),
+    )
+    await tx.sql.execute(
+        "UPDATE conversation SET last_activity_at = now(), last_text = $2 WHERE id = $1",
+        thread.id,
+        excerpt(message.text, 200),
+    )
+    feed.append(
+        tx,
+        "message.sent",
+        {
+            "conversation_id": thread.id,
+            "message_id": message_id,
+            "author": message.author,
+            "user_id": message.user_id,
+            "text": message.text,
+        },
+    )
+    return message_id
+
+
+@dataclass(frozen=True)
+class Change:
+    """Who has a conversation from now on."""
+
+    status: Status
+    assigned_user_id: UUID | None = None
+    handled_seq: int | None = None  # Messages up to here have their outcome.
+    still_waiting: bool = False  # The contact waits on, though every message has its outcome.
+
+
+async def change_owner(tx: Transaction, thread: Locked, change: Change) -> bool:
+    """Move a conversation to another state; whether an AI message is on the wire just now.
+
+    The epoch goes up, which makes void whatever the AI was thinking or about to send: from the
+    commit on no AI send starts. One on the wire can't be called back, so it is reported.
+    """
+    handled = thread.handled_seq if change.handled_seq is None else change.handled_seq
+    waiting = thread.inbound_seq > handled
+    active = change.status is Status.ACTIVE
+    await tx.sql.execute(
+        """UPDATE conversation SET status = $2, epoch = epoch + 1, assigned_user_id = $3,
+            handled_seq = $4, attempts = 0, last_error = NULL, first_due_at = NULL,
+            lease_until = NULL, lease_token = lease_token + 1,
+            due_at = CASE WHEN $5 THEN now() END,
+            waiting_since = CASE WHEN $6 THEN waiting_since END, last_activity_at = now()
+        WHERE id = $1""",
+        thread.id,
+        change.status,
+        change.assigned_user_id,
+        handled,
+        active and waiting,
+        waiting or change.still_waiting,
+    )
+    await tx.sql.execute("DELETE FROM timer WHERE conversation_id = $1", thread.id)
+    if active and waiting:
+        tx.ring(CONVERSATION, thread.id)
+    await cancel_pending(tx, thread.id, origin=Origin.AGENT)
+    feed.append(
+        tx,
+        "conversation.changed",
+        {
+            "conversation_id": thread.id,
+            "status": change.status,
+            "assigned_user_id": change.assigned_user_id,
+            "epoch": thread.epoch + 1,
+        },
+    )
+    return await in_flight(tx, thread.id, origin=Origin.AGENT)
+
+
+async def close(
+    tx: Transaction, thread: Locked, *, by: Actor, reason: str, user_id: UUID | None = None
+) -> bool:
+    """End a conversation, with an outcome for whatever is still open; `change_owner`'s answer.
+
+    Raises:
+        ConversationClosed: it has ended already.
+    """
+    if thread.status is Status.CLOSED:
+        raise ConversationClosed("The conversation is closed already.")
+    await write_turn(
+        tx,
+        thread,
+        NewTurn(
+            outcome=TurnOutcome.HANDOFF if by is Actor.HUMAN_AGENT else TurnOutcome.IGNORED,
+            by=by,
+            reason=f"closed: {reason}",
+            user_id=user_id,
+        ),
+    )
+    ai_in_flight = await change_owner(
+        tx, thread, Change(status=Status.CLOSED, handled_seq=thread.inbound_seq)
+    )
+    await tx.sql.execute(
+        "UPDATE conversation SET closed_at = now(), closed_by = $2, close_reason = $3 "
+        "WHERE id = $1",
+        thread.id,
+        by,
+        reason,
+    )
+    await publish(tx, Closed(tenant_id=tx.tenant_id, conversation_id=thread.id, reason=reason))
+    return ai_in_flight
+
+
+async def reopen(tx: Transaction, thread: Locked) -> None:
+    """Give a closed conversation back to the AI.
+
+    Raises:
+        AnotherIsOpen: the contact has a newer, open one on this channel.
+    """
+    if thread.status is not Status.CLOSED:
+        return
+    other = await tx.sql.fetchval(
+        "SELECT id FROM conversation WHERE channel_id = $1 AND contact_id = $2 "
+        "AND status <> 'CLOSED'",
+        thread.channel_id,
+        thread.contact_id,
+    )
+    if other is not None:
+        raise AnotherIsOpen("The contact has an open conversation.", conversation_id=str(other))
+    try:
+        await change_owner(tx, thread, Change(status=Status.ACTIVE))
+    except asyncpg.UniqueViolationError:
+        # The contact wrote at this very moment and opened a new one.
+        raise AnotherIsOpen("The contact has an open conversation.") from None
+    await tx.sql.execute(
+        "UPDATE conversation SET closed_at = NULL, closed_by = NULL, close_reason = NULL "
+        "WHERE id = $1",
+        thread.id,
+    )

@@ -1,0 +1,84 @@
+"""Timers of a conversation: a follow-up in the silence, and the close after a longer one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from frontdesk.agent_config import load_agent
+from frontdesk.conversation.models import Actor, Status, TimerKind
+from frontdesk.conversation.threads import Locked, NewMessage, close, lock, send_message
+from frontdesk.core import ids
+from frontdesk.core.db import Connection, Transaction
+from frontdesk.core.resources import Resources
+from frontdesk.messaging import is_open
+
+TIMER = "conversation.timer"
+_LEASE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class NewTimer:
+    """Something to do when the contact stays silent for so long."""
+
+    kind: TimerKind
+    after_minutes: float
+
+
+async def set_timers(tx: Transaction, thread: Locked, timers: Sequence[NewTimer]) -> None:
+    """Replace a conversation's timers. A message of the contact, a takeover or a close ends them."""
+    await tx.sql.execute("DELETE FROM timer WHERE conversation_id = $1", thread.id)
+    for timer in timers:
+        await tx.sql.execute(
+            "INSERT INTO timer (id, conversation_id, kind, epoch, due_at) "
+            "VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))",
+            ids.new(),
+            thread.id,
+            timer.kind,
+            thread.epoch,
+            timer.after_minutes * 60,
+        )
+
+
+async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """Timers that have come due, oldest first."""
+    rows = await connection.fetch(
+        "SELECT tenant_id, id FROM timer WHERE due_at <= now() ORDER BY due_at LIMIT $1", limit
+    )
+    return [(row["tenant_id"], row["id"]) for row in rows]
+
+
+async def fire(resources: Resources, tenant_id: UUID, timer_id: UUID) -> None:
+    """Do what a timer is for, once: the timer row goes in the same transaction as its effect.
+
+    A timer whose conversation has moved on since (another epoch, a waiting message) does nothing.
+    """
+    async with resources.db.hot(tenant_id) as tx:
+        timer = await tx.sql.fetchrow(
+            "UPDATE timer SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2) "
+            "WHERE id = $1 AND due_at <= now() RETURNING conversation_id, kind, epoch",
+            timer_id,
+            _LEASE_SECONDS,
+        )
+    if timer is None:
+        return
+    async with resources.db.hot(tenant_id) as tx:
+        thread = await lock(tx, timer["conversation_id"])
+        deleted = await tx.sql.fetchval("DELETE FROM timer WHERE id = $1 RETURNING id", timer_id)
+        moved_on = thread.epoch != timer["epoch"] or thread.inbound_seq > thread.handled_seq
+        if deleted is None or moved_on or thread.status is not Status.ACTIVE:
+            return
+        agent = await load_agent(resources, tenant_id, thread.agent_id)
+        if timer["kind"] == TimerKind.FOLLOW_UP:
+            await _follow_up(tx, thread, agent.config.follow_up_text)
+        else:
+            if agent.config.close_text and is_open(thread.last_inbound_at, thread.now):
+                await send_message(
+                    tx, thread, NewMessage(text=agent.config.close_text, author=Actor.SYSTEM)
+                )
+            await close(tx, thread, by=Actor.SYSTEM, reason="silence")
+
+
+async def _follow_up(tx: Transaction, thread: Locked, text: str | None) -> None:
+    # Outside the window only a template could go, and a nudge is not worth one.
+    if text and is_open(thread.last_inbound_at, thread.now):
+        await send_message(tx, thread, NewMessage(text=text, author=Actor.SYSTEM))

@@ -1,0 +1,179 @@
+"""Claiming a burst, what a turn needs to know, and the fence that keeps a slow worker out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from frontdesk.conversation.models import Status
+from frontdesk.conversation.receiving import CONVERSATION
+from frontdesk.conversation.threads import Locked, lock
+from frontdesk.core.db import Connection, Transaction
+from frontdesk.messaging import ContactKey
+
+HISTORY_MESSAGES = 20
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to answer one burst. It ends with the lease; the token and epoch are the fence."""
+
+    tenant_id: UUID
+    conversation_id: UUID
+    channel_id: UUID
+    contact_id: UUID
+    agent_id: UUID
+    epoch: int
+    lease_token: int
+    inbound_seq: int
+    handled_seq: int
+    attempts: int
+    language: str | None
+    waited_seconds: float
+    last_error: str | None
+
+
+# The whole mutual exclusion is this statement: no row means another worker has it, there is no
+# work, or the tenant has enough bursts in hand. The count can overshoot by a few under races,
+# which is fine for fairness.
+_CLAIM = """
+UPDATE conversation k SET lease_token = lease_token + 1,
+    lease_until = now() + make_interval(secs => $2), attempts = attempts + 1
+WHERE id = $1 AND status = 'ACTIVE' AND inbound_seq > handled_seq AND due_at <= now()
+  AND (lease_until IS NULL OR lease_until < now())
+  AND (SELECT count(*) FROM conversation o WHERE o.lease_until > now() AND o.id <> k.id) < $3
+RETURNING tenant_id, id AS conversation_id, channel_id, contact_id, agent_id, epoch, lease_token,
+    inbound_seq, handled_seq, attempts, language, last_error,
+    coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds
+"""
+
+
+async def claim(
+    tx: Transaction, conversation_id: UUID, *, lease_seconds: float, tenant_limit: int
+) -> Claim | None:
+    """Claim a conversation's waiting burst, or None when it is not ours to answer now."""
+    row = await tx.sql.fetchrow(_CLAIM, conversation_id, lease_seconds, tenant_limit)
+    return Claim(**row) if row else None
+
+
+async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """Bursts to be answered: the first of every tenant before the second of any."""
+    rows = await connection.fetch(
+        "SELECT tenant_id, id FROM (SELECT tenant_id, id, due_at, row_number() OVER "
+        "(PARTITION BY tenant_id ORDER BY due_at) AS turn FROM conversation "
+        "WHERE due_at <= now() AND status = 'ACTIVE' "
+        "AND (lease_until IS NULL OR lease_until < now())) due ORDER BY turn, due_at LIMIT $1",
+        limit,
+    )
+    return [(row["tenant_id"], row["id"]) for row in rows]
+
+
+@dataclass(frozen=True)
+class PastMessage:
+    """A message as a prompt needs it."""
+
+    id: UUID
+    author: str
+    type: str
+    text: str
+    seq: int | None
+    has_media: bool
+    wamid: str | None
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is known of a conversation when its burst is answered."""
+
+    burst: tuple[PastMessage, ...]
+    history: tuple[PastMessage, ...]  # Before the burst, oldest first.
+    contact: ContactKey
+    contact_name: str | None
+    phone_number_id: str
+    access_token_sealed: str
+    channel_sends: bool
+    last_inbound_at: datetime | None
+
+
+async def load_background(tx: Transaction, claimed: Claim) -> Background:
+    """Read what a turn needs, in two queries."""
+    facts = await tx.sql.fetchrow(
+        "SELECT c.wa_id, c.bsuid, c.name, h.phone_number_id, h.access_token_sealed, h.status, "
+        "k.last_inbound_at FROM conversation k "
+        "JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id "
+        "JOIN channel h ON h.tenant_id = k.tenant_id AND h.id = k.channel_id WHERE k.id = $1",
+        claimed.conversation_id,
+    )
+    assert facts is not None
+    rows = await tx.sql.fetch(
+        # Within a burst WhatsApp's own time orders the messages, since webhooks come in any order.
+        "SELECT id, author, type, text, seq, media IS NOT NULL AS has_media, wamid FROM ("
+        "SELECT *, coalesce(seq > $2, false) AS fresh FROM message WHERE conversation_id = $1 "
+        "AND (seq IS NULL OR seq <= $3) AND revoked_at IS NULL AND (direction = 'out' OR "
+        "ignored_reason IS NULL) ORDER BY fresh DESC, created_at DESC, id DESC LIMIT $4) recent "
+        "ORDER BY fresh, CASE WHEN fresh THEN provider_at END NULLS LAST, "
+        "created_at, seq NULLS LAST, id",
+        claimed.conversation_id,
+        claimed.handled_seq,
+        claimed.inbound_seq,
+        HISTORY_MESSAGES + claimed.inbound_seq - claimed.handled_seq,
+    )
+    messages = [PastMessage(**row) for row in rows]
+    burst = tuple(m for m in messages if m.seq is not None and m.seq > claimed.handled_seq)
+    history = tuple(m for m in messages if m.seq is None or m.seq <= claimed.handled_seq)
+    return Background(
+        burst=burst,
+        history=history,
+        contact=ContactKey(wa_id=facts["wa_id"], bsuid=facts["bsuid"]),
+        contact_name=facts["name"],
+        phone_number_id=facts["phone_number_id"],
+        access_token_sealed=facts["access_token_sealed"],
+        channel_sends=facts["status"] == "CONNECTED",
+        last_inbound_at=facts["last_inbound_at"],
+    )
+
+
+async def lock_if_ours(tx: Transaction, claimed: Claim) -> Locked | None:
+    """Lock the conversation if the claim still holds; None when a person or a worker took over."""
+    thread = await lock(tx, claimed.conversation_id)
+    ours = (
+        thread.lease_token == claimed.lease_token
+        and thread.epoch == claimed.epoch
+        and thread.status is Status.ACTIVE
+    )
+    return thread if ours else None
+
+
+async def finish(
+    tx: Transaction, thread: Locked, claimed: Claim, *, language: str | None = None
+) -> bool:
+    """Mark the claimed burst handled and free the lease; whether newer messages wait already."""
+    newer = thread.inbound_seq > claimed.inbound_seq
+    await tx.sql.execute(
+        """UPDATE conversation SET handled_seq = $2, attempts = 0, last_error = NULL,
+            lease_until = NULL, first_due_at = NULL, due_at = CASE WHEN $3 THEN now() END,
+            waiting_since = CASE WHEN $3 THEN now() END, language = coalesce($4, language)
+        WHERE id = $1""",
+        thread.id,
+        claimed.inbound_seq,
+        newer,
+        language,
+    )
+    if newer:
+        tx.ring(CONVERSATION, thread.id)
+    return newer
+
+
+async def put_off(tx: Transaction, claimed: Claim, *, seconds: float, error: str) -> None:
+    """Give a burst back to be tried again later, if it is still ours."""
+    freed = await tx.sql.fetchval(
+        "UPDATE conversation SET lease_until = NULL, last_error = $3, "
+        "due_at = now() + make_interval(secs => $4) "
+        "WHERE id = $1 AND lease_token = $2 AND status = 'ACTIVE' RETURNING id",
+        claimed.conversation_id,
+        claimed.lease_token,
+        error[:500],
+        seconds,
+    )
+    if freed:
+        tx.ring(CONVERSATION, claimed.conversation_id, seconds + 0.01)

@@ -1,0 +1,8 @@
+"""Due work of conversation."""
+
+from frontdesk.conversation import timers
+from frontdesk.core.work import Due
+
+FIRE_TIMER = Due(
+    kind=timers.TIMER, list_ids=timers.list_due, handle=timers.fire, at_once=10, sweep_seconds=1
+)

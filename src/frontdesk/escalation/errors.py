@@ -1,0 +1,27 @@
+"""Errors of escalation."""
+
+from frontdesk.core.errors import Conflict, Forbidden
+
+
+class AlreadyTaken(Conflict):
+    """A colleague has the conversation."""
+
+    code, title = "already_taken", "A colleague has this conversation"
+
+
+class NotTakenOver(Conflict):
+    """The AI has the conversation: take it over first."""
+
+    code, title = "not_taken_over", "Take the conversation over first"
+
+
+class NotYours(Forbidden):
+    """Only the human agent who has the conversation, or an admin, may do this."""
+
+    code, title = "not_yours", "Another human agent has this conversation"
+
+
+class KeyReused(Conflict):
+    """The idempotency key was used for another message."""
+
+    code, title = "idempotency_key_reused", "The idempotency key was used for something else"

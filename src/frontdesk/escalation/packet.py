@@ -1,0 +1,73 @@
+"""The handoff packet: what a human agent needs to go on without asking anything twice."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class PacketFact(BaseModel):
+    """Something the contact said that matters, and where."""
+
+    text: str
+    message_id: str
+
+
+class HandoffPacket(BaseModel):
+    """What the contact wants, what is known and was tried, and what to do next."""
+
+    goal: str = Field(description="What the contact wants to reach, in one sentence.")
+    summary: str = Field(description="The conversation so far in two or three sentences.")
+    facts: list[PacketFact] = Field(description="Facts the contact gave, each with its message.")
+    mood: str = Field(description="How the contact feels, in a word or two.")
+    tried: list[str] = Field(description="What the agent said or tried.")
+    reasoning: str = Field(description="Why the agent handed over.")
+    confidence: float = Field(description="How sure the agent was of its answer, 0 to 1.")
+    promises: list[str] = Field(description="What has been promised to the contact.")
+    suggested_next_action: str = Field(description="What the human agent should do first.")
+    draft_reply: str = Field(description="A reply the human agent could send.")
+
+
+class Packet(BaseModel):
+    """A packet as stored: `written_by` says whether a model wrote it or only facts were gathered."""
+
+    written_by: str
+    goal: str = ""
+    summary: str = ""
+    facts: list[PacketFact] = []
+    mood: str = ""
+    tried: list[str] = []
+    reasoning: str = ""
+    confidence: float | None = None
+    promises: list[str] = []
+    suggested_next_action: str = ""
+    draft_reply: str = ""
+
+    def storable(self) -> dict[str, Any]:
+        """The packet as JSON."""
+        return self.model_dump(mode="json")
+
+
+def plain_packet(
+    *,
+    contact_lines: list[tuple[str, str]],
+    agent_lines: list[str],
+    reasoning: str,
+    confidence: float | None = None,
+    suggested_next_action: str | None = None,
+) -> Packet:
+    """A packet made without a model: the last messages and the rule, nothing invented.
+
+    Args:
+        contact_lines: (message id, text) of the contact's last messages, oldest first.
+    """
+    last = [line for line in contact_lines if line[1]][-6:]
+    return Packet(
+        written_by="rules",
+        goal=last[-1][1][:300] if last else "",
+        summary=" / ".join(text for _, text in last)[:600],
+        facts=[PacketFact(text=text[:300], message_id=message_id) for message_id, text in last],
+        tried=[line[:300] for line in agent_lines[-3:]],
+        reasoning=reasoning,
+        confidence=confidence,
+        suggested_next_action=suggested_next_action or "Read the last messages and answer.",
+    )

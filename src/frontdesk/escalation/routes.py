@@ -1,0 +1,131 @@
+"""HTTP of escalation: take over, reply, release, close; who is available; the queue."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from frontdesk.conversation import (
+    AnotherIsOpen,
+    ConversationClosed,
+    MessagePublic,
+    NoSuchConversation,
+)
+from frontdesk.core.api import IdempotencyKey, Staff, TenantSession, problems
+from frontdesk.core.errors import NotFound
+from frontdesk.escalation import assignment, service
+from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
+from frontdesk.escalation.schemas import (
+    AvailabilityPublic,
+    AvailabilityUpdate,
+    CloseCreate,
+    HandoffPublic,
+    Ownership,
+    ReplyCreate,
+)
+from frontdesk.messaging import WindowClosed
+
+router = APIRouter(prefix="/api/v1", tags=["human agents"])
+_OWNING = problems(NoSuchConversation, ConversationClosed, NotTakenOver, NotYours)
+
+
+@router.post(
+    "/conversations/{conversation_id}/take-over",
+    summary="Take a conversation over",
+    responses=problems(NoSuchConversation, ConversationClosed, AlreadyTaken),
+)
+async def take_over(conversation_id: UUID, who: Staff, session: TenantSession) -> Ownership:
+    """Take it from the AI or out of the queue. Of two who try at once, one wins.
+
+    From the answer on no AI message starts; `ai_in_flight` tells whether one was already on its
+    way.
+    """
+    return await service.take_over(session, conversation_id, who)
+
+
+@router.post(
+    "/conversations/{conversation_id}/messages",
+    status_code=201,
+    summary="Reply to the contact",
+    responses=problems(
+        NoSuchConversation, ConversationClosed, NotTakenOver, NotYours, WindowClosed, KeyReused
+    ),
+)
+async def reply(
+    conversation_id: UUID,
+    body: ReplyCreate,
+    who: Staff,
+    session: TenantSession,
+    idempotency_key: IdempotencyKey = None,
+) -> MessagePublic:
+    """Send a text. With an `Idempotency-Key`, sending twice (a double click) sends one message."""
+    return await service.reply(session, conversation_id, who, body.text, idempotency_key)
+
+
+@router.post(
+    "/conversations/{conversation_id}/release",
+    summary="Give a conversation back to the AI",
+    responses=_OWNING,
+)
+async def release(conversation_id: UUID, who: Staff, session: TenantSession) -> Ownership:
+    """The AI answers what nobody has answered, once."""
+    return await service.release(session, conversation_id, who)
+
+
+@router.post(
+    "/conversations/{conversation_id}/close",
+    summary="Close a conversation",
+    responses=problems(NoSuchConversation, ConversationClosed, NotYours),
+)
+async def close(
+    conversation_id: UUID, body: CloseCreate, who: Staff, session: TenantSession
+) -> Ownership:
+    """End it; the contact's next message opens another conversation."""
+    return await service.close(session, conversation_id, who, body.reason)
+
+
+@router.post(
+    "/conversations/{conversation_id}/reopen",
+    summary="Reopen a conversation",
+    responses=problems(NoSuchConversation, AnotherIsOpen),
+)
+async def reopen(conversation_id: UUID, who: Staff, session: TenantSession) -> Ownership:
+    """Open a closed conversation again; the AI has it then."""
+    return await service.reopen(session, conversation_id)
+
+
+@router.get(
+    "/conversations/{conversation_id}/handoff",
+    summary="Read the handoff packet",
+    responses=problems(NotFound),
+)
+async def get_handoff(conversation_id: UUID, who: Staff, session: TenantSession) -> HandoffPublic:
+    """Why people got it, what is known, what was tried and what to do next."""
+    return await service.get_handoff(session, conversation_id)
+
+
+@router.get("/handoffs", summary="List the queue", responses=problems())
+async def list_waiting(who: Staff, session: TenantSession) -> list[HandoffPublic]:
+    """Handoffs that wait for a human agent, longest waiting first."""
+    return await service.list_waiting(session)
+
+
+@router.get("/me/availability", summary="Read my availability", responses=problems())
+async def get_my_availability(who: Staff, session: TenantSession) -> AvailabilityPublic:
+    """Whether I take conversations, and how many I have."""
+    return await assignment.get_presence(session, who.user_id)
+
+
+@router.put("/me/availability", summary="Come online or go away", responses=problems())
+async def set_my_availability(
+    body: AvailabilityUpdate, who: Staff, session: TenantSession
+) -> AvailabilityPublic:
+    """Online, I am given conversations up to my limit, the waiting ones at once."""
+    return await assignment.set_presence(
+        session, who.user_id, body.presence, body.max_conversations
+    )
+
+
+@router.get("/availability", summary="Who is available", responses=problems())
+async def list_availability(who: Staff, session: TenantSession) -> list[AvailabilityPublic]:
+    """All human agents with their presence and load, those online first."""
+    return await assignment.list_presence(session)

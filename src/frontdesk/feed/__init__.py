@@ -1,0 +1,17 @@
+"""The feed: what happens in a tenant, in order and without gaps, as dashboards watch it live."""
+
+from frontdesk.feed.announcer import announce_commits
+from frontdesk.feed.events import append
+from frontdesk.feed.hub import FeedHub, hub
+from frontdesk.feed.models import Audience
+from frontdesk.feed.schemas import FeedEventPublic, FeedPage
+
+__all__ = [
+    "Audience",
+    "FeedEventPublic",
+    "FeedHub",
+    "FeedPage",
+    "announce_commits",
+    "append",
+    "hub",
+]

@@ -1,0 +1,87 @@
+"""Writing to the feed: events gather on their transaction and go in with one statement, last.
+
+The counter orders a tenant's events. Its row stays locked from the bump to the commit, so numbers
+become visible in their order and a reader that goes by number skips nothing; taken last, it is
+held for one round trip and can't deadlock with the rows a transaction works on.
+"""
+
+import re
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from frontdesk.core.db import Transaction
+from frontdesk.core.json import dumps
+from frontdesk.feed.announcer import announcer_of
+from frontdesk.feed.models import Audience
+
+_KIND = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)+")
+
+# clock_timestamp(), as now() is when the transaction began: times must rise with the numbers.
+_INSERT = """
+WITH counter AS (
+    INSERT INTO feed_counter (n) VALUES (cardinality($1::text[]))
+    ON CONFLICT (tenant_id) DO UPDATE SET n = feed_counter.n + EXCLUDED.n
+    RETURNING n
+), added AS (
+    INSERT INTO feed_event (seq, kind, audience, payload, at)
+    SELECT counter.n - cardinality($1::text[]) + event.place, event.kind, event.audience,
+        event.payload, clock_timestamp()
+    FROM counter,
+        unnest($1::text[], $2::text[], $3::jsonb[])
+        WITH ORDINALITY AS event (kind, audience, payload, place)
+)
+SELECT n FROM counter
+"""
+
+
+
+class _Batch:
+    """The events of one transaction. It holds no transaction: that would be a cycle for each."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._sql = tx.sql
+        self._db = tx.db
+        self._tenant_id = tx.tenant_id
+        self._last = 0
+        self.kinds: list[str] = []
+        self.audiences: list[str] = []
+        self.payloads: list[str] = []
+
+    async def write(self) -> None:
+        self._last = await self._sql.fetchval(_INSERT, self.kinds, self.audiences, self.payloads)
+
+    def announce(self) -> None:
+        announcer = announcer_of(self._db)
+        if announcer is not None:
+            announcer.announce(self._tenant_id, self._last)
+
+
+_batches: "WeakKeyDictionary[Transaction, _Batch]" = WeakKeyDictionary()
+
+
+def append(
+    tx: Transaction,
+    kind: str,
+    payload: dict[str, Any],
+    audience: Audience = Audience.EVERYONE,
+) -> None:
+    """Tell the tenant's dashboards, once this transaction has committed.
+
+    Args:
+        kind: what has happened, as `thing.past_tense`, e.g. `conversation.closed`.
+        payload: ids and values, few of each: every open dashboard gets them all.
+        audience: who may see it; human agents see what REST would show them.
+
+    Raises:
+        ValueError: the kind is not of that form.
+    """
+    if not _KIND.fullmatch(kind):
+        raise ValueError(f"{kind!r} is no kind of feed event: write `thing.past_tense`")
+    batch = _batches.get(tx)
+    if batch is None:
+        batch = _batches[tx] = _Batch(tx)
+        tx.before_commit("feed", batch.write)
+        tx.after_commit(batch.announce)
+    batch.kinds.append(kind)
+    batch.audiences.append(audience.value)
+    batch.payloads.append(dumps(payload))

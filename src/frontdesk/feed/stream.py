@@ -1,0 +1,173 @@
+"""One open stream: a cursor, an event that wakes it, and no database session."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import structlog
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Scope, Send
+
+from frontdesk.core.api import Principal, Role
+from frontdesk.core.errors import Unauthenticated, Unavailable
+from frontdesk.core.json import dumps
+from frontdesk.core.resources import Resources
+from frontdesk.feed.rules import Start
+from frontdesk.feed.tail import Frame, Tail
+from frontdesk.identity import recheck
+
+log = structlog.get_logger(__name__)
+
+PING_SECONDS = 15
+# With the ten seconds a sign-in may be remembered, an ended one ends its streams within thirty.
+RECHECK_SECONDS = 20
+RECONNECT_MILLISECONDS = 3_000
+# A client that reads nothing for so long has gone or is broken.
+SEND_TIMEOUT_SECONDS = 30
+_RETRY_SECONDS = 1
+_PING = b": ping\n\n"
+
+
+class Stream:
+    """The events of a tenant as one user may see them, from `begin` to `close`."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        principal: Principal,
+        tail: Tail,
+        news: asyncio.Event,
+        on_close: Callable[[], None],
+    ) -> None:
+        self._resources = resources
+        self._on_close: Callable[[], None] | None = on_close
+        self._first = b""
+        self._cursor = 0
+        self._ping_at = 0.0
+        self._recheck_at = 0.0
+        self.principal = principal
+        self.tail = tail
+        self.news = news
+
+    def begin(self, start: Start, *, fresh: bool) -> None:
+        """Go on after the start's cursor; the client is told where it is when it could not know."""
+        self._cursor = start.cursor
+        if start.reset is not None:
+            self._first = _notice("reset", start.cursor, reason=start.reset)
+        elif fresh:
+            self._first = _notice("hello", start.cursor)
+        else:
+            self._first = ServerSentEvent(retry=RECONNECT_MILLISECONDS, sep="\n").encode()
+
+    def close(self) -> None:
+        """Make room for another stream; safe to call twice."""
+        if self._on_close is not None:
+            on_close, self._on_close = self._on_close, None
+            on_close()
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """What to send, as it comes: events, pings, resets. Ends when the sign-in has ended."""
+        now = time.monotonic()
+        self._ping_at, self._recheck_at = now + PING_SECONDS, now + RECHECK_SECONDS
+        try:
+            yield self._first
+            self._first = b""
+            while True:
+                # Cleared before looking: what comes while we look wakes us again.
+                self.news.clear()
+                data = await self._next()
+                if data:
+                    yield data
+                else:
+                    await self._wait()
+                now = time.monotonic()
+                if now >= self._recheck_at:
+                    self._recheck_at = now + RECHECK_SECONDS
+                    if not await self._still_signed_in():
+                        return
+                if now >= self._ping_at:
+                    self._ping_at = now + PING_SECONDS
+                    yield _PING
+        finally:
+            self.close()
+
+    async def _next(self) -> bytes:
+        """The events after the cursor that the user may see; nothing when there are none."""
+        while True:
+            frames = self.tail.after(self._cursor)
+            if frames is None:
+                try:
+                    frames = await self.tail.older(self._cursor)
+                except Unavailable:
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
+                if not frames or frames[0].seq != self._cursor + 1:
+                    # Retention overtook us while the client was slow: the gap must be told.
+                    self._cursor = self.tail.last
+                    return _notice("reset", self._cursor, reason="expired")
+            if not frames:
+                return b""
+            self._cursor = frames[-1].seq
+            if data := _visible(frames, self.principal.role):
+                return data
+
+    async def _wait(self) -> None:
+        """Until there is news, or it is time for a ping or for asking who this is."""
+        if self.news.is_set():
+            return
+        delay = min(self._ping_at, self._recheck_at) - time.monotonic()
+        # A timer of the loop is a good deal lighter than a task or a timeout context per wait.
+        alarm = asyncio.get_running_loop().call_later(max(delay, 0), self.news.set)
+        try:
+            await self.news.wait()
+        finally:
+            alarm.cancel()
+
+    async def _still_signed_in(self) -> bool:
+        try:
+            self.principal = await recheck(self._resources, self.principal)
+        except Unauthenticated:
+            return False
+        except Unavailable:
+            # Without the database there is no news either; ask again soon.
+            self._recheck_at = time.monotonic() + _RETRY_SECONDS
+        return True
+
+
+def _visible(frames: list[Frame], role: Role) -> bytes:
+    if len(frames) == 1 and not frames[0].for_admins:
+        return frames[0].data
+    admin = role is Role.ADMIN
+    return b"".join(frame.data for frame in frames if admin or not frame.for_admins)
+
+
+def _notice(event: str, last_seq: int, **details: Any) -> bytes:
+    data = dumps({**details, "last_seq": last_seq})
+    return ServerSentEvent(
+        data, event=event, id=str(last_seq), retry=RECONNECT_MILLISECONDS, sep="\n"
+    ).encode()
+
+
+class FeedResponse(EventSourceResponse):
+    """A stream as an answer; a client that stopped reading ends it without a crash report."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(
+            stream.frames(),
+            # Pings come from the stream itself: one task less for each of thousands.
+            ping=0,
+            send_timeout=SEND_TIMEOUT_SECONDS,
+        )
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until either side ends."""
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            log.info("feed_reader_stalled")
+        finally:
+            # Also when the generator was never begun.
+            self._stream.close()

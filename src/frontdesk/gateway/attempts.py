@@ -1,0 +1,63 @@
+"""One attempt at one model: what is sent, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+from frontdesk.billing import TokenUsage
+
+
+class Outcome(StrEnum):
+    """What came of an attempt; all but OK are errors, told apart by what may be done about them."""
+
+    OK = "ok"
+    RATE_LIMITED = "rate_limited"  # 429; the provider may say when to come back.
+    PROVIDER_DOWN = "provider_down"  # 5xx, connection refused, HTML or broken JSON.
+    TIMEOUT = "timeout"
+    CONFIGURATION = "configuration"  # 401, 403, 404: a key or a name of ours is wrong.
+    CONTEXT_OVERFLOW = "context_overflow"
+    CONTENT_FILTER = "content_filter"
+    BAD_REQUEST = "bad_request"
+    GARBAGE = "garbage"  # An answer, but empty, cut off, or not what the schema asks for.
+    CANCELLED = "cancelled"  # The caller went away while the model was at work.
+    # Not an attempt: the breaker let none through. Only routing sees it.
+    BREAKER_OPEN = "breaker_open"
+
+
+@dataclass(frozen=True)
+class ProviderCall:
+    """What one attempt sends, and where to."""
+
+    model: str
+    messages: Sequence[Mapping[str, Any]]
+    schema: type[BaseModel] | None
+    temperature: float | None
+    max_output_tokens: int | None
+    timeout_seconds: float
+    api_key: str | None = field(default=None, repr=False)
+    api_base: str | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of one attempt.
+
+    `usage` is None when nothing can have been billed; `usage_known` is False when the provider
+    did not say and the tokens are our own count.
+    """
+
+    outcome: Outcome
+    text: str | None = None
+    parsed: BaseModel | None = None
+    finish_reason: str | None = None
+    model_used: str | None = None
+    response_id: str | None = None
+    usage: TokenUsage | None = None
+    usage_known: bool = True
+    reasoning_tokens: int | None = None
+    error: str | None = None
+    status_code: int | None = None
+    retry_after_seconds: float | None = None

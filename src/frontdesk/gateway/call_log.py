@@ -1,0 +1,107 @@
+"""The record of each attempt: one `llm_call`, and one ledger entry when it was billed.
+
+What queued while a tenant's last commit ran goes into the next one together, so a busy process
+commits less often than it calls, and a quiet one never waits for others.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+
+from frontdesk.billing import UsageRecord, record_usage
+from frontdesk.core.errors import Unavailable
+from frontdesk.core.resources import Resources
+from frontdesk.observability import LlmCallRecord, record_llm_call
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    call: LlmCallRecord
+    usage: UsageRecord | None
+    written: asyncio.Future[None] = field(repr=False)
+
+
+class CallLog:
+    """Writes the records of one process's calls."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        # A tenant is in here while its writer runs; the list is what its next commit takes.
+        self._waiting: dict[UUID, list[_Entry]] = {}
+        self._writers: set[asyncio.Task[None]] = set()
+
+    def write(
+        self, tenant_id: UUID, call: LlmCallRecord, usage: UsageRecord | None
+    ) -> asyncio.Future[None]:
+        """Begin to write; the future ends with the commit, and may also be left alone.
+
+        The future raises `Unavailable` when the database is down. Cancelling whoever waits does not
+        stop the writing: what was used was used.
+        """
+        written = asyncio.get_running_loop().create_future()
+        # Marks a failure as seen, so that nobody has to wait for the future.
+        written.add_done_callback(_seen)
+        entry = _Entry(call, usage, written)
+        if tenant_id in self._waiting:
+            self._waiting[tenant_id].append(entry)
+            return written
+        self._waiting[tenant_id] = [entry]
+        writer = asyncio.create_task(self._write_all(tenant_id))
+        self._writers.add(writer)
+        writer.add_done_callback(self._writers.discard)
+        return written
+
+    async def drain(self) -> None:
+        """Wait until all that was begun is written, or has failed."""
+        while self._writers:
+            await asyncio.gather(*self._writers, return_exceptions=True)
+
+    async def _write_all(self, tenant_id: UUID) -> None:
+        try:
+            while entries := self._waiting[tenant_id]:
+                self._waiting[tenant_id] = []
+                await self._write(tenant_id, entries)
+        finally:
+            for entry in self._waiting.pop(tenant_id):
+                entry.written.cancel()
+
+    async def _write(self, tenant_id: UUID, entries: Sequence[_Entry]) -> None:
+        try:
+            async with self._resources.db.hot(tenant_id) as tx:
+                for entry in entries:
+                    await record_llm_call(tx, entry.call)
+                if used := [entry.usage for entry in entries if entry.usage is not None]:
+                    await record_usage(tx, *used)
+        except asyncio.CancelledError:
+            for entry in entries:
+                entry.written.cancel()
+            raise
+        except Unavailable as error:
+            self._failed(entries, error)
+        except Exception as error:  # Handed to whoever waits for the entry.
+            if len(entries) == 1:
+                self._failed(entries, error)
+                return
+            # One bad record must not take the others down with it.
+            for entry in entries:
+                await self._write(tenant_id, [entry])
+        else:
+            for entry in entries:
+                if not entry.written.done():
+                    entry.written.set_result(None)
+
+    def _failed(self, entries: Sequence[_Entry], error: Exception) -> None:
+        log.error("llm_call_not_recorded", calls=len(entries), error=type(error).__name__)
+        for entry in entries:
+            if not entry.written.done():
+                entry.written.set_exception(error)
+
+
+def _seen(written: asyncio.Future[None]) -> None:
+    if not written.cancelled():
+        written.exception()

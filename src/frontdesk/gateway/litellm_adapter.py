@@ -1,0 +1,267 @@
+"""The only module that knows LiteLLM: one attempt in, one `Attempt` out.
+
+LiteLLM takes seconds and 170 MiB to import, so it is imported on first use and only in workers. Its
+own retries, fallbacks, callbacks, cache and prices stay off: it makes exactly one HTTP request.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+
+from frontdesk.billing import TokenUsage
+from frontdesk.core.text import clean, excerpt
+from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
+from frontdesk.gateway.structured import NotTheShape, read_answer, response_format
+from frontdesk.gateway.tokens import count_message_tokens, count_tokens
+
+# Read by LiteLLM at import: no fetch of its price map, no prints, and room for our calls in flight
+# (its default is 500 connections to one host).
+_ENVIRONMENT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOG": "ERROR",
+    "AIOHTTP_CONNECTOR_LIMIT": "4000",
+    "AIOHTTP_CONNECTOR_LIMIT_PER_HOST": "2000",
+}
+# LiteLLM keeps one client for each value of `timeout`, so it always gets the same one: a backstop.
+# What really ends an attempt is `ProviderCall.timeout_seconds`, as a total and not per read.
+_BACKSTOP_SECONDS = 600
+_ERROR_CHARACTERS = 500
+_REASONING_MODELS = "gpt-oss"
+_KIND_BY_STATUS = {
+    401: Outcome.CONFIGURATION,
+    403: Outcome.CONFIGURATION,
+    404: Outcome.CONFIGURATION,
+    408: Outcome.TIMEOUT,
+    413: Outcome.CONTEXT_OVERFLOW,
+    429: Outcome.RATE_LIMITED,
+}
+
+
+@dataclass(frozen=True)
+class _LiteLLM:
+    acompletion: Callable[..., Awaitable[Any]]
+    close: Callable[[], Awaitable[None]]
+    is_internal_call: ContextVar[bool]
+    context_window_exceeded: type[Exception]
+    content_policy_violation: type[Exception]
+    timeout: type[Exception]
+
+
+async def warm() -> None:
+    """Import LiteLLM in a thread, so that a worker's first call does not wait for seconds."""
+    await asyncio.to_thread(_load)
+
+
+async def close() -> None:
+    """Close the connections to providers; nothing to do where LiteLLM was never used."""
+    if _load.cache_info().currsize:
+        await _load().close()
+
+
+def parameters(call: ProviderCall) -> dict[str, Any]:
+    """What goes to the model besides the messages."""
+    given: dict[str, Any] = {}
+    if call.temperature is not None:
+        given["temperature"] = call.temperature
+    if call.max_output_tokens is not None:
+        given["max_tokens"] = call.max_output_tokens
+    if call.schema is not None:
+        given["response_format"] = response_format(call.schema)
+    if _REASONING_MODELS in call.model:
+        # Enough for support answers; more costs seconds and output tokens.
+        given["reasoning_effort"] = "low"
+    return given
+
+
+async def attempt(call: ProviderCall) -> Attempt:
+    """Send the call once and tell what came of it; raises nothing but the caller's cancellation."""
+    litellm = _load() if _load.cache_info().currsize else await asyncio.to_thread(_load)
+    # Suppresses LiteLLM's own logging of the call, a fifth of its CPU: nobody listens to it.
+    token = litellm.is_internal_call.set(True)
+    try:
+        async with asyncio.timeout(call.timeout_seconds):
+            response = await litellm.acompletion(
+                model=call.model,
+                # Copies: LiteLLM changes the messages it is given.
+                messages=[dict(message) for message in call.messages],
+                api_key=call.api_key,
+                api_base=call.api_base,
+                timeout=_BACKSTOP_SECONDS,
+                num_retries=0,
+                max_retries=0,
+                drop_params=True,  # A model that knows no temperature is still asked.
+                _skip_mcp_handler=True,
+                **parameters(call),
+            )
+    except TimeoutError:
+        return Attempt(
+            Outcome.TIMEOUT, error=f"no answer within {call.timeout_seconds:.1f} seconds"
+        )
+    except Exception as error:  # Whatever LiteLLM raises is an answer to classify.
+        return _failed(litellm, error)
+    finally:
+        litellm.is_internal_call.reset(token)
+    return _answered(call, response)
+
+
+@lru_cache(maxsize=1)
+def _load() -> _LiteLLM:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import litellm as library
+    from litellm._internal_context import is_internal_call
+
+    litellm: Any = library  # What is set and read below is not in its declared types.
+    litellm.suppress_debug_info = True
+    litellm.disable_hf_tokenizer_download = True
+    # Without it a Groq answer that lacks `service_tier` raises, as if Groq were down.
+    litellm.types.utils.ModelResponse.service_tier = None
+    # It would price each call from its own map, a fifth of its CPU; our price table does that.
+    litellm.response_cost_calculator = _no_cost
+    return _LiteLLM(
+        acompletion=litellm.acompletion,
+        close=litellm.close_litellm_async_clients,
+        is_internal_call=is_internal_call,
+        context_window_exceeded=litellm.ContextWindowExceededError,
+        content_policy_violation=litellm.ContentPolicyViolationError,
+        timeout=litellm.Timeout,
+    )
+
+
+def _no_cost(**_: Any) -> None:
+    return None
+
+
+def _answered(call: ProviderCall, response: Any) -> Attempt:
+    """The provider's 200 as an `Attempt`: usable, refused or garbage."""
+    choice = next(iter(getattr(response, "choices", None) or ()), None)
+    message = getattr(choice, "message", None)
+    text = _text_of(message, wants_arguments=call.schema is not None)
+    finish_reason = getattr(choice, "finish_reason", None)
+    usage, usage_known, reasoning_tokens = _usage_of(call, response, text)
+    outcome, parsed = Outcome.OK, None
+    error = _fault_of(choice, finish_reason, text)
+    if finish_reason == "content_filter" or _refusal_of(message):
+        outcome, error = Outcome.CONTENT_FILTER, "the model refused the content"
+    elif error is not None:
+        outcome = Outcome.GARBAGE
+    elif call.schema is not None and text is not None:
+        try:
+            parsed = read_answer(call.schema, text)
+        except NotTheShape as reason:
+            outcome, error = Outcome.GARBAGE, excerpt(clean(str(reason)), _ERROR_CHARACTERS)
+    return Attempt(
+        outcome,
+        text=text,
+        parsed=parsed,
+        finish_reason=finish_reason,
+        model_used=getattr(response, "model", None),
+        response_id=getattr(response, "id", None),
+        usage=usage,
+        usage_known=usage_known,
+        reasoning_tokens=reasoning_tokens,
+        error=error,
+        status_code=200,
+    )
+
+
+def _fault_of(choice: Any, finish_reason: str | None, text: str | None) -> str | None:
+    if choice is None:
+        return "there were no choices"
+    if finish_reason == "length":
+        return "it was cut off at the output limit"
+    if text is None or not text.strip():
+        return "it was empty"
+    return None
+
+
+def _text_of(message: Any, *, wants_arguments: bool) -> str | None:
+    content = getattr(message, "content", None)
+    if isinstance(content, str) and content.strip():
+        return clean(content)
+    calls = getattr(message, "tool_calls", None)
+    if wants_arguments and calls:
+        # Where a model has no structured outputs, the schema goes out as a forced tool.
+        arguments = calls[0].function.arguments
+        return clean(arguments) if isinstance(arguments, str) else None
+    return None
+
+
+def _refusal_of(message: Any) -> str | None:
+    fields = getattr(message, "provider_specific_fields", None) or {}
+    refusal = getattr(message, "refusal", None) or fields.get("refusal")
+    return refusal if isinstance(refusal, str) else None
+
+
+def _usage_of(
+    call: ProviderCall, response: Any, text: str | None
+) -> tuple[TokenUsage, bool, int | None]:
+    usage = getattr(response, "usage", None)
+    input_tokens = getattr(usage, "prompt_tokens", None) or 0
+    output_tokens = getattr(usage, "completion_tokens", None) or 0
+    if not input_tokens:
+        # LiteLLM reports missing usage as 0 tokens; a prompt is never empty, and never free.
+        counted = TokenUsage(count_message_tokens(call.messages), count_tokens(text or ""))
+        return counted, False, None
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached = getattr(details, "cached_tokens", None) or 0
+    details = getattr(usage, "completion_tokens_details", None)
+    reasoning = getattr(details, "reasoning_tokens", None)
+    return TokenUsage(input_tokens, output_tokens, cached), True, reasoning
+
+
+def _failed(litellm: _LiteLLM, error: Exception) -> Attempt:
+    """LiteLLM's exception as an `Attempt`: by status code first, since its classes mislead."""
+    status = getattr(error, "status_code", None)
+    message = str(getattr(error, "message", None) or error)
+    return Attempt(
+        _kind_of(litellm, error, status, message.lower()),
+        error=excerpt(clean(message), _ERROR_CHARACTERS),
+        status_code=status if isinstance(status, int) else None,
+        retry_after_seconds=_retry_after(getattr(error, "litellm_response_headers", None)),
+    )
+
+
+def _kind_of(litellm: _LiteLLM, error: Exception, status: int | None, message: str) -> Outcome:
+    if isinstance(error, litellm.timeout):
+        return Outcome.TIMEOUT
+    # A refused connection and broken JSON come as 500, a 401 of OpenAI or Groq as BadRequestError.
+    if status in _KIND_BY_STATUS:
+        return _KIND_BY_STATUS[status]
+    if status is None or not 400 <= status < 500:
+        return Outcome.PROVIDER_DOWN
+    code = str(getattr(error, "code", None) or "") + str(getattr(error, "body", None) or "")
+    said = message + code.lower()
+    if isinstance(error, litellm.context_window_exceeded) or "context_length_exceeded" in said:
+        return Outcome.CONTEXT_OVERFLOW
+    if isinstance(error, litellm.content_policy_violation) or "content_filter" in said:
+        return Outcome.CONTENT_FILTER
+    # Groq's word for an answer of the model's that is not of the schema.
+    return Outcome.GARBAGE if "json_validate_failed" in said else Outcome.BAD_REQUEST
+
+
+def _retry_after(headers: Mapping[str, Any] | None) -> float | None:
+    """Seconds of a `Retry-After`, which may be a number or a date (RFC 9110, 10.2.3)."""
+    if not headers:
+        return None
+    value = str(headers.get("retry-after") or "").strip()
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.fromtimestamp(time.time(), UTC)).total_seconds())

@@ -1,0 +1,60 @@
+"""What the gateway takes and gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionRequest:
+    """A prompt, what for, and on whose account.
+
+    Args:
+        feature: what the call is for (`triage`, `reply`, `handoff`, …); cost is sliced by it.
+        messages: OpenAI chat messages. They are sent as they are, and not changed.
+        schema: the answer must be JSON of this shape; asked for under the class's name in
+            snake_case, and validated here.
+        temperature: None leaves it to the feature: 0, but for free text the model's own.
+        models: pinned models tried in turn; None is the chain of the settings.
+        deadline_seconds: one deadline over all attempts; None is the one of the settings.
+    """
+
+    tenant_id: UUID
+    feature: str
+    messages: tuple[Mapping[str, Any], ...]
+    schema: type[BaseModel] | None = None
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    models: tuple[str, ...] | None = None
+    deadline_seconds: float | None = None
+    conversation_id: UUID | None = None
+    message_id: UUID | None = None
+    user_id: UUID | None = None
+    agent_id: UUID | None = None
+    agent_version: int | None = None
+    prompt_name: str | None = None
+    prompt_version: str | None = None
+    chunk_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A usable answer. Tokens and cost are of all attempts it took, as they were all billed.
+
+    `cost_usd` is None when the price of a model among them is not known.
+    """
+
+    request_id: UUID
+    text: str
+    parsed: BaseModel | None
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+    latency_seconds: float
+    attempts: int
+    call_ids: tuple[UUID, ...]

@@ -1,0 +1,48 @@
+"""Identity: tenants, users and what they may do; signing in, staying in, and being put out."""
+
+from frontdesk.core.asgi import check_origin
+from frontdesk.identity.accounts import add_member, create_tenant, create_user, prune_sign_ins
+from frontdesk.identity.authentication import authenticate, recheck
+from frontdesk.identity.errors import (
+    AlreadyMember,
+    ChooseTenant,
+    EmailTaken,
+    LastAdmin,
+    SlugTaken,
+    TooManySignIns,
+    WeakPassword,
+    WrongCredentials,
+)
+from frontdesk.identity.events import MemberDisabled, RoleChanged
+from frontdesk.identity.live_sessions import LiveSession, forget
+from frontdesk.identity.members import get_user_names, list_members
+from frontdesk.identity.models import TenantStatus
+from frontdesk.identity.schemas import MemberPublic, MePublic, TenantPublic
+
+__all__ = [
+    "AlreadyMember",
+    "ChooseTenant",
+    "EmailTaken",
+    "LastAdmin",
+    "LiveSession",
+    "MePublic",
+    "MemberDisabled",
+    "MemberPublic",
+    "RoleChanged",
+    "SlugTaken",
+    "TenantPublic",
+    "TenantStatus",
+    "TooManySignIns",
+    "WeakPassword",
+    "WrongCredentials",
+    "add_member",
+    "authenticate",
+    "check_origin",
+    "create_tenant",
+    "create_user",
+    "forget",
+    "get_user_names",
+    "list_members",
+    "prune_sign_ins",
+    "recheck",
+]

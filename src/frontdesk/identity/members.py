@@ -1,0 +1,176 @@
+"""The members of a tenant, as the tenant sees them."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+
+from frontdesk.core.api import Page, Principal, Role, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.db import Session, Transaction
+from frontdesk.core.errors import Invalid, NotFound
+from frontdesk.core.events import publish
+from frontdesk.identity.errors import LastAdmin
+from frontdesk.identity.events import MemberDisabled, RoleChanged
+from frontdesk.identity.models import Membership, Tenant, User
+from frontdesk.identity.rules import leaves_no_admin
+from frontdesk.identity.schemas import MemberPublic, MemberUpdate, MePublic, TenantPublic
+from frontdesk.observability import audit
+
+# Columns, never the row: the application's role may not read the password hash.
+_MEMBER_COLUMNS: tuple[Any, ...] = (
+    User.id,
+    User.email,
+    User.name,
+    Membership.role,
+    sa.or_(col(Membership.disabled_at).is_not(None), col(User.disabled_at).is_not(None)).label(
+        "disabled"
+    ),
+    col(Membership.created_at).label("member_since"),
+)
+
+
+async def get_me(session: Session, who: Principal) -> MePublic:
+    """Who is signed in, in which tenant."""
+    user_id, email, name = (
+        await session.exec(
+            select(col(User.id), col(User.email), col(User.name)).where(_is(who.user_id))
+        )
+    ).one()
+    tenant = (await session.exec(select(Tenant))).one()
+    return MePublic(
+        id=user_id,
+        email=email,
+        name=name,
+        role=who.role,
+        tenant=TenantPublic.model_validate(tenant),
+    )
+
+
+async def list_members(
+    session: Session, *, limit: int = 100, cursor: str | None = None
+) -> Page[MemberPublic]:
+    """A page of the members, by name, the disabled ones among them."""
+    query = (
+        select(*_MEMBER_COLUMNS)
+        .join(Membership, col(Membership.user_id) == col(User.id))
+        .order_by(col(User.name), col(User.id))
+        .limit(limit + 1)
+    )
+    if values := decode_cursor(cursor, 2):
+        name, user_id = values
+        if not isinstance(name, str) or "\x00" in name:
+            raise Invalid("The cursor is not one of ours.")
+        after = sa.tuple_(sa.literal(name), sa.literal(cursor_uuid(user_id)))
+        query = query.where(sa.tuple_(col(User.name), col(User.id)) > after)
+    rows = (await session.exec(query)).all()
+    return Page(
+        items=[MemberPublic.model_validate(row) for row in rows[:limit]],
+        next_cursor=(
+            encode_cursor(rows[limit - 1].name, rows[limit - 1].id) if len(rows) > limit else None
+        ),
+    )
+
+
+async def get_member(session: Session, user_id: UUID) -> MemberPublic:
+    """One member, or `NotFound`."""
+    row = (
+        await session.exec(
+            select(*_MEMBER_COLUMNS)
+            .join(Membership, col(Membership.user_id) == col(User.id))
+            .where(_is(user_id))
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no user {user_id}.")
+    return MemberPublic.model_validate(row)
+
+
+async def update_member(
+    session: Session, user_id: UUID, change: MemberUpdate, *, by: Principal, now: datetime
+) -> MemberPublic:
+    """Change a member's role, or whether they may sign in to this tenant.
+
+    Raises:
+        NotFound: no such member.
+        LastAdmin: nobody could administer the tenant afterwards.
+    """
+    member, admins = await _lock_with_admins(session, user_id)
+    role = member.role if change.role is None else change.role
+    was_disabled = member.disabled_at is not None
+    disabled = was_disabled if change.disabled is None else change.disabled
+    if leaves_no_admin(admins, user_id, role=role, disabled=disabled):
+        raise LastAdmin("Make someone else an admin first.")
+    if role is not member.role:
+        await audit(
+            session,
+            "member.role_changed",
+            "membership",
+            user_id,
+            user_id=by.user_id,
+            details={"from": member.role, "to": role},
+            request_id=by.request_id,
+        )
+        member.role = role
+        await session.flush()
+        await publish(session, RoleChanged(tenant_id=session.tenant_id, user_id=user_id, role=role))
+    if disabled is not was_disabled:
+        await audit(
+            session,
+            "member.disabled" if disabled else "member.enabled",
+            "membership",
+            user_id,
+            user_id=by.user_id,
+            request_id=by.request_id,
+        )
+        member.disabled_at = now if disabled else None
+        await session.flush()
+        if disabled:
+            await publish(session, MemberDisabled(tenant_id=session.tenant_id, user_id=user_id))
+    return await get_member(session, user_id)
+
+
+async def get_user_names(tx: Transaction, user_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The names of these users, as far as they are members of the transaction's tenant."""
+    if not user_ids:
+        return {}
+    rows = await tx.sql.fetch(
+        "SELECT id, name FROM app_user WHERE id = ANY($1::uuid[])", list(user_ids)
+    )
+    return {row["id"]: row["name"] for row in rows}
+
+
+async def _lock_with_admins(session: Session, user_id: UUID) -> tuple[Membership, set[UUID]]:
+    # All admins are locked, in one order: of two admins who demote each other at once, the second
+    # sees what the first did.
+    rows: Sequence[tuple[Membership, datetime | None]] = (
+        await session.exec(
+            select(Membership, col(User.disabled_at))
+            .join(User, col(User.id) == col(Membership.user_id))
+            .where(
+                sa.or_(
+                    col(Membership.user_id) == user_id,
+                    sa.and_(
+                        col(Membership.role) == Role.ADMIN, col(Membership.disabled_at).is_(None)
+                    ),
+                )
+            )
+            .order_by(col(Membership.user_id))
+            .with_for_update(of=Membership, key_share=True)
+        )
+    ).all()
+    member = next((member for member, _ in rows if member.user_id == user_id), None)
+    if member is None:
+        raise NotFound(f"There is no user {user_id}.")
+    admins = {
+        member.user_id
+        for member, user_disabled_at in rows
+        if member.role is Role.ADMIN and member.disabled_at is None and user_disabled_at is None
+    }
+    return member, admins
+
+
+def _is(user_id: UUID) -> Any:
+    return col(User.id) == user_id

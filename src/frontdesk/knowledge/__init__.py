@@ -1,0 +1,19 @@
+"""Knowledge: the texts agents answer from, cut into pieces and searched by words and letters."""
+
+from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
+from frontdesk.knowledge.models import SourceState
+from frontdesk.knowledge.schemas import SourceCreate, SourcePublic, SourceSummary
+from frontdesk.knowledge.search import Chunk, search
+from frontdesk.knowledge.service import add_source
+
+__all__ = [
+    "Chunk",
+    "NoSuchAgentForSource",
+    "NoSuchSource",
+    "SourceCreate",
+    "SourcePublic",
+    "SourceState",
+    "SourceSummary",
+    "add_source",
+    "search",
+]

@@ -1,0 +1,231 @@
+"""The web process: every route of every context, around one set of open resources."""
+
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from frontdesk.agent_config.routes import router as agent_config
+from frontdesk.billing.routes import router as billing
+from frontdesk.conversation.routes import router as conversation
+from frontdesk.core.api import Allow, Problem, install_error_handlers
+from frontdesk.core.asgi import Edge
+from frontdesk.core.logging import configure_logging
+from frontdesk.core.resources import Resources, open_resources
+from frontdesk.core.settings import Settings
+from frontdesk.escalation.routes import router as escalation
+from frontdesk.evaluation.routes import router as evaluation
+from frontdesk.feed import hub as feed_hub
+from frontdesk.feed.routes import router as feed
+from frontdesk.identity import authenticate
+from frontdesk.identity.routes import router as identity
+from frontdesk.knowledge.routes import router as knowledge
+from frontdesk.messaging.routes import router as messaging
+from frontdesk.observability.routes import router as observability
+from frontdesk.prompts.routes import router as prompts
+from frontdesk.subscriptions import SUBSCRIPTIONS
+
+# Messaging first: routers are asked in turn, and webhooks are the busiest.
+ROUTERS: tuple[APIRouter, ...] = (
+    messaging,
+    conversation,
+    escalation,
+    feed,
+    agent_config,
+    prompts,
+    knowledge,
+    billing,
+    evaluation,
+    identity,
+    observability,
+)
+
+# Of the API, not of the code: what is under /api/v1 grows and does not break.
+API_VERSION = "1.0.0"
+_DESCRIPTION = """
+A multi-tenant WhatsApp support desk: an AI agent answers around the clock, people take over with
+the whole context.
+
+Sign in with `POST /api/v1/auth/sign-in`; the session lives in an HttpOnly cookie. Requests that
+change something must come from this site: send `Origin` (browsers do). Every error is
+`application/problem+json` with a stable `code` and the `request_id`, which is also in the header
+`X-Request-ID`. Lists answer `{items, next_cursor}`.
+"""
+_TAGS = {
+    "auth": "Signing in and out.",
+    "users": "Who belongs to the tenant, and as what.",
+    "agents": "The AI agents a tenant configures.",
+    "prompts": "Versioned prompts and their labels.",
+    "knowledge": "What the AI agents know.",
+    "channels": "Connected WhatsApp numbers.",
+    "conversations": "Threads with contacts: the inbox, messages, takeover and release.",
+    "human agents": "Taking over, answering, giving back, and who is available for it.",
+    "feed": "Live events of a tenant, as server-sent events.",
+    "usage": "What was used and what it cost.",
+    "evaluation": "Golden cases, runs and their gate.",
+    "observability": "Model calls and the audit log.",
+    "webhooks": "What WhatsApp calls; signed, not signed in.",
+    "health": "For orchestrators and Prometheus.",
+}
+
+
+def create_app(settings: Settings, resources: Resources | None = None) -> FastAPI:
+    """The web application.
+
+    Args:
+        settings: of this process.
+        resources: open ones that the caller closes; without them the application opens its own
+            when it starts and closes them when it ends.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if resources is not None:
+            yield
+            return
+        async with open_resources(settings, SUBSCRIPTIONS) as opened:
+            app.state.resources = opened
+            hub = feed_hub(opened)
+            hub.start()
+            # What start-up made stays: the collector need not walk it again at every request.
+            gc.collect()
+            gc.freeze()
+            yield
+            await hub.stop()
+
+    app = FastAPI(
+        title="Frontdesk",
+        version=API_VERSION,
+        description=_DESCRIPTION.strip(),
+        lifespan=lifespan,
+        docs_url="/docs" if settings.web.docs else None,
+        openapi_url="/openapi.json" if settings.web.docs else None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        # A redirect would be built from the Host header, which anyone can set.
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        servers=[{"url": "/", "description": "This deployment"}],
+        openapi_tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+    )
+    if resources is not None:
+        app.state.resources = resources
+    app.state.authenticate = authenticate
+    app.add_middleware(
+        Edge,
+        public_url=settings.web.public_url,
+        json_body_bytes=settings.limits.json_body_bytes,
+    )
+    install_error_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = _described(app, settings)  # type: ignore[method-assign]  # FastAPI's own way.
+    return app
+
+
+def serve(settings: Settings) -> None:
+    """Run the web process until SIGTERM or SIGINT; open requests get their time to end."""
+    configure_logging(settings.log, hash_key=settings.security.session_secret.get_secret_value())
+    uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.web.host,
+            port=settings.web.port,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=True,
+            forwarded_allow_ips=settings.web.trusted_proxies,
+            limit_concurrency=settings.web.max_connections,
+            # Longer than the minute that most proxies keep their own end open: who closes first
+            # must be the one that sends, or a request meets a closing connection.
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=settings.web.graceful_shutdown_seconds,
+        )
+    ).run()
+
+
+def _described(app: FastAPI, settings: Settings) -> Callable[[], dict[str, Any]]:
+    """FastAPI's description of the API, with our errors and our cookie in it; made once."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+                servers=app.servers,
+            )
+            _declare_problems(schema)
+            _declare_cookie(schema, app, settings)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    return openapi
+
+
+def _declare_problems(schema: dict[str, Any]) -> None:
+    """Let every error be problem+json: FastAPI files its schema under application/json."""
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas.setdefault("Problem", Problem.model_json_schema())
+    reference = {"$ref": "#/components/schemas/Problem"}
+    for _, operation in _operations(schema):
+        for status, response in operation["responses"].items():
+            content = response.get("content", {})
+            if status.startswith(("4", "5")) and _tells_problem(content):
+                kept = content.get("application/problem+json", {})
+                response["content"] = {"application/problem+json": {**kept, "schema": reference}}
+
+
+def _tells_problem(content: dict[str, Any]) -> bool:
+    if "application/problem+json" in content:
+        return True
+    told = {media.get("schema", {}).get("$ref", "") for media in content.values()}
+    return any(name.endswith(("/HTTPValidationError", "/Problem")) for name in told)
+
+
+def _declare_cookie(schema: dict[str, Any], app: FastAPI, settings: Settings) -> None:
+    """Say which operations need the session cookie: those that take a principal."""
+    name = "frontdesk" if settings.web.insecure_cookies else "__Host-frontdesk"
+    schema["components"]["securitySchemes"] = {
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": name,
+            "description": "Set by `POST /api/v1/auth/sign-in`.",
+        }
+    }
+    signed_in = {
+        context.unique_id
+        for context in iter_route_contexts(app.routes)
+        if isinstance(context.original_route, APIRoute) and _takes_principal(context.dependant)
+    }
+    for _, operation in _operations(schema):
+        if operation["operationId"] in signed_in:
+            operation["security"] = [{"session": []}]
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            yield path, operation
+
+
+def _takes_principal(dependant: Dependant) -> bool:
+    return isinstance(dependant.call, Allow) or any(
+        _takes_principal(child) for child in dependant.dependencies
+    )

@@ -1,0 +1,36 @@
+"""Due work of messaging: raw webhooks that are older than they need to be."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from frontdesk.core.db import Connection
+from frontdesk.core.ids import NIL
+from frontdesk.core.resources import Resources
+from frontdesk.core.settings import Settings
+from frontdesk.core.work import Due
+from frontdesk.messaging.inbox import prune_webhooks
+
+PRUNE = "messaging.prune"
+
+
+def messaging_work(settings: Settings) -> tuple[Due, ...]:
+    """Messaging's kinds of due work."""
+    days = settings.retention.webhook_days
+
+    async def list_ids(connection: Connection, _limit: int) -> Sequence[tuple[UUID, UUID]]:
+        found = await connection.fetchval(
+            "SELECT 1 FROM webhook_event WHERE state = 'done' "
+            "AND received_at < now() - make_interval(days => $1) LIMIT 1",
+            days,
+        )
+        return [(NIL, NIL)] if found else []
+
+    return (Due(kind=PRUNE, list_ids=list_ids, handle=prune, at_once=1, sweep_seconds=60),)
+
+
+async def prune(resources: Resources, _tenant_id: UUID, _row_id: UUID) -> None:
+    """Delete old raw webhooks in small portions. Run twice, the second run finds nothing left."""
+    days = resources.settings.retention.webhook_days
+    async with resources.db.system() as connection:
+        while await prune_webhooks(connection, days):
+            pass

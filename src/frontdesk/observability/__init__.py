@@ -1,0 +1,18 @@
+"""Observability: every attempt at a model, who changed what, and whether the service is well."""
+
+from frontdesk.observability.audit_log import audit
+from frontdesk.observability.health import is_ready
+from frontdesk.observability.heartbeat import beat
+from frontdesk.observability.llm_calls import LlmCallRecord, record_llm_call
+from frontdesk.observability.schemas import AuditEntryPublic, LlmCallPublic, LlmCallSummary
+
+__all__ = [
+    "AuditEntryPublic",
+    "LlmCallPublic",
+    "LlmCallRecord",
+    "LlmCallSummary",
+    "audit",
+    "beat",
+    "is_ready",
+    "record_llm_call",
+]

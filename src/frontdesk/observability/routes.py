@@ -1,0 +1,152 @@
+"""HTTP of observability: model calls, the audit log, health and metrics."""
+
+import hmac
+from ipaddress import ip_address
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from frontdesk.core.api import (
+    PUBLIC,
+    AdminOnly,
+    Cursor,
+    Limit,
+    Page,
+    ResourcesDep,
+    Staff,
+    TenantSession,
+    problems,
+    resources_of,
+)
+from frontdesk.core.errors import Forbidden, NotFound, Unauthenticated
+from frontdesk.observability import audit_log, llm_calls
+from frontdesk.observability.health import is_ready
+from frontdesk.observability.schemas import (
+    AlivePublic,
+    AuditEntryPublic,
+    LlmCallPublic,
+    LlmCallSummary,
+    ReadinessPublic,
+)
+
+router = APIRouter()
+api = APIRouter(prefix="/api/v1", tags=["observability"])
+health = APIRouter(tags=["health"], dependencies=[PUBLIC])
+
+
+@api.get("/llm-calls", summary="List model calls", responses=problems())
+async def list_llm_calls(
+    who: Staff,
+    session: TenantSession,
+    conversation_id: Annotated[
+        UUID | None, Query(description="Only the calls made for this conversation.")
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[LlmCallSummary]:
+    """Attempts at models, newest first: what each was for and what it took, not what was said."""
+    return await llm_calls.list_llm_calls(
+        session, conversation_id=conversation_id, limit=limit, cursor=cursor
+    )
+
+
+@api.get("/llm-calls/{call_id}", summary="Read a model call", responses=problems(NotFound))
+async def get_llm_call(call_id: UUID, who: AdminOnly, session: TenantSession) -> LlmCallPublic:
+    """One attempt with all that was sent and all that came back."""
+    return await llm_calls.get_llm_call(session, call_id)
+
+
+@api.get("/audit-entries", summary="Read the audit log", responses=problems())
+async def list_audit_entries(
+    who: AdminOnly,
+    session: TenantSession,
+    action: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            pattern=r"^[a-z_.]+$",
+            examples=["member.role_changed"],
+            description="Only this kind of action.",
+        ),
+    ] = None,
+    subject_id: Annotated[
+        str | None,
+        Query(
+            max_length=100, pattern=r"^[\w.:-]+$", description="Only what was done to this thing."
+        ),
+    ] = None,
+    user_id: Annotated[UUID | None, Query(description="Only what this user did.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[AuditEntryPublic]:
+    """Who did what to what, newest first. Entries can be neither changed nor deleted."""
+    return await audit_log.list_audit_entries(
+        session,
+        action=action,
+        subject_id=subject_id,
+        user_id=user_id,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+@health.get("/livez", summary="Is the process alive?")
+async def livez() -> AlivePublic:
+    """Answers as long as the process does, whatever the state of what it depends on."""
+    return AlivePublic(ok=True)
+
+
+@health.get(
+    "/readyz",
+    summary="Should it get requests?",
+    response_model=ReadinessPublic,
+    responses={503: {"model": ReadinessPublic, "description": "A required check fails"}},
+)
+async def readyz(resources: ResourcesDep) -> Response:
+    """Named checks, each with what it saw; 503 when a required one fails, else 200.
+
+    What only makes work slower (Redis, workers, a backlog) is told but does not make the process
+    unready: webhooks are still stored.
+    """
+    readiness = await is_ready(resources)
+    return JSONResponse(readiness.model_dump(mode="json"), 200 if readiness.ok else 503)
+
+
+def _may_read_metrics(request: Request) -> None:
+    token = resources_of(request).settings.web.metrics_token
+    if token is None:
+        if not _is_loopback(request.client.host if request.client else ""):
+            raise Forbidden("Metrics are only served to this machine.")
+        return
+    expected = f"Bearer {token.get_secret_value()}".encode()
+    given = request.headers.get("authorization", "").encode("latin-1")
+    if not hmac.compare_digest(given, expected):
+        raise Unauthenticated("Send the metrics token as a Bearer token.")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@health.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=PlainTextResponse,
+    responses=problems(Forbidden),
+    dependencies=[Depends(_may_read_metrics)],
+)
+async def metrics(resources: ResourcesDep) -> Response:
+    """This process's metrics, to this machine only or, when a token is set, to whoever sends it."""
+    return Response(
+        generate_latest(resources.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )
+
+
+router.include_router(api)
+router.include_router(health)

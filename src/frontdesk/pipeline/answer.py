@@ -1,0 +1,133 @@
+"""One burst, from claim to decision: the whole turn, top to bottom."""
+
+import asyncio
+from uuid import UUID
+
+import structlog
+
+from frontdesk.conversation import put_off
+from frontdesk.core.crash import crash
+from frontdesk.core.resources import Resources
+from frontdesk.escalation import Escalation, Reason
+from frontdesk.gateway import ModelsUnavailable, PromptRejected
+from frontdesk.messaging import ChannelRegistry, mark_read, read_mark
+from frontdesk.pipeline.decide import decide
+from frontdesk.pipeline.escalate import draft_escalation, handed_off
+from frontdesk.pipeline.guard import guard_draft
+from frontdesk.pipeline.load import load_turn
+from frontdesk.pipeline.prompt import compose_prompt
+from frontdesk.pipeline.reply import draft_reply
+from frontdesk.pipeline.triage import triage_turn
+from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn, Verdict
+
+log = structlog.get_logger(__name__)
+
+# How long a contact waits for a model that is down before a person gets the conversation.
+MODEL_PATIENCE_SECONDS = 60
+LONGEST_PAUSE_SECONDS = 60
+
+
+async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -> None:
+    """Take one burst of inbound messages to a reply, to a person, or to silence. Safe to run twice.
+
+    No transaction is open during a call: it takes seconds, and a connection must not wait for it.
+    What fails is put off; the attempts are counted at the claim, so that a burst which kills its
+    worker each time still ends with a person.
+    """
+    turn = await load_turn(resources, tenant_id, conversation_id)
+    if turn is None:
+        return
+    try:
+        outcome = await think(resources, turn)
+    except ModelsUnavailable as error:
+        if turn.claim.waited_seconds + turn.trace.seconds < MODEL_PATIENCE_SECONDS:
+            await _put_off(resources, turn, str(error))
+            return
+        outcome = await _without_model(resources, turn, error)
+    except PromptRejected as error:
+        # The same prompt would be refused again, by this model and by a worker.
+        rule = Escalation(Reason.GUARD, f"The models refuse to answer: {error}")
+        outcome = await handed_off(resources, turn, _language(turn), rule, ask_model=False)
+    except Exception as error:
+        await _put_off(resources, turn, f"{type(error).__name__}: {error}")
+        raise
+    crash("before_decide")
+    await decide(resources, turn, outcome)
+
+
+async def think(resources: Resources, turn: Turn) -> Outcome:
+    """Stages 2 to 6: what should become of a burst. Changes nothing, so it can be run on paper.
+
+    Raises:
+        ModelsUnavailable: no model could be asked.
+    """
+    triaged = await triage_turn(resources, turn)
+    if triaged.verdict is Verdict.IGNORE:
+        return Outcome(
+            OutcomeKind.IGNORE, triaged.language, triaged.reason, opts_out=triaged.opts_out
+        )
+    if triaged.escalation is not None:
+        return await handed_off(resources, turn, triaged.language, triaged.escalation)
+    _show_typing(resources, turn)
+    prompt = await compose_prompt(resources, turn, triaged)
+    draft = await draft_reply(resources, turn, prompt)
+    crash("after_model")
+    if reason := draft_escalation(turn, triaged, draft):
+        return await handed_off(resources, turn, triaged.language, reason, draft=draft)
+    guarded = await guard_draft(resources, turn, triaged, prompt, draft)
+    if guarded.problem is not None:
+        refused = Escalation(Reason.GUARD, f"The answer did not pass: {guarded.problem}.")
+        return await handed_off(resources, turn, triaged.language, refused, draft=draft)
+    return Outcome(
+        kind=OutcomeKind.REPLY,
+        language=triaged.language,
+        reason=draft.reasoning,
+        text=guarded.text,
+        closes=draft.action == "close",
+        prompt_version=prompt.version,
+        confidence=draft.confidence,
+    )
+
+
+async def _without_model(resources: Resources, turn: Turn, error: ModelsUnavailable) -> Outcome:
+    turn.trace.add("reply", error=str(error))
+    down = Escalation(Reason.MODEL_DOWN, "No model could be reached.")
+    return await handed_off(resources, turn, _language(turn), down, ask_model=False)
+
+
+def _language(turn: Turn) -> str:
+    return turn.claim.language or turn.agent.config.languages[0]
+
+
+async def _put_off(resources: Resources, turn: Turn, error: str) -> None:
+    pause = min(2.0**turn.claim.attempts, LONGEST_PAUSE_SECONDS)
+    log.warning("turn_put_off", error=error, attempt=turn.claim.attempts, seconds=pause)
+    async with resources.db.hot(turn.claim.tenant_id) as tx:
+        await put_off(tx, turn.claim, seconds=pause, error=error)
+
+
+class Courtesies:
+    """Read marks with a typing indicator, sent beside the work; kept until they are done."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._running: set[asyncio.Task[None]] = set()
+
+    def show_typing(self, phone_number_id: str, token: str, wamid: str) -> None:
+        """Mark a message read and show that an answer is being written."""
+        task = asyncio.create_task(
+            mark_read(self._resources, phone_number_id, token, read_mark(wamid, typing=True))
+        )
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+
+def _show_typing(resources: Resources, turn: Turn) -> None:
+    background = turn.background
+    wamid = background.burst[-1].wamid
+    if wamid is None or not background.channel_sends or turn.trace.on_paper:
+        return
+    token = resources.keep(ChannelRegistry).access_token(
+        turn.claim.tenant_id, background.access_token_sealed
+    )
+    resources.keep(Courtesies).show_typing(background.phone_number_id, token, wamid)

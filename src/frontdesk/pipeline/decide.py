@@ -1,0 +1,150 @@
+"""Stage 7: one transaction under the conversation's lock makes everything true, or nothing."""
+
+from uuid import UUID
+
+from frontdesk import escalation, feed
+from frontdesk.agent_config import AgentConfig
+from frontdesk.conversation import (
+    Actor,
+    Locked,
+    NewMessage,
+    NewTimer,
+    NewTurn,
+    TimerKind,
+    TurnOutcome,
+    finish,
+    lock_if_ours,
+    opt_out,
+    send_message,
+    set_timers,
+    write_turn,
+)
+from frontdesk.core.crash import crash
+from frontdesk.core.db import Transaction
+from frontdesk.core.resources import Resources
+from frontdesk.escalation import Notices
+from frontdesk.gateway import count_tokens
+from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
+
+# After a goodbye the conversation ends soon, unless the contact has something to add.
+GOODBYE_CLOSE_MINUTES = 2
+
+_TURN_OUTCOMES = {
+    OutcomeKind.REPLY: TurnOutcome.REPLIED,
+    OutcomeKind.HAND_OFF: TurnOutcome.HANDOFF,
+    OutcomeKind.IGNORE: TurnOutcome.IGNORED,
+}
+
+
+async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
+    """Make an outcome true; False when the claim no longer holds and the draft is thrown away.
+
+    A person who took over, or another worker that claimed after our lease ran out, moved the epoch
+    or the token. The calls are recorded and paid for already; nothing else remains of the draft.
+    """
+    async with resources.db.hot(turn.claim.tenant_id) as tx:
+        thread = await lock_if_ours(tx, turn.claim)
+        if thread is None:
+            resources.metrics.turns.labels(str(turn.claim.tenant_id), "discarded").inc()
+            return False
+        turn_id = await _write_turn(tx, thread, turn, outcome)
+        if outcome.opts_out:
+            await opt_out(tx, thread.contact_id, thread.now)
+        if outcome.kind is OutcomeKind.HAND_OFF:
+            await _hand_off(tx, thread, turn, outcome)
+        else:
+            await finish(tx, thread, turn.claim, language=outcome.language)
+            if outcome.kind is OutcomeKind.REPLY:
+                await _reply(tx, thread, turn, outcome, turn_id)
+        _tell(tx, turn, outcome, turn_id)
+        crash("before_decide_commit")
+    crash("after_decide")
+    resources.metrics.turns.labels(str(turn.claim.tenant_id), outcome.kind).inc()
+    return True
+
+
+async def _write_turn(tx: Transaction, thread: Locked, turn: Turn, outcome: Outcome) -> UUID:
+    turn.trace.add("decide", outcome=outcome.kind, reason=outcome.reason)
+    turn_id = await write_turn(
+        tx,
+        thread,
+        NewTurn(
+            outcome=_TURN_OUTCOMES[outcome.kind],
+            by=Actor.AGENT,
+            reason=outcome.reason,
+            trace=tuple(turn.trace.lines),
+            agent_version=turn.agent.version,
+            prompt_version=outcome.prompt_version,
+            input_tokens=turn.trace.input_tokens,
+            output_tokens=turn.trace.output_tokens,
+            cost_usd=turn.trace.cost_usd,
+            latency_seconds=turn.trace.seconds,
+        ),
+        to_seq=turn.claim.inbound_seq,
+    )
+    assert turn_id is not None
+    return turn_id
+
+
+async def _reply(
+    tx: Transaction, thread: Locked, turn: Turn, outcome: Outcome, turn_id: UUID
+) -> None:
+    assert outcome.text is not None
+    await send_message(
+        tx,
+        thread,
+        NewMessage(
+            text=outcome.text,
+            author=Actor.AGENT,
+            turn_id=turn_id,
+            tokens=count_tokens(outcome.text),
+        ),
+    )
+    await set_timers(tx, thread, timers_after(turn.agent.config, closes=outcome.closes))
+
+
+def timers_after(config: AgentConfig, *, closes: bool) -> list[NewTimer]:
+    """What is to happen if the contact stays silent after a reply."""
+    if closes:
+        return [NewTimer(TimerKind.AUTO_CLOSE, GOODBYE_CLOSE_MINUTES)]
+    timers = []
+    if config.follow_up_minutes and config.follow_up_text:
+        timers.append(NewTimer(TimerKind.FOLLOW_UP, config.follow_up_minutes))
+    if config.auto_close_minutes:
+        timers.append(NewTimer(TimerKind.AUTO_CLOSE, config.auto_close_minutes))
+    return timers
+
+
+async def _hand_off(tx: Transaction, thread: Locked, turn: Turn, outcome: Outcome) -> None:
+    assert outcome.escalation is not None
+    assert outcome.packet is not None
+    config = turn.agent.config
+    await tx.sql.execute(
+        "UPDATE conversation SET language = $2 WHERE id = $1", thread.id, outcome.language
+    )
+    await escalation.hand_off(
+        tx,
+        thread,
+        outcome.escalation,
+        outcome.packet,
+        handled_seq=turn.claim.inbound_seq,
+        notices=Notices(
+            somebody_online=config.notice_in(config.handoff_notice, outcome.language),
+            nobody_online=config.notice_in(config.away_notice, outcome.language),
+        ),
+    )
+
+
+def _tell(tx: Transaction, turn: Turn, outcome: Outcome, turn_id: UUID) -> None:
+    feed.append(
+        tx,
+        "turn.decided",
+        {
+            "conversation_id": turn.claim.conversation_id,
+            "turn_id": turn_id,
+            "outcome": outcome.kind,
+            "reason": outcome.reason,
+            "cost_usd": turn.trace.cost_usd,
+            "seconds": round(turn.trace.seconds, 3),
+        },
+    )

@@ -1,0 +1,385 @@
+"""A message on its way out: mark it, post it, finish it; and find out what became of the rest.
+
+Marking and finishing are short transactions of their own, and nothing is open during the POST. The
+mark is the last moment at which a takeover can stop an AI message.
+"""
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from frontdesk import messaging
+from frontdesk.core.crash import crash
+from frontdesk.core.db import Transaction
+from frontdesk.core.json import loads
+from frontdesk.core.resources import Resources
+from frontdesk.messaging import (
+    OUTBOUND,
+    SENDING_DEADLINE_SECONDS,
+    Accepted,
+    ChannelRegistry,
+    FailureClass,
+    NotSent,
+    Origin,
+    Refused,
+    SendResult,
+    SendUnknown,
+    Uncertain,
+    is_hopeless,
+    is_open,
+    post_message,
+    resend_is_proven,
+)
+
+log = structlog.get_logger(__name__)
+
+# A worker that was paused between mark and POST must not send a row that was swept meanwhile.
+LONGEST_PAUSE_AFTER_MARK_SECONDS = 5
+MAX_REFUSALS = 5
+MAX_AGE_SECONDS = 30 * 60
+CHANNEL_PAUSED_WAIT_SECONDS = 30
+BEHIND_ANOTHER_WAIT_SECONDS = 0.5
+# WhatsApp's pair limit: one message in 6 seconds to one contact, 45 at once on credit.
+PAIR_PER_SECOND, PAIR_BURST = 1 / 6, 45
+
+
+@dataclass(frozen=True)
+class Row:
+    """An outbound row with what decides whether it may be sent."""
+
+    id: UUID
+    conversation_id: UUID
+    channel_id: UUID
+    origin: Origin
+    state: str
+    attempt: int
+    epoch: int
+    content: dict[str, Any]
+    created_at: datetime
+    sending_since: datetime | None
+    is_due: bool
+    conversation_status: str
+    conversation_epoch: int
+    last_inbound_at: datetime | None
+    behind_another: bool
+    channel_status: str
+    channel_alive_at: datetime | None
+    phone_number_id: str
+    access_token_sealed: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Send:
+    """It may be sent now."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Not now; look again after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Never: for this reason, in this final state."""
+
+    state: str
+    reason: str
+
+
+def may_send(row: Row) -> Send | Wait | Drop:
+    """Whether a pending message may leave now.
+
+    An AI message needs the conversation to be the AI's still, in the epoch it was decided in, and
+    goes out after those decided before it. A human agent's never waits behind one.
+    """
+    if row.origin is Origin.AGENT:
+        if row.conversation_status != "ACTIVE" or row.conversation_epoch != row.epoch:
+            return Drop("cancelled", "The conversation changed hands.")
+        if row.behind_another:
+            return Wait(BEHIND_ANOTHER_WAIT_SECONDS)
+    if row.content.get("type") != "template" and not is_open(row.last_inbound_at, row.now):
+        return Drop("failed", "The 24-hour window closed before it was sent.")
+    if row.channel_status == "DISCONNECTED":
+        return Drop("failed", "The channel is disconnected.")
+    if row.channel_status != "CONNECTED":
+        return Wait(CHANNEL_PAUSED_WAIT_SECONDS)
+    return Send()
+
+
+async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> None:
+    """Bring one message a step further. Safe to run twice: only a marked, due row is worked on."""
+    began = time.monotonic()
+    async with resources.db.hot(tenant_id) as tx:
+        row = await _load(tx, outbound_id)
+        if row is None or not row.is_due:
+            return
+        if row.state == "sending":
+            await _lose_track(tx, resources, row)
+            return
+        if row.state == "unknown":
+            await _look_for_evidence(tx, resources, row)
+            return
+        marked = await _mark(tx, row)
+    if marked:
+        crash("after_mark")
+        await _send(resources, tenant_id, row, began)
+
+
+_LOAD = """
+SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.epoch, o.content,
+    o.created_at, o.sending_since, o.due_at <= now() AS is_due,
+    k.status AS conversation_status, k.epoch AS conversation_epoch, k.last_inbound_at,
+    h.status AS channel_status, h.alive_at AS channel_alive_at, h.phone_number_id,
+    h.access_token_sealed, clock_timestamp() AS now,
+    o.origin = 'agent' AND EXISTS (SELECT 1 FROM outbound e WHERE e.tenant_id = o.tenant_id
+        AND e.conversation_id = o.conversation_id AND e.origin = 'agent'
+        AND e.state IN ('pending', 'sending', 'unknown')
+        AND (e.created_at, e.seq, e.id) < (o.created_at, o.seq, o.id)) AS behind_another
+FROM outbound o
+JOIN conversation k ON k.tenant_id = o.tenant_id AND k.id = o.conversation_id
+JOIN channel h ON h.tenant_id = o.tenant_id AND h.id = o.channel_id
+WHERE o.id = $1 AND o.state IN ('pending', 'sending', 'unknown')
+FOR SHARE OF k
+FOR UPDATE OF o SKIP LOCKED
+"""
+
+
+async def _load(tx: Transaction, outbound_id: UUID) -> Row | None:
+    """The row, locked, and its conversation held still until this transaction ends."""
+    row = await tx.sql.fetchrow(_LOAD, outbound_id)
+    if row is None:
+        return None
+    return Row(**{**row, "origin": Origin(row["origin"]), "content": loads(row["content"])})
+
+
+async def _mark(tx: Transaction, row: Row) -> bool:
+    verdict = may_send(row)
+    if isinstance(verdict, Wait):
+        await _put_off(tx, row, verdict.seconds)
+        return False
+    if isinstance(verdict, Drop):
+        await _end(tx, row, verdict.state, verdict.reason)
+        return False
+    await tx.sql.execute(
+        "UPDATE outbound SET state = 'sending', attempt = attempt + 1, sending_since = now(), "
+        "due_at = now() + make_interval(secs => $2) WHERE id = $1",
+        row.id,
+        float(SENDING_DEADLINE_SECONDS),
+    )
+    return True
+
+
+async def _pace(resources: Resources, tenant_id: UUID, row: Row) -> float:
+    """Seconds to wait for the number's and the contact's turn; 0 when it is their turn."""
+    per_second = resources.settings.whatsapp.max_per_second
+    contact = row.content.get("to") or row.content.get("recipient")
+    wait = await resources.limiter.wait_seconds(
+        f"{tenant_id}:pair:{row.channel_id}:{contact}", per_second=PAIR_PER_SECOND, burst=PAIR_BURST
+    )
+    if wait == 0:
+        wait = await resources.limiter.wait_seconds(
+            f"{tenant_id}:out:{row.channel_id}", per_second=per_second, burst=per_second
+        )
+    return wait
+
+
+async def _send(resources: Resources, tenant_id: UUID, row: Row, began: float) -> None:
+    attempt = row.attempt + 1
+    if wait := await _pace(resources, tenant_id, row):
+        await _unmark(resources, tenant_id, row, attempt, wait)
+        return
+    token = resources.keep(ChannelRegistry).access_token(tenant_id, row.access_token_sealed)
+    body = {
+        **row.content,
+        "biz_opaque_callback_data": messaging.callback_data(row.id, attempt),
+    }
+    if time.monotonic() - began > LONGEST_PAUSE_AFTER_MARK_SECONDS:
+        return
+    result = await post_message(resources, row.phone_number_id, token, body)
+    crash("after_post")
+    async with resources.db.hot(tenant_id) as tx:
+        await _finish(tx, resources, row, attempt, result)
+    crash("after_finish")
+    resources.metrics.sends.labels(type(result).__name__.lower()).inc()
+
+
+async def _unmark(
+    resources: Resources, tenant_id: UUID, row: Row, attempt: int, wait_seconds: float
+) -> None:
+    """Nothing has left us: the attempt did not happen, and the row waits for its turn."""
+    async with resources.db.hot(tenant_id) as tx:
+        waiting = await tx.sql.fetchval(
+            "UPDATE outbound SET state = 'pending', attempt = attempt - 1, sending_since = NULL, "
+            "due_at = now() + make_interval(secs => $3) "
+            "WHERE id = $1 AND attempt = $2 AND state = 'sending' RETURNING id",
+            row.id,
+            attempt,
+            wait_seconds,
+        )
+        if waiting:
+            tx.ring(OUTBOUND, row.id, wait_seconds + 0.01)
+
+
+async def _finish(
+    tx: Transaction, resources: Resources, row: Row, attempt: int, result: SendResult
+) -> None:
+    """Write down how a POST ended, if the row is still ours: a status may have been faster."""
+    if isinstance(result, Accepted):
+        await _accept(tx, row, attempt, result)
+        return
+    ours = await tx.sql.fetchval(
+        "SELECT 1 FROM outbound WHERE id = $1 AND attempt = $2 AND state = 'sending' FOR UPDATE",
+        row.id,
+        attempt,
+    )
+    if not ours:
+        return
+    if isinstance(result, NotSent):
+        await _retry(tx, row, attempt, f"WhatsApp can't be reached ({result.reason}).", None)
+    elif isinstance(result, SendUnknown):
+        log.warning("send_unknown", outbound_id=str(row.id), reason=result.reason)
+        await _become_unknown(tx, resources, row, result.reason)
+    else:
+        await _refused(tx, row, attempt, result)
+
+
+async def _accept(tx: Transaction, row: Row, attempt: int, accepted: Accepted) -> None:
+    done = await tx.sql.fetchval(
+        "UPDATE outbound SET state = 'sent', wamid = $3, finished_at = now(), last_error = NULL "
+        "WHERE id = $1 AND attempt = $2 AND state = 'sending' RETURNING id",
+        row.id,
+        attempt,
+        accepted.wamid,
+    )
+    await tx.sql.execute(
+        "UPDATE message SET wamid = $2 WHERE id = $1 AND wamid IS NULL", row.id, accepted.wamid
+    )
+    if done:
+        messaging.tell(tx, row.id, row.conversation_id, "accepted")
+
+
+async def _refused(tx: Transaction, row: Row, attempt: int, refused: Refused) -> None:
+    failure = refused.failure
+    log.warning(
+        "send_refused",
+        outbound_id=str(row.id),
+        code=refused.error.code,
+        failure=failure.failure_class,
+        fbtrace_id=refused.error.fbtrace_id,
+    )
+    if failure.pauses_channel:
+        # The tenant has to mend something; until then nothing is lost, it only waits.
+        await messaging.pause_channel(tx, row.channel_id, failure.words)
+        await _put_off(tx, row, CHANNEL_PAUSED_WAIT_SECONDS, code=refused.error.code)
+    elif failure.failure_class in (FailureClass.THROTTLED, FailureClass.TRANSIENT):
+        wait = failure.retry_after_seconds(attempt)
+        await _retry(tx, row, attempt, failure.words, wait, code=refused.error.code)
+    else:
+        await _end(tx, row, "failed", failure.words, code=refused.error.code)
+
+
+async def _retry(
+    tx: Transaction,
+    row: Row,
+    attempt: int,
+    reason: str,
+    wait_seconds: float | None,
+    *,
+    code: int | None = None,
+) -> None:
+    """Back to pending with a growing pause; given up when it has been refused or waiting too long."""
+    age = (row.now - row.created_at).total_seconds()
+    if attempt >= MAX_REFUSALS and age > MAX_AGE_SECONDS:
+        await _end(tx, row, "failed", reason, code=code)
+        return
+    wait = wait_seconds if wait_seconds is not None else min(4.0 ** (attempt - 1), 64.0)
+    # Jitter, so that an outage does not end with everybody at once.
+    await _put_off(tx, row, wait * random.uniform(1, 1.25), code=code, reason=reason)  # noqa: S311  # Not a secret.
+
+
+async def _put_off(
+    tx: Transaction,
+    row: Row,
+    seconds: float,
+    *,
+    code: int | None = None,
+    reason: str | None = None,
+) -> None:
+    await tx.sql.execute(
+        "UPDATE outbound SET state = 'pending', due_at = now() + make_interval(secs => $2), "
+        "error_code = $3, last_error = $4 WHERE id = $1",
+        row.id,
+        seconds,
+        code,
+        reason,
+    )
+    if seconds < 60:
+        tx.ring(OUTBOUND, row.id, seconds + 0.01)
+
+
+async def _end(
+    tx: Transaction, row: Row, state: str, reason: str, *, code: int | None = None
+) -> None:
+    await tx.sql.execute(
+        "UPDATE outbound SET state = $2, last_error = $3, error_code = $4, finished_at = now() "
+        "WHERE id = $1",
+        row.id,
+        state,
+        reason,
+        code,
+    )
+    if state == "failed":
+        await messaging.announce_failure(tx, row.id, row.conversation_id, row.origin, reason)
+    else:
+        messaging.tell(tx, row.id, row.conversation_id, state, reason)
+
+
+async def _lose_track(tx: Transaction, resources: Resources, row: Row) -> None:
+    """A send that nobody finished: its worker died, before or after the POST."""
+    await _become_unknown(tx, resources, row, "The worker that sent it did not come back.")
+
+
+async def _become_unknown(tx: Transaction, resources: Resources, row: Row, reason: str) -> None:
+    await tx.sql.execute(
+        "UPDATE outbound SET state = 'unknown', last_error = $2, "
+        "due_at = now() + make_interval(secs => $3) WHERE id = $1",
+        row.id,
+        reason,
+        resources.settings.worker.unknown_after_seconds,
+    )
+    messaging.tell(tx, row.id, row.conversation_id, "unknown", reason)
+
+
+async def _look_for_evidence(tx: Transaction, resources: Resources, row: Row) -> None:
+    """Repeat a send of unknown outcome if that is proven safe, ask a person if it can't be known."""
+    assert row.sending_since is not None
+    facts = Uncertain(
+        attempt=row.attempt,
+        sending_since=row.sending_since,
+        channel_alive_at=row.channel_alive_at,
+        now=row.now,
+    )
+    if resend_is_proven(facts):
+        log.warning("send_repeated_on_evidence", outbound_id=str(row.id), attempt=row.attempt)
+        resources.metrics.sends.labels("repeated").inc()
+        await _put_off(tx, row, 0)
+    elif is_hopeless(facts):
+        reason = "Nobody can tell whether it arrived."
+        await tx.sql.execute(
+            "UPDATE outbound SET state = 'needs_attention', last_error = $2 WHERE id = $1",
+            row.id,
+            reason,
+        )
+        messaging.tell(tx, row.id, row.conversation_id, "needs_attention", reason)
+    else:
+        await tx.sql.execute(
+            "UPDATE outbound SET due_at = now() + make_interval(secs => 5) WHERE id = $1", row.id
+        )

@@ -1,0 +1,142 @@
+"""Stage 5: whether a person must take over, and the packet that person gets."""
+
+from frontdesk import gateway
+from frontdesk.core.errors import Unavailable
+from frontdesk.core.resources import Resources
+from frontdesk.escalation import (
+    Escalation,
+    HandoffPacket,
+    Packet,
+    PacketFact,
+    Signals,
+    escalation_reason,
+    plain_packet,
+)
+from frontdesk.pipeline.prompt import transcript
+from frontdesk.pipeline.turn import Outcome, OutcomeKind, Reply, Triaged, Turn
+from frontdesk.prompts import load_prompt, render
+
+# A person waits for the packet: better a plain one soon than a fine one late.
+PACKET_DEADLINE_SECONDS = 15
+
+
+def draft_escalation(turn: Turn, triaged: Triaged, draft: Reply) -> Escalation | None:
+    """Why a person must take over although there is a draft, or None."""
+    config = turn.agent.config
+    escalation = escalation_reason(
+        Signals(
+            sentiment=triaged.sentiment,
+            sentiment_threshold=config.sentiment_threshold,
+            confidence=draft.confidence,
+            confidence_threshold=config.confidence_threshold,
+            model_asked=draft.action == "escalate",
+        )
+    )
+    turn.trace.add(
+        "escalate",
+        reason=escalation.reason if escalation else None,
+        rule=escalation.rule if escalation else "No rule fired.",
+    )
+    return escalation
+
+
+async def handed_off(
+    resources: Resources,
+    turn: Turn,
+    language: str,
+    escalation: Escalation,
+    *,
+    draft: Reply | None = None,
+    ask_model: bool = True,
+) -> Outcome:
+    """A handoff with its packet: written by a model if one answers in time, else gathered."""
+    packet = await _write_packet(resources, turn, escalation, draft) if ask_model else None
+    if packet is None:
+        packet = _gather_packet(turn, escalation, draft)
+    turn.trace.add(
+        "packet",
+        written_by=packet.written_by,
+        reason=escalation.reason,
+        rule=escalation.rule,
+        facts=len(packet.facts),
+    )
+    return Outcome(
+        kind=OutcomeKind.HAND_OFF,
+        language=language,
+        reason=escalation.rule,
+        escalation=escalation,
+        packet=packet,
+        confidence=draft.confidence if draft else None,
+    )
+
+
+async def _write_packet(
+    resources: Resources, turn: Turn, escalation: Escalation, draft: Reply | None
+) -> Packet | None:
+    prompt = await load_prompt(resources, turn.claim.tenant_id, "handoff")
+    lines = transcript(turn)
+    thread = "\n".join(f"[{message_id}] {author}: {text}" for message_id, author, text in lines)
+    last_draft = f"\n<draft>{draft.text}</draft>" if draft else ""
+    try:
+        completion = await gateway.complete(
+            resources,
+            gateway.CompletionRequest(
+                tenant_id=turn.claim.tenant_id,
+                feature="handoff",
+                messages=(
+                    {
+                        "role": "system",
+                        "content": render(
+                            prompt.content,
+                            {
+                                "company_name": turn.agent.config.company_name,
+                                "reason": escalation.rule,
+                            },
+                        ),
+                    },
+                    {
+                        "role": "user",
+                        "content": f"<transcript>\n{thread}\n</transcript>{last_draft}",
+                    },
+                ),
+                schema=HandoffPacket,
+                temperature=0,
+                max_output_tokens=900,
+                models=turn.agent.config.models,
+                deadline_seconds=PACKET_DEADLINE_SECONDS,
+                conversation_id=turn.billed_conversation_id,
+                message_id=turn.background.burst[-1].id,
+                agent_id=turn.claim.agent_id,
+                agent_version=turn.agent.version,
+                prompt_name=prompt.name,
+                prompt_version=prompt.version,
+            ),
+        )
+    except Unavailable as error:
+        turn.trace.add("packet", error=str(error))
+        return None
+    turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
+    written = completion.parsed
+    assert isinstance(written, HandoffPacket)
+    known = {str(message_id) for message_id, _, _ in lines}
+    return Packet(
+        written_by=completion.model,
+        **written.model_dump(exclude={"facts"}),
+        # A fact without its message is a claim of the model's own.
+        facts=[
+            PacketFact(text=f.text, message_id=f.message_id)
+            for f in written.facts
+            if f.message_id in known
+        ],
+    )
+
+
+def _gather_packet(turn: Turn, escalation: Escalation, draft: Reply | None) -> Packet:
+    lines = transcript(turn)
+    return plain_packet(
+        contact_lines=[(str(i), text) for i, author, text in lines if author == "contact"],
+        agent_lines=[text for _, author, text in lines if author == "agent"],
+        reasoning=escalation.rule if draft is None else f"{escalation.rule} {draft.reasoning}",
+        confidence=draft.confidence if draft else None,
+        suggested_next_action=draft.suggested_next_action if draft else None,
+    )

@@ -1,0 +1,102 @@
+"""Stage 3: the prompt. The agent's own words are the system's; whatever the contact wrote is data."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from frontdesk import knowledge
+from frontdesk.agent_config import is_open
+from frontdesk.conversation import PastMessage
+from frontdesk.core.resources import Resources
+from frontdesk.gateway import count_tokens
+from frontdesk.pipeline.turn import Triaged, Turn
+from frontdesk.prompts import load_prompt, render
+
+# A prompt this long fits every model of the default chain with room for the answer.
+PROMPT_TOKENS = 6_000
+OVERHEAD_TOKENS_PER_MESSAGE = 4
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model is asked, and what it was made from."""
+
+    messages: tuple[dict[str, str], ...]
+    name: str
+    version: str
+    chunk_ids: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> Prompt:
+    """The prompt for the reply, with the facts that fit the burst, inside its token budget."""
+    tenant_id = turn.claim.tenant_id
+    config = turn.agent.config
+    template = await load_prompt(resources, tenant_id, "reply")
+    async with resources.db.hot(tenant_id) as tx:
+        chunks = await knowledge.search(tx, turn.claim.agent_id, turn.burst_text)
+    now = datetime.now(UTC)
+    system = render(
+        template.content,
+        {
+            "company_name": config.company_name,
+            "persona": config.persona,
+            "brand_voice": config.brand_voice,
+            "languages": ", ".join(config.languages),
+            "language": triaged.language,
+            "instructions": config.instructions,
+            "today": now.strftime("%A, %d %B %Y"),
+            "facts": "\n\n".join(f"## {c.title}\n{c.text}" for c in chunks),
+            "max_characters": config.max_reply_characters,
+            "open_now": config.business_hours is None or is_open(config.business_hours, now),
+        },
+    )
+    thread = within_budget(
+        turn.background.history, turn.background.burst, PROMPT_TOKENS - count_tokens(system)
+    )
+    turn.trace.add(
+        "prompt",
+        prompt=f"{template.name} {template.version}",
+        history=len(thread) - len(turn.background.burst),
+        sources=[c.title for c in chunks],
+        chunks=[{"id": str(c.id), "score": round(c.score, 4)} for c in chunks],
+    )
+    return Prompt(
+        messages=({"role": "system", "content": system}, *(as_chat(m) for m in thread)),
+        name=template.name,
+        version=template.version,
+        chunk_ids=tuple(str(c.id) for c in chunks),
+        sources=tuple(c.title for c in chunks),
+    )
+
+
+def within_budget(
+    history: tuple[PastMessage, ...], burst: tuple[PastMessage, ...], tokens: int
+) -> list[PastMessage]:
+    """The whole burst and as much of the newest history as fits, oldest first."""
+    left = tokens - sum(_tokens(m) for m in burst)
+    kept: list[PastMessage] = []
+    for message in reversed(history):
+        left -= _tokens(message)
+        if left < 0:
+            break
+        kept.append(message)
+    return [*reversed(kept), *burst]
+
+
+def as_chat(message: PastMessage) -> dict[str, str]:
+    """A message as models take it: contacts are users, everybody of the business the assistant."""
+    role = "user" if message.author == "contact" else "assistant"
+    return {"role": role, "content": message.text or f"[{message.type}]"}
+
+
+def _tokens(message: PastMessage) -> int:
+    return count_tokens(message.text) + OVERHEAD_TOKENS_PER_MESSAGE
+
+
+def transcript(turn: Turn) -> list[tuple[UUID, str, str]]:
+    """The thread as (message id, author, text), oldest first."""
+    return [
+        (m.id, m.author, m.text or f"[{m.type}]")
+        for m in (*turn.background.history, *turn.background.burst)
+    ]

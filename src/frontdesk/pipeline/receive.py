@@ -1,0 +1,369 @@
+"""Raw webhooks become rows: claim a batch, parse it, and apply it tenant by tenant."""
+
+import hashlib
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from frontdesk import conversation, escalation, feed, messaging
+from frontdesk.conversation import Debounce
+from frontdesk.core import ids
+from frontdesk.core.crash import crash
+from frontdesk.core.db import Connection, Transaction
+from frontdesk.core.errors import Unavailable
+from frontdesk.core.ids import NIL
+from frontdesk.core.json import dumps
+from frontdesk.core.resources import Resources
+from frontdesk.messaging import (
+    AccountEvent,
+    CallEvent,
+    ChannelRef,
+    ChannelRegistry,
+    ContactSync,
+    Echo,
+    HistoryMessage,
+    IdentityChange,
+    InboundMessage,
+    Item,
+    MessageEdit,
+    MessageRevoke,
+    OutOfBandError,
+    PreferenceChange,
+    Status,
+    TemplateEvent,
+    Unknown,
+    parse_webhook,
+)
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+# Receiving takes milliseconds; a worker that died gives its batch back after this.
+LEASE_SECONDS = 10
+MAX_ATTEMPTS = 3
+# A status may come before the send it belongs to is stored; after this it was never ours.
+MAX_WAITS = 8
+
+# What has failed before is claimed alone, so that it can take nobody along.
+_CLAIM = """
+UPDATE webhook_event SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2)
+WHERE id IN (SELECT id FROM webhook_event WHERE state = 'pending' AND due_at <= now()
+             AND (attempts > 0) = $3 ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+RETURNING id, body, attempts, waits
+"""
+
+
+async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """One entry when any raw webhook is due: they are handled in batches, not one by one."""
+    found = await connection.fetchval(
+        "SELECT 1 FROM webhook_event WHERE state = 'pending' AND due_at <= now() LIMIT 1"
+    )
+    return [(NIL, NIL)] if found else []
+
+
+@dataclass
+class Event:
+    """A claimed raw webhook and what has become of its items."""
+
+    id: int
+    body: bytes
+    attempts: int
+    waits: int
+    notes: list[str] = field(default_factory=list)
+    error: str | None = None
+    waits_again: bool = False
+
+
+@dataclass(frozen=True)
+class Routed:
+    """An item of a webhook whose tenant is known; without a channel it concerns the account."""
+
+    event: Event
+    item: Item
+    tenant_id: UUID
+    channel: ChannelRef
+
+
+async def receive(resources: Resources, _tenant_id: UUID, _row_id: UUID) -> None:
+    """Take raw webhooks until none is due. Safe to run twice: every item is known by its own id."""
+    while True:
+        fresh = await _claim(resources, BATCH, failed_before=False)
+        for batch in (fresh, await _claim(resources, 1, failed_before=True)):
+            if batch:
+                await _receive_batch(resources, batch)
+        if not fresh:
+            return
+
+
+async def _claim(resources: Resources, most: int, *, failed_before: bool) -> list[Event]:
+    async with resources.db.system() as connection:
+        rows = await connection.fetch(_CLAIM, most, LEASE_SECONDS, failed_before)
+    return sorted((Event(**row) for row in rows), key=lambda event: event.id)
+
+
+async def _receive_batch(resources: Resources, events: list[Event]) -> None:
+    poison = [event for event in events if event.attempts > MAX_ATTEMPTS]
+    for event in poison:
+        event.error = event.error or "it was tried too often; a worker may have died of it"
+    routed = await _route(resources, [event for event in events if event not in poison])
+    for tenant_id, items in routed.items():
+        await _apply_all(resources, tenant_id, items)
+    crash("during_receive")
+    await _settle(resources, events)
+
+
+async def _route(resources: Resources, events: list[Event]) -> dict[UUID, list[Routed]]:
+    """The items of a batch by tenant, in the order in which they take their locks."""
+    registry = resources.keep(ChannelRegistry)
+    parsed = [(event, parse_webhook(event.body)) for event in events]
+    phone_ids = {i.phone_number_id for _, p in parsed for i in p.items if i.phone_number_id}
+    channels = await registry.by_phone_number_ids(phone_ids)
+    by_tenant: dict[UUID, list[Routed]] = defaultdict(list)
+    for event, webhook in parsed:
+        if webhook.unreadable is not None:
+            event.attempts, event.error = MAX_ATTEMPTS + 1, f"unreadable: {webhook.unreadable}"
+        for item in webhook.items:
+            if isinstance(item, Unknown):
+                event.notes.append(f"unknown: {item.reason}")
+                _count(resources, item, "unknown")
+                continue
+            channel = channels.get(item.phone_number_id or "")
+            found = [channel] if channel else await _by_account(registry, item)
+            if not found:
+                event.notes.append(f"no channel for {item.phone_number_id or item.waba_id}")
+                _count(resources, item, "no_channel")
+                log.warning("webhook_for_unknown_channel", waba_id=item.waba_id)
+            for target in found:
+                by_tenant[target.tenant_id].append(Routed(event, item, target.tenant_id, target))
+    for items in by_tenant.values():
+        items.sort(key=_lock_order)
+    return by_tenant
+
+
+async def _by_account(registry: ChannelRegistry, item: Item) -> list[ChannelRef]:
+    """The channels an account event concerns: one number, or all of the account."""
+    if item.waba_id is None or item.phone_number_id is not None:
+        return []
+    channels = await registry.by_waba(item.waba_id)
+    if item.display_phone_number:
+        return [c for c in channels if c.display_phone_number == item.display_phone_number]
+    return channels
+
+
+def _lock_order(routed: Routed) -> tuple[int, str]:
+    """Messages by contact, then the rest: two batches take the same locks in the same order."""
+    item = routed.item
+    if isinstance(item, InboundMessage):
+        return (0, conversation.sort_key(item.sender))
+    if isinstance(item, Echo):
+        return (1, conversation.sort_key(item.recipient))
+    if isinstance(item, Status):
+        return (3, item.callback_data or item.wamid)
+    return (2, "")
+
+
+async def _apply_all(resources: Resources, tenant_id: UUID, items: list[Routed]) -> None:
+    """Apply a tenant's items in one transaction; if that fails, event by event to find the bad one."""
+    try:
+        await _apply_together(resources, tenant_id, items)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("receive_batch_failed", tenant_id=str(tenant_id), items=len(items))
+        for _, own in itertools.groupby(
+            sorted(items, key=lambda routed: routed.event.id), key=lambda routed: routed.event.id
+        ):
+            group = list(own)
+            try:
+                await _apply_together(resources, tenant_id, group)
+            except Unavailable:
+                raise
+            except Exception as error:
+                group[0].event.error = f"{type(error).__name__}: {error}"[:500]
+
+
+async def _apply_together(resources: Resources, tenant_id: UUID, items: list[Routed]) -> None:
+    limited = await _over_limit(resources, items)
+    outcomes: list[tuple[Routed, str]] = []
+    async with resources.db.hot(tenant_id) as tx:
+        for position, routed in enumerate(items):
+            outcome = await _apply(tx, resources, routed, limited=position in limited)
+            outcomes.append((routed, outcome))
+        await _note_alive(tx, items)
+    for routed, outcome in outcomes:
+        _count(resources, routed.item, outcome)
+        routed.event.waits_again |= outcome == "early"
+
+
+async def _apply(tx: Transaction, resources: Resources, routed: Routed, *, limited: bool) -> str:
+    """Apply one item; what became of it in a word."""
+    item, channel = routed.item, routed.channel
+    if isinstance(item, InboundMessage):
+        worker = resources.settings.worker
+        debounce = Debounce(worker.debounce_seconds, worker.debounce_max_seconds)
+        new = await conversation.receive_message(tx, channel, item, debounce, limited=limited)
+        return "stored" if new else "known"
+    if isinstance(item, Status):
+        return await _apply_status(tx, channel, item)
+    if isinstance(item, Echo):
+        conversation_id = await conversation.receive_echo(tx, channel, item)
+        if conversation_id is not None:
+            await escalation.answered_from_phone(tx, conversation_id)
+        return "stored"
+    if isinstance(item, HistoryMessage):
+        await conversation.receive_history(tx, channel, item)
+    elif isinstance(item, MessageEdit):
+        await conversation.edit_message(tx, channel, item)
+    elif isinstance(item, MessageRevoke):
+        await conversation.revoke_message(tx, channel, item)
+    elif isinstance(item, IdentityChange):
+        await conversation.change_identity(tx, item)
+    else:
+        if isinstance(item, PreferenceChange):
+            await conversation.change_preference(tx, item)
+        await _store_account_event(tx, channel, item)
+    return "stored"
+
+
+async def _apply_status(tx: Transaction, channel: ChannelRef, status: Status) -> str:
+    if await messaging.apply_status(tx, channel.id, status):
+        return "applied"
+    # All our sends carry callback data and are stored before they leave: a status that names a row
+    # we do not have is another system's. One without may be early.
+    return "foreign" if status.callback_data else "early"
+
+
+async def _store_account_event(tx: Transaction, channel: ChannelRef, item: Item) -> None:
+    words, severity, event = _in_words(item)
+    new = await tx.sql.fetchval(
+        "INSERT INTO account_event (id, channel_id, field, event, severity, words, payload, "
+        "fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
+        "ON CONFLICT (tenant_id, fingerprint) DO NOTHING RETURNING id",
+        ids.new(),
+        channel.id,
+        item.origin.field,
+        event,
+        severity,
+        words,
+        dumps(item.raw),
+        _fingerprint(channel, item),
+    )
+    if new is None:
+        return
+    feed.append(
+        tx,
+        "account.event",
+        {"channel_id": channel.id, "event": event, "severity": severity, "words": words},
+        feed.Audience.ADMINS,
+    )
+    if isinstance(item, AccountEvent) and item.channel_effect is not None:
+        await _change_channel(tx, channel, item)
+
+
+async def _change_channel(tx: Transaction, channel: ChannelRef, item: AccountEvent) -> None:
+    if item.channel_effect == "pause":
+        await messaging.pause_channel(tx, channel.id, item.words)
+    elif item.channel_effect == "disconnect":
+        await messaging.disconnect_channel(tx, channel.id, item.words)
+    elif item.channel_effect == "resume":
+        await messaging.resume_channel(tx, channel.id)
+
+
+def _in_words(item: Item) -> tuple[str, str, str]:
+    """(sentence, severity, event name) of anything that is not a message or a status."""
+    if isinstance(item, AccountEvent | TemplateEvent):
+        return item.words, item.severity, item.event
+    if isinstance(item, OutOfBandError):
+        return f"WhatsApp reports: {item.error.title}", "warning", str(item.error.code)
+    if isinstance(item, PreferenceChange):
+        return f"A contact chose “{item.value}” for {item.category}.", "info", item.value
+    if isinstance(item, CallEvent):
+        return "A contact called; calls are not answered.", "info", item.event
+    if isinstance(item, ContactSync):
+        return "The phone app's address book changed.", "info", item.action
+    return "Something happened.", "info", type(item).__name__
+
+
+def _fingerprint(channel: ChannelRef, item: Item) -> str:
+    at = getattr(item, "provider_at", None)
+    parts = dumps([item.origin.field, item.raw, at.isoformat() if at else None])
+    return hashlib.sha256(f"{channel.id}:{parts}".encode()).hexdigest()
+
+
+async def _over_limit(resources: Resources, items: list[Routed]) -> set[int]:
+    """Positions of messages over their contact's or channel's rate: stored, shown, not answered."""
+    limits = resources.settings.limits
+    over: set[int] = set()
+    for position, routed in enumerate(items):
+        item = routed.item
+        if not isinstance(item, InboundMessage) or item.ignored_reason is not None:
+            continue
+        channel = routed.channel
+        buckets = (
+            (
+                f"{channel.tenant_id}:in:{channel.id}:{conversation.sort_key(item.sender)}",
+                limits.contact_messages_per_minute / 60,
+                limits.contact_messages_per_minute,
+            ),
+            (
+                f"{channel.tenant_id}:in:{channel.id}",
+                limits.channel_messages_per_second,
+                limits.channel_messages_per_second * 10,
+            ),
+        )
+        for key, per_second, burst in buckets:
+            if await resources.limiter.wait_seconds(key, per_second=per_second, burst=burst):
+                over.add(position)
+                break
+    return over
+
+
+async def _note_alive(tx: Transaction, items: list[Routed]) -> None:
+    newest: dict[UUID, datetime] = {}
+    for routed in items:
+        at = getattr(routed.item, "provider_at", None)
+        if isinstance(routed.item, InboundMessage | Status) and at is not None:
+            newest[routed.channel.id] = max(at, newest.get(routed.channel.id, at))
+    for channel_id, at in sorted(newest.items()):
+        await messaging.note_alive(tx, channel_id, at)
+
+
+async def _settle(resources: Resources, events: list[Event]) -> None:
+    """Write what became of each raw webhook: done, to be tried again, or dead."""
+    done = [event.id for event in events if _next_state(event) == "done" and not event.notes]
+    async with resources.db.system() as connection:
+        if done:
+            await connection.execute(
+                "UPDATE webhook_event SET state = 'done', last_error = NULL WHERE id = ANY($1)",
+                done,
+            )
+        for event in events:
+            state = _next_state(event)
+            if state == "done" and not event.notes:
+                continue
+            waits = event.waits + (1 if state == "wait" else 0)
+            await connection.execute(
+                "UPDATE webhook_event SET state = $2, last_error = $3, waits = $4, attempts = $5, "
+                "due_at = now() + make_interval(secs => $6) WHERE id = $1",
+                event.id,
+                "pending" if state in ("wait", "retry") else state,
+                event.error or "; ".join(event.notes)[:500] or None,
+                waits,
+                0 if state == "wait" else event.attempts,
+                2.0**waits if state == "wait" else 2.0**event.attempts,
+            )
+
+
+def _next_state(event: Event) -> str:
+    if event.error is not None:
+        return "dead" if event.attempts >= MAX_ATTEMPTS else "retry"
+    return "wait" if event.waits_again and event.waits < MAX_WAITS else "done"
+
+
+def _count(resources: Resources, item: Item, outcome: str) -> None:
+    resources.metrics.webhook_items.labels(type(item).__name__, outcome).inc()

@@ -1,0 +1,57 @@
+"""Stage 4: the model's draft. It proposes a text and an action; what happens is decided by code."""
+
+from frontdesk import gateway
+from frontdesk.core.resources import Resources
+from frontdesk.pipeline.prompt import Prompt
+from frontdesk.pipeline.turn import Reply, Turn
+
+
+async def draft_reply(
+    resources: Resources, turn: Turn, prompt: Prompt, *, repair: str | None = None
+) -> Reply:
+    """The model's proposal; with `repair`, a second one that mends what was wrong with the first.
+
+    Raises:
+        ModelsUnavailable: no model gave a usable answer before the deadline.
+    """
+    config = turn.agent.config
+    messages = prompt.messages
+    if repair is not None:
+        messages = (*messages, {"role": "system", "content": repair})
+    completion = await gateway.complete(
+        resources,
+        gateway.CompletionRequest(
+            tenant_id=turn.claim.tenant_id,
+            feature="reply",
+            messages=messages,
+            schema=Reply,
+            temperature=config.temperature,
+            max_output_tokens=config.max_output_tokens,
+            models=config.models,
+            conversation_id=turn.billed_conversation_id,
+            message_id=turn.background.burst[-1].id,
+            agent_id=turn.claim.agent_id,
+            agent_version=turn.agent.version,
+            prompt_name=prompt.name,
+            prompt_version=prompt.version,
+            chunk_ids=prompt.chunk_ids,
+        ),
+    )
+    draft = completion.parsed
+    assert isinstance(draft, Reply)
+    turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
+    turn.trace.add(
+        "repair" if repair else "reply",
+        action=draft.action,
+        confidence=draft.confidence,
+        reasoning=draft.reasoning,
+        sources=draft.sources,
+        suggested_next_action=draft.suggested_next_action,
+        model=completion.model,
+        attempts=completion.attempts,
+        calls=[str(call_id) for call_id in completion.call_ids],
+        input_tokens=completion.input_tokens,
+        output_tokens=completion.output_tokens,
+        cost_usd=completion.cost_usd,
+    )
+    return draft

@@ -1,0 +1,153 @@
+"""Stage 2: is this for us to answer? Free local checks first, then one cheap model call."""
+
+from frontdesk import gateway
+from frontdesk.core.resources import Resources
+from frontdesk.escalation import (
+    Escalation,
+    Reason,
+    Signals,
+    asks_for_person,
+    asks_to_stop,
+    escalation_reason,
+    mentions,
+)
+from frontdesk.pipeline.language import SURE, detect_language
+from frontdesk.pipeline.turn import Triage, Triaged, Turn, Verdict
+from frontdesk.prompts import load_prompt, render
+
+
+async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
+    """What the burst is and whether the agent answers it.
+
+    Raises:
+        ModelsUnavailable: no model could be asked.
+    """
+    if local := triage_locally(turn):
+        turn.trace.add("triage", verdict=local.verdict, reason=local.reason, by="local checks")
+        return local
+    found = await _ask(resources, turn)
+    triaged = judge(turn, found)
+    turn.trace.add(
+        "triage",
+        verdict=triaged.verdict,
+        reason=triaged.reason,
+        by="model",
+        category=found.category,
+        language=triaged.language,
+        sentiment=found.sentiment,
+        intent=found.intent,
+        wants_person=found.wants_person,
+    )
+    return triaged
+
+
+def triage_locally(turn: Turn) -> Triaged | None:  # noqa: PLR0911  # One line a check reads best.
+    """What needs no model: stop words, a wish for a person, keywords, nothing readable. Or None."""
+    texts = [m.text for m in turn.background.burst]
+    language = _language(turn)
+    config = turn.agent.config
+    stop_words = {word.casefold() for word in config.stop_words}
+    if any(asks_to_stop(text) or text.strip().casefold() in stop_words for text in texts):
+        return Triaged(Verdict.IGNORE, language, "The contact opted out.", opts_out=True)
+    if turn.claim.attempts > MAX_ATTEMPTS_BEFORE_PERSON:
+        return _to_person(language, Signals(attempts_exhausted=True))
+    if not config.answers_enabled:
+        rule = Escalation(Reason.RULE, "The agent's answers are switched off.")
+        return Triaged(Verdict.PERSON, language, rule.rule, escalation=rule)
+    if any(asks_for_person(text) for text in texts):
+        return _to_person(language, Signals(asked_for_person=True))
+    for rule in config.escalation_keywords:
+        for text in texts:
+            if word := mentions(text, rule.words):
+                return _to_person(language, Signals(keyword=word, keyword_reason=rule.reason))
+    if not any(any(c.isalnum() for c in text) for text in texts):
+        if any(m.has_media for m in turn.background.burst):
+            return _to_person(language, Signals(media_only=True))
+        return Triaged(Verdict.IGNORE, language, "There is nothing to answer in it.")
+    return None
+
+
+# Counted at the claim, so a burst that kills its worker is counted too.
+MAX_ATTEMPTS_BEFORE_PERSON = 6
+
+
+def judge(turn: Turn, found: Triage) -> Triaged:
+    """The verdict on what the model said of a burst."""
+    language = found.language.lower()[:2] or _language(turn)
+    escalation = escalation_reason(
+        Signals(
+            asked_for_person=found.wants_person,
+            sentiment=found.sentiment,
+            sentiment_threshold=turn.agent.config.sentiment_threshold,
+        )
+    )
+    reasons = {
+        "spam": "It is spam.",
+        "abuse": "It is abuse.",
+        # Every bubble is billed, and nobody waits for an answer to a thank-you.
+        "thanks": "The contact only says thanks.",
+    }
+    verdict, reason = Verdict.ANSWER, ""
+    if found.category in ("spam", "abuse"):
+        verdict, reason, escalation = Verdict.IGNORE, reasons[found.category], None
+    elif escalation is not None:
+        verdict, reason = Verdict.PERSON, escalation.rule
+    elif found.category == "thanks":
+        verdict, reason = Verdict.IGNORE, reasons["thanks"]
+    return Triaged(
+        verdict=verdict,
+        language=language,
+        reason=reason,
+        category=found.category,
+        sentiment=found.sentiment,
+        intent=found.intent,
+        escalation=escalation,
+    )
+
+
+async def _ask(resources: Resources, turn: Turn) -> Triage:
+    prompt = await load_prompt(resources, turn.claim.tenant_id, "triage")
+    config = turn.agent.config
+    system = render(
+        prompt.content,
+        {"company_name": config.company_name, "languages": ", ".join(config.languages)},
+    )
+    completion = await gateway.complete(
+        resources,
+        gateway.CompletionRequest(
+            tenant_id=turn.claim.tenant_id,
+            feature="triage",
+            messages=(
+                {"role": "system", "content": system},
+                {"role": "user", "content": f"<messages>\n{turn.burst_text}\n</messages>"},
+            ),
+            schema=Triage,
+            temperature=0,
+            max_output_tokens=300,
+            models=config.models,
+            conversation_id=turn.billed_conversation_id,
+            message_id=turn.background.burst[-1].id,
+            agent_id=turn.claim.agent_id,
+            agent_version=turn.agent.version,
+            prompt_name=prompt.name,
+            prompt_version=prompt.version,
+        ),
+    )
+    turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
+    assert isinstance(completion.parsed, Triage)
+    return completion.parsed
+
+
+def _to_person(language: str, signals: Signals) -> Triaged:
+    escalation = escalation_reason(signals)
+    assert escalation is not None
+    return Triaged(Verdict.PERSON, language, escalation.rule, escalation=escalation)
+
+
+def _language(turn: Turn) -> str:
+    """The contact's language as far as it can be told for free."""
+    config = turn.agent.config
+    detected, sure = detect_language(turn.burst_text, tuple(config.languages))
+    if detected and sure >= SURE:
+        return detected
+    return turn.claim.language or config.languages[0]

@@ -1,0 +1,144 @@
+"""The values that travel through a turn, from the claim to the decision."""
+
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from frontdesk.agent_config import AgentSnapshot
+from frontdesk.conversation import Background, Claim
+from frontdesk.escalation import Escalation, Packet
+
+
+class Trace:
+    """What each stage of a turn saw and decided, how long it took and what it cost.
+
+    `on_paper`: the turn is thought through without anybody outside noticing (evaluation).
+    """
+
+    def __init__(self, *, on_paper: bool = False) -> None:
+        self.on_paper = on_paper
+        self.started = time.perf_counter()
+        self.lines: list[dict[str, Any]] = []
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cost_usd: Decimal | None = Decimal(0)
+        self._last = self.started
+
+    def add(self, stage: str, **facts: Any) -> None:
+        """One line for a stage that has just ended; its time counts from the line before."""
+        now = time.perf_counter()
+        self.lines.append({"stage": stage, "seconds": round(now - self._last, 4), **facts})
+        self._last = now
+
+    def count(self, input_tokens: int, output_tokens: int, cost_usd: Decimal | None) -> None:
+        """Add a model call; an unknown cost makes the turn's cost unknown, never smaller."""
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+        if cost_usd is None or self.cost_usd is None:
+            self.cost_usd = None
+        else:
+            self.cost_usd += cost_usd
+
+    @property
+    def seconds(self) -> float:
+        """Time since the turn began."""
+        return time.perf_counter() - self.started
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A burst to be answered, and all that is known when the thinking starts."""
+
+    claim: Claim
+    background: Background
+    agent: AgentSnapshot
+    trace: Trace = field(compare=False)
+
+    @property
+    def burst_text(self) -> str:
+        """The burst's messages, one a line."""
+        return "\n".join(m.text for m in self.background.burst if m.text)
+
+    @property
+    def billed_conversation_id(self) -> UUID | None:
+        """The conversation that calls of this turn are for; none when it is thought on paper."""
+        return None if self.trace.on_paper else self.claim.conversation_id
+
+
+class Triage(BaseModel):
+    """What a cheap model call says of a burst."""
+
+    category: Literal[
+        "question", "request", "complaint", "greeting", "thanks", "spam", "abuse", "other"
+    ]
+    language: str = Field(description="ISO 639-1 code of the language the contact writes in.")
+    sentiment: float = Field(description="-1 (furious) to 1 (delighted).", ge=-1, le=1)
+    intent: str = Field(description="What the contact wants, in a few words.")
+    wants_person: bool = Field(description="Whether the contact asks for a human being.")
+
+
+class Reply(BaseModel):
+    """What the model answers: the text and, apart from it, what is to be done."""
+
+    text: str = Field(description="The message to the contact.")
+    action: Literal["reply", "escalate", "close"] = Field(
+        description="reply: send the text. escalate: a person must take over. close: the contact "
+        "needs nothing more."
+    )
+    confidence: float = Field(description="How sure the text is right and complete.", ge=0, le=1)
+    reasoning: str = Field(description="Why, in a sentence; contacts never see it.")
+    suggested_next_action: str | None = Field(
+        description="What a person should do next, when one takes over."
+    )
+    sources: list[str] = Field(description="Titles of the facts the text rests on.")
+
+
+class Verdict(StrEnum):
+    """Whether a burst gets an answer."""
+
+    ANSWER = "answer"
+    IGNORE = "ignore"
+    PERSON = "person"
+
+
+@dataclass(frozen=True)
+class Triaged:
+    """What triage found. `reason` says why when the verdict is not to answer."""
+
+    verdict: Verdict
+    language: str
+    reason: str = ""
+    category: str | None = None
+    sentiment: float | None = None
+    intent: str | None = None
+    escalation: Escalation | None = None
+    opts_out: bool = False
+
+
+class OutcomeKind(StrEnum):
+    """What becomes of a burst."""
+
+    REPLY = "reply"
+    HAND_OFF = "hand_off"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a turn has come to; nothing of it has happened yet."""
+
+    kind: OutcomeKind
+    language: str
+    reason: str = ""
+    text: str | None = None
+    closes: bool = False
+    escalation: Escalation | None = None
+    packet: Packet | None = None
+    opts_out: bool = False
+    prompt_version: str | None = None
+    confidence: float | None = None

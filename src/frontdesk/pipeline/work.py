@@ -1,0 +1,36 @@
+"""Due work of the pipeline: raw webhooks, bursts to be answered, messages to be sent."""
+
+from frontdesk import conversation, messaging
+from frontdesk.core.settings import Settings
+from frontdesk.core.work import Due
+from frontdesk.pipeline.answer import answer
+from frontdesk.pipeline.deliver import deliver
+from frontdesk.pipeline.receive import list_due, receive
+
+# At once in a process; webhooks are taken in batches, so one at a time keeps them in order.
+RECEIVES_AT_ONCE = 1
+SENDS_AT_ONCE = 100
+
+
+def pipeline_work(settings: Settings) -> tuple[Due, ...]:
+    """The pipeline's kinds of due work."""
+    return (
+        Due(
+            kind=messaging.WEBHOOK_EVENT,
+            list_ids=list_due,
+            handle=receive,
+            at_once=RECEIVES_AT_ONCE,
+        ),
+        Due(
+            kind=conversation.CONVERSATION,
+            list_ids=conversation.list_due,
+            handle=answer,
+            at_once=settings.worker.conversations_at_once,
+        ),
+        Due(
+            kind=messaging.OUTBOUND,
+            list_ids=messaging.list_due,
+            handle=deliver,
+            at_once=SENDS_AT_ONCE,
+        ),
+    )

@@ -1,0 +1,67 @@
+"""The prompts Frontdesk comes with: their texts, and the variables each is given."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+BUILT_IN_VERSION = "0.0.0"
+
+
+@dataclass(frozen=True)
+class DefaultPrompt:
+    """A built-in prompt.
+
+    Args:
+        samples: every variable a text of this name may use, with a value for previews.
+        required: variables it must use; without them the agent could not do its work.
+    """
+
+    name: str
+    description: str
+    content: str
+    samples: dict[str, str | int | bool]
+    required: tuple[str, ...] = ()
+
+
+def _text(name: str) -> str:
+    return files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8")
+
+
+# What contacts wrote is never a variable: it goes to models as messages of the user.
+DEFAULT_PROMPTS = {
+    prompt.name: prompt
+    for prompt in (
+        DefaultPrompt(
+            name="reply",
+            description="The system message of every answer.",
+            content=_text("reply"),
+            samples={
+                "company_name": "Lumen & Oak",
+                "persona": "You are Olive, who knows every lamp in the shop.",
+                "brand_voice": "Warm, clear and brief.",
+                "languages": "en, es",
+                "language": "en",
+                "instructions": "Address customers by their first name.",
+                "today": "Saturday, 21 November 2026",
+                "facts": "## Shipping\nWe ship within 2 working days.",
+                "max_characters": 1_000,
+                "open_now": True,
+            },
+            required=("facts",),
+        ),
+        DefaultPrompt(
+            name="triage",
+            description="The system message that sorts incoming messages.",
+            content=_text("triage"),
+            samples={"company_name": "Lumen & Oak", "languages": "en, es"},
+        ),
+        DefaultPrompt(
+            name="handoff",
+            description="The system message that writes the packet for a human agent.",
+            content=_text("handoff"),
+            samples={
+                "company_name": "Lumen & Oak",
+                "reason": "The contact asked for a person.",
+            },
+        ),
+    )
+}

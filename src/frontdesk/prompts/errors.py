@@ -1,0 +1,33 @@
+"""Errors of prompts."""
+
+from frontdesk.core.errors import Conflict, Invalid, NotFound
+
+
+class NoSuchPrompt(NotFound):
+    """Frontdesk uses no prompt of this name."""
+
+    code, title = "no_such_prompt", "There is no such prompt"
+
+
+class NoSuchPromptVersion(NotFound):
+    """The tenant has no such version of the prompt."""
+
+    code, title = "no_such_prompt_version", "There is no such version"
+
+
+class PromptUnchanged(Conflict):
+    """An earlier version has exactly this text; `version` names it."""
+
+    code, title = "prompt_unchanged", "A version with this text exists"
+
+
+class NothingToRollBack(Conflict):
+    """The label stands where it began: at the built-in prompt."""
+
+    code, title = "nothing_to_roll_back", "There is no release to take back"
+
+
+class PromptInvalid(Invalid):
+    """The template can't be used; `unknown` and `missing` list variables where it is about those."""
+
+    code, title = "prompt_invalid", "The prompt can't be used"

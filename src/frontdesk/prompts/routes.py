@@ -1,0 +1,157 @@
+"""HTTP of prompts: texts, versions, labels."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    Limit,
+    Page,
+    ResourcesDep,
+    TenantSession,
+    problems,
+)
+from frontdesk.core.errors import Forbidden
+from frontdesk.prompts import service
+from frontdesk.prompts.errors import (
+    NoSuchPrompt,
+    NoSuchPromptVersion,
+    NothingToRollBack,
+    PromptInvalid,
+    PromptUnchanged,
+)
+from frontdesk.prompts.schemas import (
+    PromptDiffPublic,
+    PromptPreview,
+    PromptPreviewPublic,
+    PromptPublic,
+    PromptPublish,
+    PromptRollback,
+    PromptVersionCreate,
+    PromptVersionPublic,
+    Version,
+)
+
+router = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
+
+Name = Annotated[str, Path(max_length=80, description="`reply`, `triage` or `handoff`.")]
+
+
+@router.get("", summary="List prompts", responses=problems(Forbidden))
+async def list_prompts(who: AdminOnly, session: TenantSession) -> list[PromptPublic]:
+    """Every prompt Frontdesk uses, the variables it is given, and where its labels stand."""
+    return await service.list_prompts(session)
+
+
+@router.get("/{name}", summary="Read a prompt", responses=problems(Forbidden, NoSuchPrompt))
+async def get_prompt(name: Name, who: AdminOnly, session: TenantSession) -> PromptPublic:
+    """A prompt and where its labels stand."""
+    return await service.get_prompt(session, name)
+
+
+@router.get(
+    "/{name}/versions", summary="List versions", responses=problems(Forbidden, NoSuchPrompt)
+)
+async def list_prompt_versions(
+    name: Name,
+    who: AdminOnly,
+    session: TenantSession,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Page[PromptVersionPublic]:
+    """The tenant's versions of a prompt, newest first; `0.0.0`, the built-in one, is read by
+    itself."""
+    return await service.list_versions(session, name, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/{name}/versions/{version}",
+    summary="Read a version",
+    responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion),
+)
+async def get_prompt_version(
+    name: Name, version: Version, who: AdminOnly, session: TenantSession
+) -> PromptVersionPublic:
+    """One text of a prompt; `0.0.0` is the built-in one."""
+    return await service.get_version(session, name, version)
+
+
+@router.post(
+    "/{name}/versions",
+    status_code=201,
+    summary="Write a version",
+    responses=problems(Forbidden, NoSuchPrompt, PromptUnchanged, PromptInvalid),
+)
+async def create_prompt_version(
+    name: Name, body: PromptVersionCreate, who: AdminOnly, session: TenantSession
+) -> PromptVersionPublic:
+    """Keep a new text, for ever as it is; publish it to put it into use."""
+    return await service.create_version(session, name, body, author_id=who.user_id)
+
+
+@router.post(
+    "/{name}/publish",
+    summary="Publish a version",
+    responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion),
+)
+async def publish_prompt(
+    name: Name,
+    body: PromptPublish,
+    who: AdminOnly,
+    session: TenantSession,
+    resources: ResourcesDep,
+) -> PromptPublic:
+    """Move a label to a version; it is in use everywhere within two seconds."""
+    return await service.publish_version(
+        session, resources, name, body.version, label=body.label, released_by=who.user_id
+    )
+
+
+@router.post(
+    "/{name}/rollback",
+    summary="Take a publication back",
+    responses=problems(Forbidden, NoSuchPrompt, NothingToRollBack),
+)
+async def roll_back_prompt(
+    name: Name,
+    body: PromptRollback,
+    who: AdminOnly,
+    session: TenantSession,
+    resources: ResourcesDep,
+) -> PromptPublic:
+    """Let a label stand where it stood before its last publication; again, and one further back."""
+    return await service.roll_back(
+        session, resources, name, label=body.label, released_by=who.user_id
+    )
+
+
+@router.get(
+    "/{name}/diff",
+    summary="Compare versions",
+    responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion),
+)
+async def diff_prompt_versions(
+    name: Name,
+    who: AdminOnly,
+    session: TenantSession,
+    from_version: Annotated[Version, Query(alias="from", examples=["1.0.0"])],
+    to_version: Annotated[Version, Query(alias="to", examples=["1.0.1"])],
+) -> PromptDiffPublic:
+    """What changed between two versions, as a unified diff."""
+    return await service.diff_versions(session, name, from_version, to_version)
+
+
+@router.post(
+    "/{name}/preview",
+    summary="Preview a prompt",
+    responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion, PromptInvalid),
+)
+async def preview_prompt(
+    name: Name, body: PromptPreview, who: AdminOnly, session: TenantSession
+) -> PromptPreviewPublic:
+    """A text filled in as a model would get it; nothing is stored and no model is asked."""
+    return await service.preview(
+        session, name, content=body.content, version=body.version, variables=body.variables
+    )

@@ -1,0 +1,366 @@
+"""Use cases of prompts: new versions, where labels stand, and the way back."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlmodel import col, select
+
+from frontdesk import feed
+from frontdesk.core import ids
+from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.db import Session
+from frontdesk.core.errors import Invalid
+from frontdesk.core.resources import Resources
+from frontdesk.feed import Audience
+from frontdesk.observability import audit
+from frontdesk.prompts.defaults import BUILT_IN_VERSION, DEFAULT_PROMPTS, DefaultPrompt
+from frontdesk.prompts.errors import (
+    NoSuchPrompt,
+    NoSuchPromptVersion,
+    NothingToRollBack,
+    PromptInvalid,
+    PromptUnchanged,
+)
+from frontdesk.prompts.models import Prompt, PromptRelease, PromptVersion
+from frontdesk.prompts.rules import content_hash, difference, next_version, normalised
+from frontdesk.prompts.schemas import (
+    PRODUCTION,
+    PromptDiffPublic,
+    PromptPreviewPublic,
+    PromptPublic,
+    PromptVersionCreate,
+    PromptVersionPublic,
+    ReleasePublic,
+)
+from frontdesk.prompts.snapshots import PromptCache
+from frontdesk.prompts.template import find_variables, render
+
+_INSERT = """
+INSERT INTO prompt (id, name, description) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+"""
+
+
+async def list_prompts(session: Session) -> list[PromptPublic]:
+    """Every prompt Frontdesk uses, and where the tenant's labels stand."""
+    return [await get_prompt(session, name) for name in DEFAULT_PROMPTS]
+
+
+async def get_prompt(session: Session, name: str) -> PromptPublic:
+    """A prompt and where its labels stand; production stands at the built-in text at first.
+
+    Raises:
+        NoSuchPrompt: Frontdesk uses no prompt of this name.
+    """
+    default = _default(name)
+    query = (
+        select(PromptRelease, PromptVersion.version)
+        .join(
+            PromptVersion,
+            (col(PromptVersion.tenant_id) == col(PromptRelease.tenant_id))
+            & (col(PromptVersion.id) == col(PromptRelease.version_id)),
+        )
+        .join(
+            Prompt,
+            (col(Prompt.tenant_id) == col(PromptRelease.tenant_id))
+            & (col(Prompt.id) == col(PromptRelease.prompt_id)),
+        )
+        .where(Prompt.name == name, col(PromptRelease.rolled_back).is_(False))
+        .ext(distinct_on(col(PromptRelease.label)))
+        .order_by(col(PromptRelease.label), col(PromptRelease.id).desc())
+    )
+    labels = [
+        ReleasePublic(
+            label=release.label,
+            version=version,
+            released_at=release.created_at,
+            released_by=release.released_by,
+        )
+        for release, version in (await session.exec(query)).all()
+    ]
+    if not any(label.label == PRODUCTION for label in labels):
+        labels.append(
+            ReleasePublic(
+                label=PRODUCTION, version=BUILT_IN_VERSION, released_at=None, released_by=None
+            )
+        )
+    return PromptPublic(
+        name=name,
+        description=default.description,
+        variables=sorted(default.samples),
+        required_variables=sorted(default.required),
+        labels=labels,
+    )
+
+
+async def list_versions(
+    session: Session, name: str, *, limit: int, cursor: str | None
+) -> Page[PromptVersionPublic]:
+    """A page of a prompt's versions, newest first; the built-in one is not among them.
+
+    Raises:
+        NoSuchPrompt: Frontdesk uses no prompt of this name.
+    """
+    _default(name)
+    query = (
+        select(PromptVersion)
+        .join(
+            Prompt,
+            (col(Prompt.tenant_id) == col(PromptVersion.tenant_id))
+            & (col(Prompt.id) == col(PromptVersion.prompt_id)),
+        )
+        .where(Prompt.name == name)
+        .order_by(col(PromptVersion.id).desc())
+        .limit(limit + 1)
+    )
+    if values := decode_cursor(cursor, 1):
+        query = query.where(col(PromptVersion.id) < cursor_uuid(values[0]))
+    rows = (await session.exec(query)).all()
+    return Page(
+        items=[PromptVersionPublic.model_validate(row) for row in rows[:limit]],
+        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    )
+
+
+async def get_version(session: Session, name: str, version: str) -> PromptVersionPublic:
+    """One text of a prompt; `0.0.0` is the built-in one.
+
+    Raises:
+        NoSuchPrompt: Frontdesk uses no prompt of this name.
+        NoSuchPromptVersion: the tenant has no such version.
+    """
+    default = _default(name)
+    if version == BUILT_IN_VERSION:
+        return PromptVersionPublic(
+            version=version,
+            content=default.content,
+            content_hash=content_hash(default.content),
+            variables=find_variables(default.content),
+            note="",
+            author_id=None,
+            created_at=None,
+        )
+    return PromptVersionPublic.model_validate(await _version(session, name, version))
+
+
+async def create_version(
+    session: Session, name: str, body: PromptVersionCreate, *, author_id: UUID | None = None
+) -> PromptVersionPublic:
+    """Keep a new text of a prompt; it is used by nobody until a label is moved to it.
+
+    Raises:
+        NoSuchPrompt: Frontdesk uses no prompt of this name.
+        PromptInvalid: the template can't be used, or its variables are not those of this prompt.
+        PromptUnchanged: an earlier version has this text.
+    """
+    content = normalised(body.content)
+    variables = check_template(_default(name), content)
+    prompt = await _locked(session, name)
+    digest = content_hash(content)
+    query = select(PromptVersion.version, PromptVersion.content_hash).where(
+        PromptVersion.prompt_id == prompt.id
+    )
+    earlier = (await session.exec(query)).all()
+    for version, known in earlier:
+        if known == digest:
+            raise PromptUnchanged(f"Version {version} has exactly this text.", version=version)
+    made = PromptVersion(
+        prompt_id=prompt.id,
+        version=next_version((version for version, _ in earlier), body.bump),
+        content=content,
+        content_hash=digest,
+        variables=variables,
+        note=body.note,
+        author_id=author_id,
+    )
+    session.add(made)
+    await session.flush()
+    await _tell(session, "prompt.version_created", prompt, author_id, version=made.version)
+    return PromptVersionPublic.model_validate(made)
+
+
+async def publish_version(
+    session: Session,
+    resources: Resources,
+    name: str,
+    version: str,
+    *,
+    label: str = PRODUCTION,
+    released_by: UUID | None = None,
+) -> PromptPublic:
+    """Move a label to a version, in use everywhere within two seconds of the commit.
+
+    A label that stands there already stays as it is.
+
+    Raises:
+        NoSuchPrompt: Frontdesk uses no prompt of this name.
+        NoSuchPromptVersion: the tenant has no such version; the built-in one is reached by
+            rolling back.
+    """
+    _default(name)
+    prompt = await _locked(session, name)
+    wanted = await _version(session, name, version)
+    present = await _standing(session, prompt.id, label)
+    if present is None or present.version_id != wanted.id:
+        session.add(
+            PromptRelease(
+                prompt_id=prompt.id, version_id=wanted.id, label=label, released_by=released_by
+            )
+        )
+        await session.flush()
+        await _tell(session, "prompt.published", prompt, released_by, version=version, label=label)
+        resources.keep(PromptCache).forget_after_commit(session, name)
+    return await get_prompt(session, name)
+
+
+async def roll_back(
+    session: Session,
+    resources: Resources,
+    name: str,
+    *,
+    label: str = PRODUCTION,
+    released_by: UUID | None = None,
+) -> PromptPublic:
+    """Take the last release of a label back: it stands where it stood before, at last at the
+    built-in text.
+
+    Raises:
+        NoSuchPrompt: Frontdesk uses no prompt of this name.
+        NothingToRollBack: all its releases have been taken back.
+    """
+    _default(name)
+    prompt = await _locked(session, name)
+    present = await _standing(session, prompt.id, label)
+    if present is None:
+        raise NothingToRollBack(f"{label} stands at the built-in text.")
+    present.rolled_back = True
+    await session.flush()
+    before = await _standing(session, prompt.id, label)
+    version = BUILT_IN_VERSION
+    if before is not None:
+        version = (
+            await session.exec(
+                select(PromptVersion.version).where(PromptVersion.id == before.version_id)
+            )
+        ).one()
+    await _tell(session, "prompt.rolled_back", prompt, released_by, version=version, label=label)
+    resources.keep(PromptCache).forget_after_commit(session, name)
+    return await get_prompt(session, name)
+
+
+async def diff_versions(
+    session: Session, name: str, from_version: str, to_version: str
+) -> PromptDiffPublic:
+    """What changed between two versions.
+
+    Raises:
+        NoSuchPrompt, NoSuchPromptVersion: one of them does not exist.
+    """
+    before = await get_version(session, name, from_version)
+    after = await get_version(session, name, to_version)
+    return PromptDiffPublic(
+        from_version=from_version,
+        to_version=to_version,
+        diff=difference(
+            before.content, after.content, names=(f"{name} {from_version}", f"{name} {to_version}")
+        ),
+    )
+
+
+async def preview(
+    session: Session,
+    name: str,
+    *,
+    content: str | None,
+    version: str | None,
+    variables: Mapping[str, Any],
+) -> PromptPreviewPublic:
+    """A text filled in with these variables, and with samples for the others.
+
+    Raises:
+        NoSuchPrompt, NoSuchPromptVersion: the prompt or the version does not exist.
+        PromptInvalid: the template can't be used, or a variable is not one of this prompt.
+    """
+    default = _default(name)
+    if content is not None and version is not None:
+        raise Invalid("Send a content or a version, not both.")
+    if unknown := sorted(set(variables) - set(default.samples)):
+        raise PromptInvalid(f"{name} has no {', '.join(unknown)}.", unknown=unknown)
+    if content is None:
+        content = (await get_version(session, name, version or BUILT_IN_VERSION)).content
+    else:
+        content = normalised(content)
+    used = check_template(default, content)
+    text = render(content, {**default.samples, **variables})
+    return PromptPreviewPublic(text=text, characters=len(text), variables=used)
+
+
+def check_template(default: DefaultPrompt, content: str) -> list[str]:
+    """The variables a text uses.
+
+    Raises:
+        PromptInvalid: it can't be used, uses variables this prompt is not given, or lacks one
+            without which the agent could not do its work.
+    """
+    used = find_variables(content)
+    if unknown := sorted(set(used) - set(default.samples)):
+        known = ", ".join(sorted(default.samples))
+        raise PromptInvalid(
+            f"{default.name} is not given {', '.join(unknown)}; it is given {known}.",
+            unknown=unknown,
+        )
+    if missing := sorted(set(default.required) - set(used)):
+        raise PromptInvalid(f"{default.name} must use {', '.join(missing)}.", missing=missing)
+    return used
+
+
+def _default(name: str) -> DefaultPrompt:
+    default = DEFAULT_PROMPTS.get(name)
+    if default is None:
+        raise NoSuchPrompt(f"The prompts are {', '.join(DEFAULT_PROMPTS)}.")
+    return default
+
+
+async def _locked(session: Session, name: str) -> Prompt:
+    """The tenant's row of a prompt, made on first use; its lock orders versions and releases."""
+    await session.sql.execute(_INSERT, ids.new(), name, DEFAULT_PROMPTS[name].description)
+    query = select(Prompt).where(Prompt.name == name).with_for_update()
+    return (await session.exec(query)).one()
+
+
+async def _version(session: Session, name: str, version: str) -> PromptVersion:
+    query = (
+        select(PromptVersion)
+        .join(
+            Prompt,
+            (col(Prompt.tenant_id) == col(PromptVersion.tenant_id))
+            & (col(Prompt.id) == col(PromptVersion.prompt_id)),
+        )
+        .where(Prompt.name == name, PromptVersion.version == version)
+    )
+    found = (await session.exec(query)).one_or_none()
+    if found is None:
+        raise NoSuchPromptVersion(f"{name} has no version {version}.")
+    return found
+
+
+async def _standing(session: Session, prompt_id: UUID, label: str) -> PromptRelease | None:
+    query = (
+        select(PromptRelease)
+        .where(
+            PromptRelease.prompt_id == prompt_id,
+            PromptRelease.label == label,
+            col(PromptRelease.rolled_back).is_(False),
+        )
+        .order_by(col(PromptRelease.id).desc())
+        .limit(1)
+    )
+    return (await session.exec(query)).one_or_none()
+
+
+async def _tell(
+    session: Session, action: str, prompt: Prompt, user_id: UUID | None, **details: str
+) -> None:
+    await audit(session, action, "prompt", prompt.id, user_id=user_id, details=details)
+    feed.append(session, action, {"name": prompt.name, **details}, Audience.ADMINS)

@@ -1,0 +1,16 @@
+"""A tenant whose agents are served."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from frontdesk.agent_config.routes import router
+from frontdesk.core.resources import Resources
+from tests.feed.shop import Shop, make_shop
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(resources: Resources) -> AsyncIterator[Shop]:
+    made = await make_shop(resources, router)
+    yield made
+    await made.aclose()

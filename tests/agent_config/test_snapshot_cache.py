@@ -1,0 +1,154 @@
+"""The cache that agents and prompts share, with two processes side by side."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+
+from frontdesk.core import ids
+from frontdesk.core.cache import Changes, SnapshotCache
+from frontdesk.core.resources import Resources, open_resources
+from frontdesk.core.settings import Settings
+
+
+class Process:
+    """A process with a cache of its own, which counts what it reads from the source."""
+
+    def __init__(self, resources: Resources, source: dict[str, str]) -> None:
+        self.resources = resources
+        self.source = source
+        self.reads = 0
+        self.pause_seconds = 0.0
+        self.cache = SnapshotCache[str](
+            resources, kind="test:v1", encode=str.encode, decode=bytes.decode
+        )
+
+    async def get(self, tenant_id: UUID, name: str = "a") -> str:
+        async def load() -> str:
+            self.reads += 1
+            value = self.source[name]
+            await asyncio.sleep(self.pause_seconds)
+            return value
+
+        return await self.cache.get(tenant_id, name, load)
+
+    async def change(self, tenant_id: UUID, value: str, name: str = "a") -> None:
+        async with self.resources.db.hot(tenant_id) as tx:
+            self.cache.forget_after_commit(tx, name)
+        self.source[name] = value
+
+
+@asynccontextmanager
+async def process(settings: Settings, source: dict[str, str]) -> AsyncIterator[Process]:
+    async with open_resources(settings, {}) as resources:
+        yield Process(resources, source)
+        await resources.keep(Changes).stop()
+
+
+async def seen_within(seconds: float, one: Process, tenant_id: UUID, value: str) -> float:
+    started = time.monotonic()
+    while await one.get(tenant_id) != value:
+        assert time.monotonic() - started < seconds, "the old value is still used"
+        await asyncio.sleep(0.02)
+    return time.monotonic() - started
+
+
+async def test_a_snapshot_is_read_once_and_then_kept(settings):
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(settings, source) as one, process(settings, source) as two:
+        assert await asyncio.gather(*(one.get(tenant_id) for _ in range(50))) == ["old"] * 50
+        assert await two.get(tenant_id) == "old"
+        assert (one.reads, two.reads) == (1, 0)
+        key = f"{tenant_id}:test:v1:a"
+        assert await one.resources.redis.get(key) == b"old"
+        assert 0 < await one.resources.redis.ttl(key) <= 60
+
+
+async def test_a_hot_snapshot_costs_no_round_trip(settings):
+    tenant_id = ids.new()
+    async with process(settings, {"a": "old"}) as one:
+        await one.get(tenant_id)
+        await asyncio.sleep(0.05)
+        await one.get(tenant_id)
+        before = (await one.resources.redis.info("commandstats"))["cmdstat_get"]["calls"]
+        for _ in range(100):
+            await one.get(tenant_id)
+        after = (await one.resources.redis.info("commandstats"))["cmdstat_get"]["calls"]
+        # Others use this Redis as well; a hundred reads of ours would stand out.
+        assert after - before < 50
+
+
+async def test_a_change_is_seen_at_once_here_and_soon_elsewhere(settings):
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(settings, source) as one, process(settings, source) as two:
+        assert (await one.get(tenant_id), await two.get(tenant_id)) == ("old", "old")
+        await asyncio.sleep(0.1)
+        await one.change(tenant_id, "new")
+        assert await one.get(tenant_id) == "new"
+        assert await seen_within(2, two, tenant_id, "new") < 0.5
+
+
+async def test_a_read_from_before_the_commit_does_not_bring_the_old_value_back(settings):
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(settings, source) as one, process(settings, source) as two:
+        two.pause_seconds = 0.3
+        late = asyncio.create_task(two.get(tenant_id))
+        await asyncio.sleep(0.1)
+        await one.change(tenant_id, "new")
+        assert await late == "old"
+        two.pause_seconds = 0
+        await seen_within(0.2, two, tenant_id, "new")
+        assert await one.get(tenant_id) == "new"
+
+
+async def test_without_redis_snapshots_come_from_the_source_and_stay_fresh(settings):
+    dead = settings.model_copy(
+        update={"redis": settings.redis.model_copy(update={"url": SecretStr("redis://127.0.0.1:1")})}
+    )
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(dead, source) as one, process(dead, source) as two:
+        for _ in range(50):
+            assert await one.get(tenant_id) == "old"
+        assert one.reads <= 2
+        assert await two.get(tenant_id) == "old"
+        await one.change(tenant_id, "new")
+        assert await one.get(tenant_id) == "new"
+        await seen_within(2, two, tenant_id, "new")
+
+
+async def test_a_lost_subscription_does_not_leave_old_values_behind(settings):
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(settings, source) as one, process(settings, source) as two:
+        await two.get(tenant_id)
+        await one.resources.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        await one.change(tenant_id, "new")
+        await seen_within(2, two, tenant_id, "new")
+
+
+async def test_tenants_with_the_same_names_share_nothing(settings):
+    first, second = ids.new(), ids.new()
+    source = {"a": "mine"}
+    async with process(settings, source) as one:
+        assert await one.get(first) == "mine"
+        source["a"] = "yours"
+        assert (await one.get(first), await one.get(second)) == ("mine", "yours")
+
+
+async def test_a_copy_nobody_can_read_is_read_anew(settings):
+    tenant_id = ids.new()
+    async with process(settings, {"a": "good"}) as one:
+        await one.resources.redis.set(f"{tenant_id}:test:v1:a", b"\xff\xfe", ex=60)
+        assert await one.get(tenant_id) == "good"
+
+
+async def test_a_failed_read_is_not_kept(settings):
+    tenant_id, source = ids.new(), {}
+    async with process(settings, source) as one:
+        with pytest.raises(KeyError):
+            await one.get(tenant_id)
+        source["a"] = "here"
+        assert await one.get(tenant_id) == "here"

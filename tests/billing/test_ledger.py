@@ -1,0 +1,121 @@
+"""The ledger: everything once, nothing ever changed, and each tenant its own."""
+
+from decimal import Decimal
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from frontdesk.billing import UnitPrices, UsageKind, UsageRecord, record_delivery, record_usage
+from frontdesk.core import ids
+from frontdesk.core.json import loads
+from frontdesk.core.resources import Resources
+
+from .conftest import MakeTenant
+
+
+def used(**changes: object) -> UsageRecord:
+    given = {
+        "kind": UsageKind.LLM,
+        "source_id": str(ids.new()),
+        "feature": "reply",
+        "model": "openai/gpt-4o-mini",
+        "input_tokens": 1000,
+        "output_tokens": 200,
+        "unit_prices": UnitPrices(Decimal("0.15"), Decimal("0.60"), Decimal("0.075")),
+        "amount_usd": Decimal("0.00027"),
+        **changes,
+    }
+    return UsageRecord(**given)  # type: ignore[arg-type]  # A mapping of anything, for brevity.
+
+
+async def entries(resources: Resources, tenant_id: UUID) -> list[asyncpg.Record]:
+    async with resources.db.hot(tenant_id) as tx:
+        return await tx.sql.fetch("SELECT * FROM usage_entry ORDER BY id")
+
+
+async def test_an_entry_keeps_the_unit_prices_it_was_made_with(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    async with resources.db.hot(tenant_id) as tx:
+        await record_usage(tx, used(), used(unit_prices=None, amount_usd=None))
+    first, second = await entries(resources, tenant_id)
+    assert loads(first["unit_prices"]) == {
+        "input_usd_per_million": "0.15",
+        "output_usd_per_million": "0.60",
+        "cached_input_usd_per_million": "0.075",
+    }
+    assert first["amount_usd"] == Decimal("0.00027")
+    assert (second["unit_prices"], second["amount_usd"]) == (None, None)
+
+
+async def test_the_same_thing_is_counted_once(resources: Resources, tenant_id: UUID) -> None:
+    record = used()
+    for again in (record, used(source_id=record.source_id, amount_usd=Decimal(9))):
+        async with resources.db.hot(tenant_id) as tx:
+            await record_usage(tx, again)
+    (entry,) = await entries(resources, tenant_id)
+    assert entry["amount_usd"] == Decimal("0.00027")
+
+
+async def test_an_entry_works_from_the_orm_side_too(resources: Resources, tenant_id: UUID) -> None:
+    async with resources.db.transaction(tenant_id) as session:
+        await record_usage(session, used())
+    assert len(await entries(resources, tenant_id)) == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE usage_entry SET amount_usd = 0", "DELETE FROM usage_entry"]
+)
+async def test_the_application_can_neither_change_nor_delete_an_entry(
+    resources: Resources, tenant_id: UUID, change: str
+) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with resources.db.hot(tenant_id) as tx:
+            await tx.sql.execute(change)
+
+
+async def test_a_delivery_is_counted_once_and_without_a_price_is_not_zero(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    message_id = ids.new()
+    for _ in range(3):
+        async with resources.db.hot(tenant_id) as tx:
+            await record_delivery(
+                tx, message_id, category="authentication-international", country="de"
+            )
+    (entry,) = await entries(resources, tenant_id)
+    assert entry["kind"] == "whatsapp"
+    assert entry["source_id"] == str(message_id)
+    assert entry["model"] == "authentication_international/DE"
+    assert (entry["quantity"], entry["amount_usd"], entry["unit_prices"]) == (1, None, None)
+
+
+async def test_a_delivery_costs_what_the_price_table_says(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    category = f"utility_{ids.new().hex}"
+    async with resources.db.system_transaction() as tx:
+        await tx.sql.execute(
+            "INSERT INTO price VALUES ($1, '2026-01-01', 45600, 0, NULL, 'a test')",
+            f"whatsapp/{category}/DE",
+        )
+    async with resources.db.hot(tenant_id) as tx:
+        await record_delivery(tx, ids.new(), category=category, country="DE")
+        await record_delivery(
+            tx, ids.new(), category=category, country="DE", pricing_type="free_customer_service"
+        )
+        await record_delivery(tx, ids.new(), category=category, country=None)
+    amounts = [entry["amount_usd"] for entry in await entries(resources, tenant_id)]
+    assert amounts == [Decimal("0.0456"), 0, None]
+
+
+async def test_tenants_do_not_see_each_other_s_ledger(
+    resources: Resources, make_tenant: MakeTenant
+) -> None:
+    one, other = await make_tenant(), await make_tenant()
+    record = used()
+    for tenant_id in (one, other):
+        async with resources.db.hot(tenant_id) as tx:
+            await record_usage(tx, used(source_id=record.source_id))
+    assert len(await entries(resources, one)) == 1

@@ -1,0 +1,183 @@
+"""Shared ground of the tests: real Postgres and Valkey, the app, a worker and the simulator.
+
+Tests commit for real. Each gets a tenant of its own, and row-level security keeps them apart as it
+keeps customers apart; nothing is rolled back or truncated.
+"""
+
+import base64
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from tests.desk import Desk
+
+from frontdesk.core import migrate
+from frontdesk.core.embedded import EmbeddedPostgres, EmbeddedRedis
+from frontdesk.core.resources import Resources, open_resources
+from frontdesk.core.settings import Settings, load_settings, with_database, with_user
+from frontdesk.core.work import Dispatcher
+from frontdesk.main import create_app
+from frontdesk.simulator import Simulator, SimulatorSettings, running
+from frontdesk.subscriptions import SUBSCRIPTIONS
+from frontdesk.worker import warm, working
+
+APP_SECRET = "test_app_secret"
+
+
+class LateApp(httpx.AsyncBaseTransport):
+    """The way from the simulator's webhooks into an application that is made after it."""
+
+    def __init__(self) -> None:
+        self.inner: httpx.AsyncBaseTransport | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        assert self.inner is not None, "the application is not there yet"
+        return await self.inner.handle_async_request(request)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[dict[str, str]]:
+    """Addresses of Postgres (as administrator) and Redis: your own, or embedded ones."""
+    if "DATABASE__ADMIN_URL" in os.environ and "REDIS__URL" in os.environ:
+        yield {"admin": os.environ["DATABASE__ADMIN_URL"], "redis": os.environ["REDIS__URL"]}
+        return
+    folder = Path(tempfile.mkdtemp(prefix="frontdesk-tests-"))
+    folder.chmod(0o755)
+    with (
+        EmbeddedPostgres(folder / "postgres", durable=False) as postgres,
+        EmbeddedRedis(folder / "redis") as redis,
+    ):
+        yield {"admin": postgres.url, "redis": redis.url}
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database_urls(servers: dict[str, str], worker_id: str) -> dict[str, str]:
+    """The servers' addresses with a database of this test process's own."""
+    app = with_database(with_user(servers["admin"], "frontdesk_app"), f"frontdesk_{worker_id}")
+    return {**servers, "app": app}
+
+
+@pytest.fixture(scope="session")
+def settings(database_urls: dict[str, str], world: tuple[Simulator, LateApp]) -> Settings:
+    """Settings of a freshly migrated database, with the simulator as the outside world."""
+    made = load_settings(None, **setting_values(database_urls, world[0]), **KEYS)
+    migrate.migrate(made.database)
+    return made
+
+
+def setting_values(urls: dict[str, str], simulator: Simulator) -> dict[str, dict[str, Any]]:
+    """What tests set: short waits, known secrets, the simulator as the outside world."""
+    return {
+        "database": {"url": urls["app"], "admin_url": urls["admin"]},
+        "redis": {"url": urls["redis"], "socket_timeout_seconds": 1},
+        "security": {
+            "session_secret": "s" * 32,
+            "encryption_keys": f"k1:{base64.b64encode(b'k' * 32).decode()}",
+        },
+        "whatsapp": {
+            "app_secrets": APP_SECRET,
+            "verify_token": "verify-me",
+            "api_base": simulator.url,
+        },
+        "web": {"public_url": "http://testserver", "insecure_cookies": True, "docs": True},
+        "worker": {"debounce_seconds": 0.05, "debounce_max_seconds": 0.3, "drain_seconds": 5},
+        "llm": {"groq_api_base": simulator.groq_url, "openai_api_base": simulator.openai_url},
+        "log": {"level": "ERROR"},
+    }
+
+
+KEYS = {"groq_api_key": "test-key", "openai_api_key": "test-key"}
+
+
+def as_environment(values: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """The same settings for a process of its own."""
+    nested = {
+        f"{section}__{name}".upper(): str(value)
+        for section, fields in values.items()
+        for name, value in fields.items()
+    }
+    return nested | {name.upper(): value for name, value in KEYS.items()}
+
+
+@pytest.fixture(scope="session")
+def worker_id(request: pytest.FixtureRequest) -> str:
+    """The name of this test process, `main` without xdist."""
+    workerinput = getattr(request.config, "workerinput", None)
+    return str(workerinput["workerid"]) if workerinput else "main"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    """The open resources of a process."""
+    async with open_resources(settings, SUBSCRIPTIONS) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def admin_sql(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A superuser's connection to the test database, for looking behind the curtain."""
+    assert settings.database.admin_url is not None
+    name = settings.database.app_dsn.rpartition("/")[2]
+    connection = await asyncpg.connect(
+        with_database(settings.database.admin_url.get_secret_value(), name)
+    )
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world() -> AsyncIterator[tuple[Simulator, LateApp]]:
+    """The outside world, on a port of its own in this event loop."""
+    way_in = LateApp()
+    async with httpx.AsyncClient(transport=way_in) as client:
+        simulation = SimulatorSettings(
+            app_secret=APP_SECRET,
+            webhook_url="http://testserver/webhooks/whatsapp",
+            status_delay_seconds=(0.001, 0.005),
+            retry_pauses_seconds=(0.05,),
+        )
+        async with running(simulation, client) as simulator:
+            yield simulator, way_in
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def app(
+    world: tuple[Simulator, LateApp], resources: Resources, settings: Settings
+) -> FastAPI:
+    """The web application on the shared resources."""
+    made = create_app(settings, resources)
+    world[1].inner = httpx.ASGITransport(app=made)
+    return made
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def dispatcher(resources: Resources) -> AsyncIterator[Dispatcher]:
+    """A worker in this process. Its sweeps are called by `work_until_idle`, not by a clock."""
+    await warm()
+    async with working(resources, sweeps=False) as working_one:
+        yield working_one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(
+    app: FastAPI,
+    resources: Resources,
+    dispatcher: Dispatcher,
+    world: tuple[Simulator, LateApp],
+) -> AsyncIterator[Desk]:
+    """A fresh tenant with an agent, a channel, an admin and two human agents, ready to work."""
+    simulator = world[0]
+    await simulator.reset()
+    made = await Desk.make(app, resources, dispatcher, simulator)
+    yield made
+    await made.work_until_idle()
+    await made.aclose()

@@ -1,0 +1,211 @@
+"""Who has a conversation: takeover, replies, release, close, and the races between them."""
+
+import asyncio
+from typing import Any
+
+from tests.desk import Desk, Person
+
+
+async def _taken(desk: Desk, who: Person) -> str:
+    await desk.say("How long does delivery take?")
+    conversation_id = (await desk.conversation())["id"]
+    await who.post(f"/conversations/{conversation_id}/take-over")
+    return str(conversation_id)
+
+
+async def test_a_human_agent_takes_over_replies_and_gives_back(desk: Desk) -> None:
+    ana = await desk.ana()
+    conversation_id = await _taken(desk, ana)
+    before = len(desk.phone().replies)
+    assert len(await desk.say("Are you there?")) == before, "the AI is silent"
+    await ana.post(f"/conversations/{conversation_id}/messages", {"text": "Hello, this is Ana."})
+    await desk.work_until_idle()
+    assert desk.phone().replies[-1] == "Hello, this is Ana."
+    assert (await desk.conversation())["waiting_since"] is None
+    await ana.post(f"/conversations/{conversation_id}/release")
+    assert "30 days" in (await desk.say("Can I return a lamp?"))[-1]
+
+
+async def test_release_answers_what_waited_once(desk: Desk) -> None:
+    ana = await desk.ana()
+    conversation_id = await _taken(desk, ana)
+    await desk.say("Can I return a lamp?", "Within how many days?")
+    before = len(desk.phone().replies)
+    await ana.post(f"/conversations/{conversation_id}/release")
+    await desk.work_until_idle()
+    assert len(desk.phone().replies) == before + 1
+
+
+async def test_of_two_who_take_over_at_once_one_wins(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    conversation_id = (await desk.conversation())["id"]
+    answers = await asyncio.gather(
+        *(
+            person.http.post(f"/api/v1/conversations/{conversation_id}/take-over")
+            for person in (await desk.ana(), await desk.ben())
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    loser = next(answer for answer in answers if answer.status_code == 409)
+    assert loser.json()["code"] == "already_taken"
+
+
+async def test_a_takeover_while_the_model_thinks_throws_the_draft_away(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    conversation_id = (await desk.conversation())["id"]
+    ana = await desk.ana()
+    desk.simulator.configure(model_latency_seconds=(0.4, 0.4))
+    phone = desk.phone()
+    await phone.say("Can I return a lamp?")
+    await asyncio.sleep(0.3)
+    taken = await ana.post(f"/conversations/{conversation_id}/take-over")
+    await desk.work_until_idle()
+    desk.simulator.configure(model_latency_seconds=(0, 0))
+    assert taken["ai_in_flight"] is False
+    assert len(phone.replies) == 1
+    calls = await desk.sql("SELECT feature FROM llm_call ORDER BY created_at")
+    assert len(calls) >= 3, "the calls are recorded and paid for all the same"
+
+
+async def test_a_double_click_sends_one_message(desk: Desk) -> None:
+    ana = await desk.ana()
+    conversation_id = await _taken(desk, ana)
+    path, body = f"/conversations/{conversation_id}/messages", {"text": "Only once."}
+    first, second = await asyncio.gather(
+        *(ana.post(path, body, Idempotency_Key="click-1") for _ in range(2))
+    )
+    await desk.work_until_idle()
+    assert first["id"] == second["id"]
+    assert desk.phone().replies.count("Only once.") == 1
+    reused = await ana.post(path, {"text": "Other."}, status=409, Idempotency_Key="click-1")
+    assert reused["code"] == "idempotency_key_reused"
+
+
+async def test_only_the_owner_or_an_admin_may_reply(desk: Desk) -> None:
+    ana, ben, admin = await desk.ana(), await desk.ben(), await desk.admin()
+    conversation_id = await _taken(desk, ana)
+    path = f"/conversations/{conversation_id}/messages"
+    refused = await ben.post(path, {"text": "Hi"}, status=403)
+    assert refused["code"] == "not_yours"
+    await admin.post(path, {"text": "The manager here."}, status=201)
+
+
+async def test_nobody_replies_while_the_ai_has_it(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    conversation_id = (await desk.conversation())["id"]
+    ana = await desk.ana()
+    refused = await ana.post(
+        f"/conversations/{conversation_id}/messages", {"text": "x"}, status=409
+    )
+    assert refused["code"] == "not_taken_over"
+
+
+async def test_a_closed_conversation_is_over_and_the_next_message_opens_another(
+    desk: Desk,
+) -> None:
+    ana = await desk.ana()
+    conversation_id = await _taken(desk, ana)
+    closed = await ana.post(f"/conversations/{conversation_id}/close", {"reason": "done"})
+    assert closed["conversation"]["status"] == "CLOSED"
+    again = await ana.post(f"/conversations/{conversation_id}/close", {"reason": "x"}, status=409)
+    assert again["code"] == "conversation_closed"
+    await desk.say("Can I return a lamp?")
+    newest = await desk.conversation()
+    assert newest["id"] != conversation_id
+    reopened = await ana.post(f"/conversations/{conversation_id}/reopen", status=409)
+    assert reopened["code"] == "another_conversation_open"
+
+
+async def test_an_answer_in_the_phone_app_counts_as_a_takeover(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    desk.simulator.post(_echo(desk, "Tom from the shop here."))
+    await desk.work_until_idle()
+    conversation = await desk.conversation()
+    assert conversation["status"] == "WITH_HUMAN"
+    before = len(desk.phone().replies)
+    assert len(await desk.say("Thank you Tom, one more thing")) == before
+
+
+async def test_human_agents_never_get_more_than_their_limit(
+    desk: Desk,
+) -> None:
+    people = [await desk.ana(), await desk.ben(), await desk.admin()]
+    for person in people:
+        await person.put("/me/availability", {"presence": "online", "max_conversations": 3})
+    for number in range(20):
+        desk.phone(f"49155512{number:03}").say("I want to talk to a person")
+    await desk.work_until_idle()
+    rows = await desk.sql("SELECT state, count(*) AS n FROM handoff GROUP BY state")
+    assert {row["state"]: row["n"] for row in rows} == {"assigned": 9, "waiting": 11}
+    loads = await desk.sql("SELECT open_conversations FROM availability")
+    assert [row["open_conversations"] for row in loads] == [3, 3, 3]
+
+
+async def test_coming_online_gets_the_queue_longest_waiting_first(desk: Desk) -> None:
+    for number in range(3):
+        await desk.say("I want to talk to a person", number=f"49155513{number:03}")
+    ana = await desk.ana()
+    await ana.put("/me/availability", {"presence": "online", "max_conversations": 2})
+    await desk.work_until_idle()
+    mine = await ana.get("/conversations", assigned_to=str(ana.id))
+    assert [item["contact"]["wa_id"] for item in mine["items"]] == [
+        "49155513000",
+        "49155513001",
+    ]
+
+
+async def test_assignment_goes_round(desk: Desk) -> None:
+    ana, ben = await desk.ana(), await desk.ben()
+    for person in (ana, ben):
+        await person.put("/me/availability", {"presence": "online", "max_conversations": 5})
+    for number in range(4):
+        await desk.say("I want to talk to a person", number=f"49155514{number:03}")
+    rows = await desk.sql("SELECT assigned_user_id FROM handoff ORDER BY id")
+    owners = [row["assigned_user_id"] for row in rows]
+    assert owners[0] != owners[1]
+    assert owners[0] == owners[2]
+    assert owners[1] == owners[3]
+
+
+async def test_the_longest_waiting_contact_comes_first_in_the_inbox(desk: Desk) -> None:
+    for number in (2, 1):
+        await desk.say("I want to talk to a person", number=f"49155515{number:03}")
+    await desk.say("How long does delivery take?", number="49155515009")
+    inbox = await (await desk.ana()).get("/conversations")
+    assert [item["contact"]["wa_id"][-3:] for item in inbox["items"]] == ["002", "001", "009"]
+    first = await (await desk.ana()).get("/conversations", limit=1)
+    second = await (await desk.ana()).get("/conversations", limit=1, cursor=first["next_cursor"])
+    assert second["items"][0]["contact"]["wa_id"][-3:] == "001"
+
+
+def _echo(desk: Desk, text: str) -> dict[str, Any]:
+    return {
+        "object": "whatsapp_business_account",
+        "entry": [
+            {
+                "id": desk.waba_id,
+                "changes": [
+                    {
+                        "field": "smb_message_echoes",
+                        "value": {
+                            "messaging_product": "whatsapp",
+                            "metadata": {
+                                "display_phone_number": "15550001111",
+                                "phone_number_id": desk.phone_number_id,
+                            },
+                            "message_echoes": [
+                                {
+                                    "from": "15550001111",
+                                    "to": "4915550001",
+                                    "id": f"wamid.ECHO-{desk.id}",
+                                    "timestamp": str(int(desk.simulator.world.now())),
+                                    "type": "text",
+                                    "text": {"body": text},
+                                }
+                            ],
+                        },
+                    }
+                ],
+            }
+        ],
+    }

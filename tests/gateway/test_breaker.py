@@ -1,0 +1,175 @@
+"""The breaker: shared by processes through Redis, and local while Redis is down."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from arq import ArqRedis
+from pydantic import SecretStr
+
+from frontdesk.core import ids
+from frontdesk.core.redis import connect
+from frontdesk.core.settings import RedisSettings
+from frontdesk.gateway.attempts import Outcome
+from frontdesk.gateway.breaker import Admission, Breaker, Circuit
+
+from .conftest import Desk, MakeDesk
+
+DOWN = Outcome.PROVIDER_DOWN
+
+
+class Clock:
+    """A clock that only goes when told to; of the process, Redis keeps its own."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def redis(desk: Desk) -> ArqRedis:
+    return desk.resources.redis
+
+
+@pytest.fixture
+def model() -> str:
+    return f"groq/{ids.new()}"
+
+
+async def fail(breaker: Breaker, model: str, times: int, retry_after: float | None = None) -> None:
+    for _ in range(times):
+        admission = await breaker.admit(model)
+        await breaker.settle(model, DOWN, admission, retry_after)
+
+
+async def age(redis: ArqRedis, model: str, milliseconds: int) -> None:
+    """Let the open time of a model's breaker have begun that much earlier."""
+    key = f"platform:breaker:v1:{model}"
+    for name in ("open", "probe"):
+        if (value := await redis.hget(key, name)) is not None:
+            await redis.hset(key, name, int(value) - milliseconds)
+
+
+async def test_five_failures_in_a_row_open_it_for_every_process(
+    redis: ArqRedis, model: str
+) -> None:
+    one, other = Breaker(redis), Breaker(redis)
+    await fail(one, model, 4)
+    assert not (await one.admit(model)).is_open
+    await fail(one, model, 1)
+    assert (await one.admit(model)).is_open
+    admission = await other.admit(model)
+    assert admission.is_open
+    assert 29 < admission.wait_seconds <= 30
+
+
+async def test_failures_of_two_processes_add_up(redis: ArqRedis, model: str) -> None:
+    one, other = Breaker(redis), Breaker(redis)
+    await fail(one, model, 3)
+    await fail(other, model, 2)
+    assert (await one.admit(model)).is_open
+
+
+async def test_a_success_ends_the_row(redis: ArqRedis, model: str) -> None:
+    breaker = Breaker(redis)
+    await fail(breaker, model, 4)
+    await breaker.settle(model, Outcome.OK, await breaker.admit(model), None)
+    await fail(breaker, model, 4)
+    assert not (await breaker.admit(model)).is_open
+
+
+async def test_a_refusal_with_reasons_shows_that_the_provider_is_up(
+    redis: ArqRedis, model: str
+) -> None:
+    breaker = Breaker(redis)
+    for _ in range(8):
+        await breaker.settle(model, Outcome.BAD_REQUEST, await breaker.admit(model), None)
+    assert not (await breaker.admit(model)).is_open
+
+
+async def test_one_call_probes_and_its_success_closes(redis: ArqRedis, model: str) -> None:
+    clock = Clock()
+    one, other = Breaker(redis, clock), Breaker(redis)
+    await fail(one, model, 5)
+    await age(redis, model, 30_000)
+    clock.now += 30
+    probe = await one.admit(model)
+    assert probe.is_probe
+    assert (await other.admit(model)).is_open
+    await one.settle(model, Outcome.OK, probe, None)
+    assert not (await Breaker(redis).admit(model)).is_open
+
+
+async def test_a_probe_that_fails_opens_it_again(redis: ArqRedis, model: str) -> None:
+    clock = Clock()
+    breaker = Breaker(redis, clock)
+    await fail(breaker, model, 5)
+    await age(redis, model, 30_000)
+    clock.now += 30
+    await breaker.settle(model, DOWN, await breaker.admit(model), None)
+    assert (await Breaker(redis).admit(model)).wait_seconds > 29
+
+
+async def test_late_answers_from_before_it_opened_change_nothing(
+    redis: ArqRedis, model: str
+) -> None:
+    breaker = Breaker(redis)
+    before = await breaker.admit(model)
+    await fail(breaker, model, 5)
+    await breaker.settle(model, Outcome.OK, before, None)
+    assert (await Breaker(redis).admit(model)).is_open
+
+
+async def test_a_retry_after_keeps_it_open_for_as_long(redis: ArqRedis, model: str) -> None:
+    breaker = Breaker(redis)
+    await fail(breaker, model, 4)
+    await breaker.settle(model, Outcome.RATE_LIMITED, await breaker.admit(model), 120)
+    assert 119 < (await Breaker(redis).admit(model)).wait_seconds <= 120
+
+
+async def test_calls_that_go_well_cost_no_round_trip(redis: ArqRedis, model: str) -> None:
+    clock = Clock()
+    breaker = Breaker(redis, clock)
+
+    async def commands() -> int:
+        return int((await redis.info("stats"))["total_commands_processed"])
+
+    await breaker.settle(model, Outcome.OK, await breaker.admit(model), None)
+    before = await commands()
+    for _ in range(100):
+        await breaker.settle(model, Outcome.OK, await breaker.admit(model), None)
+    assert await commands() - before < 50  # Other tests may use the same Redis meanwhile.
+
+
+@pytest.fixture
+async def no_redis() -> AsyncIterator[ArqRedis]:
+    redis = connect(RedisSettings(url=SecretStr("redis://127.0.0.1:1/0"), socket_timeout_seconds=1))
+    yield redis
+    await redis.aclose(close_connection_pool=True)
+
+
+async def test_without_redis_each_process_keeps_its_own(no_redis: ArqRedis, model: str) -> None:
+    clock = Clock()
+    breaker = Breaker(no_redis, clock)
+    await fail(breaker, model, 5)
+    admission = await breaker.admit(model)
+    assert admission.is_open
+    clock.now += 30
+    assert (await breaker.admit(model)).is_probe
+    assert (await breaker.admit(model)).is_open
+
+
+def test_failures_far_apart_do_not_open() -> None:
+    circuit = Circuit()
+    for minute in range(10):
+        circuit.fail(minute * 61.0, 30, is_probe=False)
+    assert circuit.admit(600) == Admission()
+
+
+async def test_many_calls_at_once_open_it_once(make_desk: MakeDesk, model: str) -> None:
+    breaker = Breaker(make_desk().resources.redis)
+    admissions = await asyncio.gather(*(breaker.admit(model) for _ in range(20)))
+    await asyncio.gather(*(breaker.settle(model, DOWN, item, None) for item in admissions))
+    assert (await breaker.admit(model)).is_open

@@ -1,0 +1,70 @@
+import time
+
+from frontdesk.knowledge.chunks import Piece, split
+
+PARAGRAPH = "We ship lamps within two working days. " * 12
+
+
+def test_each_section_becomes_a_piece_that_knows_its_headings():
+    body = """Intro text.
+
+# Orders
+Orders take a day.
+
+## Shipping
+We ship fast.
+
+### Abroad
+It takes a week.
+
+## Returns
+Within 30 days.
+"""
+    assert split("Help", body) == [
+        Piece("Help", "Intro text."),
+        Piece("Help › Orders", "Orders take a day."),
+        Piece("Help › Orders › Shipping", "We ship fast."),
+        Piece("Help › Orders › Shipping › Abroad", "It takes a week."),
+        Piece("Help › Orders › Returns", "Within 30 days."),
+    ]
+
+
+def test_a_long_section_is_cut_at_sentences_under_the_same_heading():
+    pieces = split("Help", "# Shipping\n" + PARAGRAPH * 6)
+    assert len(pieces) > 2
+    assert {piece.heading for piece in pieces} == {"Help › Shipping"}
+    assert all(len(piece.text) <= 900 for piece in pieces)
+    assert all(piece.text.endswith(".") for piece in pieces)
+    assert " ".join(piece.text for piece in pieces).split() == (PARAGRAPH * 6).split()
+
+
+def test_a_title_that_is_also_the_first_heading_is_said_once():
+    assert split("Shipping", "# shipping\nFast.") == [Piece("shipping", "Fast.")]
+
+
+def test_what_looks_like_a_heading_inside_code_is_none():
+    pieces = split("Help", "# Setup\n```\n# not a heading\n```\nDone.")
+    assert [piece.heading for piece in pieces] == ["Help › Setup"]
+    assert "# not a heading" in pieces[0].text
+
+
+def test_headings_without_text_make_no_pieces():
+    assert split("Help", "# One\n\n## Two\n") == []
+    assert split("Help", " \n\n") == []
+
+
+def test_other_scripts_are_cut_at_their_sentences():
+    hindi = "हम दो दिन में सामान भेजते हैं। " * 80
+    arabic = "نشحن الطلبات خلال يومي عمل. هل لديك سؤال؟ " * 60
+    for text, ends in ((hindi, "।"), (arabic, ".؟")):
+        pieces = split("Help", text)
+        assert len(pieces) > 1
+        assert all(len(piece.text) <= 900 for piece in pieces)
+        assert all(piece.text[-1] in ends for piece in pieces)
+
+
+def test_the_largest_text_is_cut_in_good_time():
+    body = "\n\n".join(f"## Topic {number}\n{PARAGRAPH}" for number in range(800))[:400_000]
+    started = time.perf_counter()
+    assert len(split("Help", body)) > 500
+    assert time.perf_counter() - started < 5

@@ -1,0 +1,138 @@
+"""What orchestrators and Prometheus ask."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from frontdesk.core.resources import Resources, open_resources
+from frontdesk.core.settings import Settings
+from frontdesk.main import create_app
+from frontdesk.subscriptions import SUBSCRIPTIONS
+
+NOWHERE = "127.0.0.1:9"  # The discard port: nothing listens, connections are refused.
+
+
+@asynccontextmanager
+async def asking(app: FastAPI, host: str = "127.0.0.1") -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, client=(host, 1234))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+
+
+@asynccontextmanager
+async def started(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        open_resources(settings, SUBSCRIPTIONS) as opened,
+        asking(create_app(settings, opened)) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def beating(admin_sql: asyncpg.Connection) -> AsyncIterator[None]:
+    """A worker that was seen just now."""
+    await admin_sql.execute("INSERT INTO worker_heartbeat (worker, busy) VALUES ('test-health', 0)")
+    yield
+    await admin_sql.execute("DELETE FROM worker_heartbeat WHERE worker = 'test-health'")
+
+
+async def test_ready_means_every_required_check_passes(settings: Settings, beating: None) -> None:
+    async with started(settings) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200, answer.text
+    checks = answer.json()["checks"]
+    assert set(checks) == {"database", "migrations", "redis", "workers", "oldest_unfinished"}
+    assert all(checks[name]["ok"] for name in ("database", "migrations", "redis", "workers"))
+
+
+async def test_without_redis_it_is_slower_and_still_ready(settings: Settings) -> None:
+    redis = settings.redis.model_copy(update={"url": SecretStr(f"redis://{NOWHERE}/0")})
+    async with started(settings.model_copy(update={"redis": redis})) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["checks"]["redis"]["ok"] is False
+
+
+async def test_without_postgres_it_is_alive_and_not_ready(settings: Settings) -> None:
+    database = type(settings.database)(url=SecretStr(f"postgresql://frontdesk_app@{NOWHERE}/x"))
+    async with started(settings.model_copy(update={"database": database})) as client:
+        answer = await client.get("/readyz")
+        assert (await client.get("/livez")).json() == {"ok": True}
+        sign_in = await client.post(
+            "/api/v1/auth/sign-in",
+            json={"email": "mira@example.com", "password": "eleven purple boats sing"},
+            headers={"Origin": "http://testserver"},
+        )
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["database"] == {
+        "ok": False,
+        "required": True,
+        "detail": "The database can't be reached.",
+    }
+    assert (sign_in.status_code, sign_in.json()["code"]) == (503, "unavailable")
+    assert int(sign_in.headers["retry-after"]) >= 1
+
+
+async def test_a_database_behind_the_code_is_not_ready(
+    settings: Settings, admin_sql: asyncpg.Connection
+) -> None:
+    head = await admin_sql.fetchval("SELECT version_num FROM alembic_version")
+    await admin_sql.execute("UPDATE alembic_version SET version_num = '0000'")
+    try:
+        async with started(settings) as client:
+            answer = await client.get("/readyz")
+    finally:
+        await admin_sql.execute("UPDATE alembic_version SET version_num = $1", head)
+    assert answer.status_code == 503
+    assert "frontdesk migrate" in answer.json()["checks"]["migrations"]["detail"]
+
+
+async def test_metrics_count_requests_by_route_and_not_by_path(
+    settings: Settings, resources: Resources
+) -> None:
+    async with asking(create_app(settings, resources)) as client:
+        await client.get("/api/v1/users/0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001")
+        await client.get("/nowhere/0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001")
+        await client.request("BREW", "/livez")
+        text = (await client.get("/metrics")).text
+    assert 'frontdesk_http_requests_total{method="GET",route="/api/v1/users/{user_id}"' in text
+    assert 'method="GET",route="none",status="404"' in text
+    assert 'method="other"' in text
+    assert "0192f0aa" not in text
+
+
+@pytest.mark.parametrize(
+    ("token", "host", "headers", "status"),
+    [
+        (None, "127.0.0.1", {}, 200),
+        (None, "::1", {}, 200),
+        (None, "203.0.113.9", {}, 403),
+        (None, "203.0.113.9", {"Authorization": "Bearer "}, 403),
+        ("let-me-read", "203.0.113.9", {"Authorization": "Bearer let-me-read"}, 200),
+        ("let-me-read", "203.0.113.9", {"Authorization": "Bearer let-me-reaD"}, 401),
+        ("let-me-read", "203.0.113.9", {"Authorization": "Bearer \xff"}, 401),
+        ("let-me-read", "203.0.113.9", {}, 401),
+        ("let-me-read", "127.0.0.1", {}, 401),
+    ],
+)
+async def test_metrics_are_not_public(
+    settings: Settings,
+    resources: Resources,
+    token: str | None,
+    host: str,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    secret = None if token is None else SecretStr(token)
+    web = settings.web.model_copy(update={"metrics_token": secret})
+    changed = settings.model_copy(update={"web": web})
+    app = create_app(changed, replace(resources, settings=changed))
+    raw = {name: value.encode("latin-1") for name, value in headers.items()}
+    async with asking(app, host) as client:
+        assert (await client.get("/metrics", headers=raw)).status_code == status

@@ -1,0 +1,182 @@
+"""A contact writes, the agent answers: bursts, duplicates, ignored messages, handoffs, failures."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from tests.desk import Desk
+
+from frontdesk.simulator import ModelFault, ModelFaultKind
+
+
+async def test_a_question_is_answered_from_the_tenants_own_facts(desk: Desk) -> None:
+    assert "3 to 5 working days" in (await desk.say("How long does delivery take?"))[0]
+
+
+async def test_a_burst_gets_one_answer_to_all_of_it(desk: Desk) -> None:
+    replies = await desk.say("Hello", "how long does delivery take?", "and can I return a lamp?")
+    assert len(replies) == 1
+    turns = await desk.sql("SELECT from_seq, to_seq, outcome FROM turn")
+    assert [tuple(turn) for turn in turns] == [(1, 3, "replied")]
+
+
+async def test_a_webhook_delivered_ten_times_at_once_is_answered_once(desk: Desk) -> None:
+    phone = desk.phone()
+    phone.say("How long does delivery take?", copies=10)
+    await desk.work_until_idle()
+    assert len(phone.replies) == 1
+    assert len(await desk.sql("SELECT 1 FROM message WHERE direction = 'in'")) == 1
+
+
+async def test_two_messages_of_a_new_contact_make_one_conversation(desk: Desk) -> None:
+    phone = desk.phone()
+    phone.say("Hi")
+    phone.say("How long does delivery take?")
+    await desk.work_until_idle()
+    assert len(await desk.sql("SELECT 1 FROM conversation")) == 1
+    assert len(await desk.sql("SELECT 1 FROM contact")) == 1
+
+
+async def test_a_message_while_the_agent_thinks_gets_its_own_answer_afterwards(desk: Desk) -> None:
+    desk.simulator.configure(model_latency_seconds=(0.4, 0.4))
+    phone = desk.phone()
+    await phone.say("How long does delivery take?")
+    await asyncio.sleep(0.3)
+    await phone.say("And can I return a lamp?")
+    await desk.work_until_idle()
+    desk.simulator.configure(model_latency_seconds=(0, 0))
+    turns = await desk.sql("SELECT from_seq, to_seq FROM turn ORDER BY from_seq")
+    assert [tuple(turn) for turn in turns] == [(1, 1), (2, 2)]
+    assert len(phone.replies) == 2
+
+
+async def test_a_contact_without_a_phone_number_is_answered_by_user_id(desk: Desk) -> None:
+    phone = desk.phone("4915550009", number_hidden=True)
+    phone.say("How long does delivery take?")
+    await desk.work_until_idle()
+    assert len(phone.replies) == 1
+    sent = desk.simulator.whatsapp.log[-1]
+    assert sent.body["recipient"] == phone.bsuid
+    assert "to" not in sent.body
+
+
+async def test_the_contact_sees_that_the_message_was_read_and_an_answer_is_coming(
+    desk: Desk,
+) -> None:
+    await desk.say("How long does delivery take?")
+    await desk.work_until_idle()
+    reads = desk.simulator.whatsapp.reads
+    assert reads
+    assert reads[-1].typing
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("👍🙏", "There is nothing to answer in it."),
+        ("STOP", "The contact opted out."),
+        ("thanks!", "The contact only says thanks."),
+        ("Make 500% profit with crypto now!!! http://win.example http://x.example", "It is spam."),
+    ],
+)
+async def test_what_wants_no_answer_gets_none_and_the_reason_is_kept(
+    desk: Desk, text: str, reason: str
+) -> None:
+    assert await desk.say(text) == []
+    (turn,) = await desk.sql("SELECT outcome, reason FROM turn")
+    assert (turn["outcome"], turn["reason"]) == ("ignored", reason)
+
+
+async def test_stop_is_remembered_as_an_opt_out(desk: Desk) -> None:
+    await desk.say("STOP")
+    assert (await desk.conversation())["contact"]["opted_out_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("I want to talk to a person", "requested"),
+        ("Quiero hablar con una persona", "requested"),
+        ("This is outrageous, I am furious, you are thieves! I want my money back!", "angry"),
+        ("Do you sell submarines made of cheese?", "model_asked"),
+    ],
+)
+async def test_what_needs_a_person_goes_to_one_and_the_contact_is_told_once(
+    desk: Desk, text: str, reason: str
+) -> None:
+    replies = await desk.say(text)
+    assert len(replies) == 1
+    conversation = await desk.conversation()
+    assert conversation["status"] == "WITH_HUMAN"
+    handoff = await (await desk.admin()).get(f"/conversations/{conversation['id']}/handoff")
+    assert handoff["reason"] == reason
+    assert handoff["packet"]["goal"]
+    assert await desk.say("Hello?") == replies
+
+
+async def test_a_picture_alone_goes_to_a_person(desk: Desk) -> None:
+    desk.phone().send_image()
+    await desk.work_until_idle()
+    assert (await desk.conversation())["status"] == "WITH_HUMAN"
+
+
+async def test_a_reaction_opens_no_conversation_and_gets_no_answer(desk: Desk) -> None:
+    phone = desk.phone()
+    await desk.say("How long does delivery take?")
+    phone.react("👍")
+    await desk.work_until_idle()
+    assert len(phone.replies) == 1
+    rows = await desk.sql("SELECT ignored_reason FROM message WHERE type = 'reaction'")
+    assert [row["ignored_reason"] for row in rows] == ["reaction"]
+
+
+async def test_a_week_old_message_is_stored_and_not_answered(desk: Desk) -> None:
+    phone = desk.phone()
+    phone.say("How long does delivery take?", sent_at=desk.simulator.world.now() - 7 * 86400)
+    await desk.work_until_idle()
+    assert phone.replies == []
+    (row,) = await desk.sql("SELECT ignored_reason FROM message")
+    assert row["ignored_reason"] == "stale"
+
+
+async def test_the_next_model_answers_when_the_first_is_down(desk: Desk) -> None:
+    desk.simulator.model.faults.next(ModelFault(ModelFaultKind.STATUS), 20, only="groq")
+    assert "3 to 5 working days" in (await desk.say("How long does delivery take?"))[0]
+    calls = await desk.sql("SELECT model_asked, outcome FROM llm_call ORDER BY created_at, attempt")
+    assert {call["model_asked"] for call in calls if call["outcome"] == "ok"} == {
+        "openai/gpt-4o-mini"
+    }
+
+
+async def test_an_answer_in_the_wrong_language_is_repaired(desk: Desk) -> None:
+    desk.simulator.model.replies.extend(
+        [
+            "Wir liefern innerhalb von drei bis fünf Werktagen an jede Adresse.",
+            "Delivery takes three to five working days to any address.",
+        ]
+    )
+    replies = await desk.say("How long does delivery take to my address, please?")
+    assert replies == ["Delivery takes three to five working days to any address."]
+
+
+async def test_markdown_of_the_model_arrives_in_whatsapps_formatting(desk: Desk) -> None:
+    desk.simulator.model.reply = "Delivery takes **3 to 5 working days** for every order."
+    replies = await desk.say("How long does delivery take?")
+    assert replies == ["Delivery takes *3 to 5 working days* for every order."]
+
+
+async def test_every_turn_explains_itself_stage_by_stage(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    conversation = await desk.conversation()
+    admin = await desk.admin()
+    (turn,) = await admin.get(f"/conversations/{conversation['id']}/turns")
+    explained = await admin.get(f"/turns/{turn['id']}")
+    stages = [line["stage"] for line in explained["trace"]]
+    assert stages == ["load", "triage", "prompt", "reply", "escalate", "guard", "decide"]
+    assert "Shipping" in explained["trace"][3]["sources"]
+    assert float(explained["cost_usd"]) > 0
+    calls = await desk.sql(
+        "SELECT feature, cost_usd, conversation_id, prompt_version FROM llm_call"
+    )
+    assert {call["feature"] for call in calls} == {"triage", "reply"}
+    assert sum(call["cost_usd"] for call in calls) == pytest.approx(Decimal(explained["cost_usd"]))

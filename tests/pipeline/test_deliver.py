@@ -1,0 +1,154 @@
+"""A message on its way out: what WhatsApp answers, what it does not, and what becomes of it."""
+
+from typing import Any
+
+import pytest
+from tests.desk import Desk
+
+from frontdesk.simulator import SendFault, SendFaultKind, Ticks
+
+
+async def _outbound(desk: Desk) -> Any:
+    rows = await desk.sql("SELECT * FROM outbound ORDER BY created_at")
+    return rows[-1]
+
+
+async def _time_passes(desk: Desk, seconds: int = 20) -> None:
+    """Rows come due and sends lie further back, without the wait."""
+    await desk.sql(
+        "UPDATE outbound SET due_at = now(), sending_since = sending_since - "
+        "make_interval(secs => $1) WHERE state IN ('pending', 'sending', 'unknown') RETURNING id",
+        float(seconds),
+    )
+    await desk.work_until_idle()
+
+
+async def test_ticks_move_forward_only(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.REVERSE_STATUS))
+    await desk.say("How long does delivery take?")
+    assert (await _outbound(desk))["delivery"] == "read"
+
+
+async def test_doubled_statuses_change_nothing(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.DOUBLE_STATUS))
+    await desk.say("How long does delivery take?")
+    kinds = [kind for kind, _ in await desk.events() if kind == "message.state"]
+    row = await _outbound(desk)
+    assert row["state"] == "sent"
+    assert len(kinds) <= 4  # accepted, sent, delivered, read: each once at most.
+
+
+async def test_a_status_before_the_answer_to_the_send_settles_it(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.EARLY_STATUS))
+    phone = desk.phone()
+    await desk.say("How long does delivery take?")
+    assert (await _outbound(desk))["state"] == "sent"
+    assert len(phone.replies) == 1
+
+
+@pytest.mark.parametrize("code", [130429, 131056, 131000])
+async def test_throttled_and_transient_errors_are_tried_again(desk: Desk, code: int) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=code))
+    assert await desk.say("How long does delivery take?") == []
+    row = await _outbound(desk)
+    assert (row["state"], row["error_code"]) == ("pending", code)
+    await _time_passes(desk)
+    assert len(desk.phone().replies) == 1
+
+
+async def test_a_permanent_error_is_shown_and_goes_to_a_person(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=131026))
+    await desk.say("How long does delivery take?")
+    row = await _outbound(desk)
+    assert (row["state"], row["error_code"]) == ("failed", 131026)
+    assert (await desk.conversation())["status"] == "WITH_HUMAN"
+
+
+async def test_a_failed_status_goes_to_a_person_too(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.FAILED, code=131026))
+    await desk.say("How long does delivery take?")
+    row = await _outbound(desk)
+    assert (row["state"], row["delivery"]) == ("failed", "failed")
+    assert (await desk.conversation())["status"] == "WITH_HUMAN"
+
+
+async def test_an_expired_token_pauses_the_channel_and_keeps_the_message(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=190))
+    await desk.say("How long does delivery take?")
+    admin = await desk.admin()
+    channel = await admin.get(f"/channels/{desk.channel_id}")
+    assert channel["status"] == "PAUSED"
+    assert channel["status_reason"]
+    assert (await _outbound(desk))["state"] == "pending"
+    await admin.post(f"/channels/{desk.channel_id}/resume")
+    await desk.work_until_idle()
+    assert len(desk.phone().replies) == 1
+
+
+@pytest.mark.parametrize("kind", [SendFaultKind.ACCEPT_THEN_ERROR, SendFaultKind.DROP_AFTER])
+async def test_a_send_without_an_answer_is_settled_by_its_status(
+    desk: Desk, kind: SendFaultKind
+) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(kind))
+    await desk.say("How long does delivery take?")
+    assert (await _outbound(desk))["state"] == "sent"
+    assert len(desk.phone().replies) == 1
+
+
+@pytest.mark.parametrize("kind", [SendFaultKind.SERVER_ERROR, SendFaultKind.DROP_BEFORE])
+async def test_an_unknown_send_waits_for_evidence_before_it_is_repeated(
+    desk: Desk, kind: SendFaultKind
+) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(kind))
+    await desk.say("How long does delivery take?")
+    assert (await _outbound(desk))["state"] == "unknown"
+    await _time_passes(desk, seconds=0)
+    assert desk.phone().replies == [], "nothing says that the channel is alive"
+    await _time_passes(desk, seconds=20)
+    await desk.say("When are you open?", number="4915550002")
+    await _time_passes(desk)
+    assert len(desk.phone().replies) == 1
+
+
+async def test_what_nobody_can_know_is_left_to_a_person(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.SERVER_ERROR))
+    await desk.say("How long does delivery take?")
+    await desk.sql("UPDATE channel SET alive_at = NULL RETURNING id")
+    await _time_passes(desk, seconds=16 * 60)
+    row = await _outbound(desk)
+    assert row["state"] == "needs_attention"
+    ana = await desk.ana()
+    await ana.post(f"/messages/{row['id']}/resolution", {"arrived": False})
+    await desk.work_until_idle()
+    assert len(desk.phone().replies) == 1
+    await ana.post(f"/messages/{row['id']}/resolution", {"arrived": True}, status=409)
+
+
+async def test_nothing_is_sent_once_the_24_hour_window_has_closed(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=130429))
+    await desk.say("How long does delivery take?")
+    await desk.sql(
+        "UPDATE conversation SET last_inbound_at = now() - interval '23 hours 56 minutes' "
+        "RETURNING id"
+    )
+    await _time_passes(desk)
+    row = await _outbound(desk)
+    assert row["state"] == "failed"
+    assert "24-hour window" in row["last_error"]
+    assert desk.phone().replies == []
+
+
+async def test_a_delivered_reply_is_metered_once(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.DOUBLE_STATUS))
+    await desk.say("How long does delivery take?")
+    assert len(await desk.sql("SELECT 1 FROM usage_entry WHERE kind = 'whatsapp'")) == 1
+
+
+async def test_the_phone_sees_two_blue_ticks_reach_the_inbox(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    conversation = await desk.conversation()
+    admin = await desk.admin()
+    page = await admin.get(f"/conversations/{conversation['id']}/messages")
+    newest = page["items"][0]
+    assert (newest["state"], newest["delivery"]) == ("sent", "read")
+    assert Ticks.READ

@@ -1,0 +1,181 @@
+"""Webhooks at the door and behind it: signatures, batches, poison, limits, every documented body."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import APP_SECRET
+from tests.desk import ORIGIN, Desk
+
+from frontdesk.messaging import signature
+
+PAYLOADS = sorted((Path(__file__).parents[1] / "payloads").glob("*.json"))
+
+
+def _client(desk: Desk) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=desk.app), base_url=ORIGIN)
+
+
+async def _post(desk: Desk, body: bytes, *signatures: str) -> httpx.Response:
+    headers = [("x-hub-signature-256", value) for value in signatures]
+    async with _client(desk) as client:
+        return await client.post("/webhooks/whatsapp", content=body, headers=headers)
+
+
+async def _post_signed(desk: Desk, body: bytes) -> httpx.Response:
+    return await _post(desk, body, signature(body, APP_SECRET.encode()))
+
+
+async def _event(admin_sql: Any, body: bytes) -> Any:
+    return await admin_sql.fetchrow(
+        "SELECT * FROM webhook_event WHERE body = $1 ORDER BY id DESC LIMIT 1", body
+    )
+
+
+async def test_the_handshake_gives_the_challenge_back(desk: Desk) -> None:
+    async with _client(desk) as client:
+        asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444"}
+        good = await client.get(
+            "/webhooks/whatsapp", params=asked | {"hub.verify_token": "verify-me"}
+        )
+        bad = await client.get("/webhooks/whatsapp", params=asked | {"hub.verify_token": "other"})
+    assert (good.status_code, good.text) == (200, "1158201444")
+    assert good.headers["content-type"].startswith("text/plain")
+    assert bad.status_code == 403
+
+
+@pytest.mark.parametrize("how", ["missing", "wrong", "sha1", "upper", "twice", "other body"])
+async def test_a_body_that_is_not_signed_by_our_app_is_refused(
+    desk: Desk, admin_sql: Any, how: str
+) -> None:
+    body = json.dumps({"object": how, "entry": []}).encode()
+    right = signature(body, APP_SECRET.encode())
+    given = {
+        "missing": (),
+        "wrong": (signature(body, b"another app"),),
+        "sha1": (right.replace("sha256", "sha1"),),
+        "upper": (right.upper(),),
+        "twice": (right, right),
+        "other body": (signature(body + b" ", APP_SECRET.encode()),),
+    }[how]
+    answer = await _post(desk, body, *given)
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "unauthenticated"
+    assert await _event(admin_sql, body) is None
+
+
+async def test_a_body_over_the_limit_is_refused_while_it_streams(desk: Desk) -> None:
+    body = b"x" * (desk.resources.settings.limits.webhook_body_bytes + 1)
+    assert (await _post_signed(desk, body)).status_code == 413
+
+
+async def test_three_megabytes_are_taken(desk: Desk) -> None:
+    body = json.dumps({"object": "x", "entry": [], "pad": "y" * 3_000_000}).encode()
+    assert (await _post_signed(desk, body)).status_code == 200
+    await desk.work_until_idle()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not json",
+        b"[" * 5000,
+        b'{"object": NaN}',
+        b'{"entry": ' + b"9" * 6000 + b"}",
+        b"",
+    ],
+)
+async def test_an_unreadable_body_is_stored_acknowledged_and_dead(
+    desk: Desk, admin_sql: Any, body: bytes
+) -> None:
+    assert (await _post_signed(desk, body)).status_code == 200
+    await desk.work_until_idle()
+    event = await _event(admin_sql, body)
+    assert event["state"] == "dead"
+    assert "unreadable" in event["last_error"]
+
+
+@pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: path.stem)
+async def test_every_kind_of_webhook_is_taken_and_worked_off(
+    desk: Desk, admin_sql: Any, path: Path
+) -> None:
+    text = path.read_text()
+    for key, value in (("phone_number_id", desk.phone_number_id),):
+        found = json.loads(text)
+        for entry in found.get("entry", []):
+            for change in entry.get("changes", []):
+                metadata = change.get("value", {}).get("metadata")
+                if isinstance(metadata, dict):
+                    metadata[key] = value
+        text = json.dumps(found)
+    body = text.encode()
+    assert (await _post_signed(desk, body)).status_code == 200
+    await desk.work_until_idle()
+    event = await _event(admin_sql, body)
+    assert event["state"] in ("done", "pending"), event["last_error"]
+    assert event["attempts"] <= 1
+
+
+async def test_a_number_nobody_connected_touches_no_tenant(desk: Desk, admin_sql: Any) -> None:
+    body = PAYLOADS[0].read_bytes().replace(b'"phone_number_id"', b'"phone_number_id_x"')
+    assert (await _post_signed(desk, body)).status_code == 200
+    await desk.work_until_idle()
+    assert await desk.sql("SELECT 1 FROM message") == []
+    assert (await _event(admin_sql, body))["state"] == "done"
+
+
+async def test_text_that_postgres_refuses_is_cleaned_and_answered(desk: Desk) -> None:
+    replies = await desk.say("How long does delivery\x00 take? \ud83d")
+    assert len(replies) == 1
+    (row,) = await desk.sql("SELECT text FROM message WHERE direction = 'in'")
+    assert "\x00" not in row["text"]
+
+
+async def test_a_flood_of_one_contact_is_shown_and_mostly_not_answered(desk: Desk) -> None:
+    limit = desk.resources.settings.limits.contact_messages_per_minute
+    phone = desk.phone()
+    for number in range(limit + 20):
+        phone.say(f"Message number {number}")
+    await desk.work_until_idle()
+    rows = await desk.sql("SELECT ignored_reason FROM message WHERE direction = 'in'")
+    limited = [row for row in rows if row["ignored_reason"] == "rate_limited"]
+    assert len(rows) == limit + 20
+    assert 15 <= len(limited) <= 20
+
+
+async def test_webhooks_are_taken_while_redis_is_down(desk: Desk) -> None:
+    bell = desk.resources.db.bell
+
+    class Dead:
+        def ring(self, *_: Any, **__: Any) -> None:
+            """Nobody hears it."""
+
+    desk.resources.db.bell = Dead()
+    try:
+        phone = desk.phone()
+        await phone.say("How long does delivery take?")
+        await asyncio.sleep(0.1)
+        assert phone.replies == []
+    finally:
+        desk.resources.db.bell = bell
+    await desk.work_until_idle()
+    assert len(phone.replies) == 1, "the sweep found it"
+
+
+async def test_an_edited_message_is_answered_as_edited_and_a_revoked_one_is_forgotten(
+    desk: Desk,
+) -> None:
+    phone = desk.phone()
+    posting = phone.say("How long does delivery take?")
+    await posting
+    wamid = await desk.sql("SELECT wamid FROM message WHERE direction = 'in'")
+    await desk.work_until_idle()
+    phone.revoke()
+    await desk.work_until_idle()
+    (row,) = await desk.sql("SELECT text, revoked_at FROM message WHERE type = 'text' AND seq = 1")
+    assert row["text"] == ""
+    assert row["revoked_at"] is not None
+    assert wamid is not None

@@ -1,0 +1,235 @@
+"""What care would forget: borders, policies, keys, declarations."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from sqlmodel import SQLModel
+
+import frontdesk
+from frontdesk.core.api import Allow, _anyone
+from frontdesk.core.settings import Settings
+from frontdesk.core.work import Due
+from frontdesk.worker import due_kinds
+
+SOURCE = Path(frontdesk.__file__).parent
+CONTEXTS = sorted(
+    path.name
+    for path in SOURCE.iterdir()
+    if (path / "__init__.py").exists() and path.name != "core"
+)
+# Tables of no tenant: reached before the tenant is known, or the platform's own.
+WITHOUT_TENANT = {
+    "tenant",
+    "app_user",
+    "user_session",
+    "login_throttle",
+    "webhook_event",
+    "worker_heartbeat",
+    "price",
+    "alembic_version",
+}
+# Unique on purpose over all tenants: the tenant is found by it.
+UNIQUE_OVER_TENANTS = {"uq_channel_phone_number_id"}
+# Who may see all tenants at once, and what for.
+SYSTEM_DOOR = {
+    "core/db.py": "the door itself",
+    "core/work.py": "sweeps",
+    "worker.py": "heartbeats, raw webhooks' retention",
+    "demo": "making the first tenant",
+    "cli.py": "making the first tenant",
+    "pipeline/receive.py": "raw webhooks have no tenant yet",
+    "messaging/inbox.py": "raw webhooks have no tenant yet",
+    "messaging/channels.py": "finding the tenant of a number",
+    "identity": "signing in comes before the tenant",
+    "observability/health.py": "the oldest unfinished work of all",
+    "observability/routes.py": "the oldest unfinished work of all",
+}
+
+
+def _modules() -> list[Any]:
+    names = [name for _, name, _ in pkgutil.walk_packages([str(SOURCE)], "frontdesk.")]
+    return [importlib.import_module(name) for name in names if not name.endswith("__main__")]
+
+
+def test_no_context_exports_a_table() -> None:
+    for context in CONTEXTS:
+        module = importlib.import_module(f"frontdesk.{context}")
+        for name in getattr(module, "__all__", ()):
+            exported = getattr(module, name)
+            is_table = inspect.isclass(exported) and hasattr(exported, "__table__")
+            assert not is_table, f"{context} exports the table {name}"
+
+
+def test_a_contexts_front_door_only_re_exports() -> None:
+    for context in CONTEXTS:
+        tree = ast.parse((SOURCE / context / "__init__.py").read_text())
+        for node in tree.body:
+            allowed = isinstance(node, ast.Expr | ast.Import | ast.ImportFrom | ast.Assign)
+            assert allowed, f"{context}/__init__.py holds more than re-exports"
+
+
+def test_the_web_process_never_loads_litellm() -> None:
+    code = "import sys, frontdesk.main; sys.exit('litellm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_kind_of_due_work_is_registered(settings: Settings) -> None:
+    registered = {due.kind for due in due_kinds(settings)}
+    declared = {
+        value.kind
+        for module in _modules()
+        for value in vars(module).values()
+        if isinstance(value, Due)
+    }
+    assert declared <= registered
+
+
+async def test_every_tenant_table_is_sealed_and_led_by_its_tenant(admin_sql: Any) -> None:
+    tables = await admin_sql.fetch(
+        "SELECT c.oid, c.relname AS name, c.relrowsecurity, c.relforcerowsecurity, "
+        "(SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) AS policies, "
+        "EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid "
+        "AND a.attname = 'tenant_id') AS has_tenant "
+        "FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
+    )
+    assert {t["name"] for t in tables} >= {"conversation", "message", "outbound"}
+    for table in tables:
+        name = table["name"]
+        if name in WITHOUT_TENANT:
+            continue
+        assert table["has_tenant"], f"{name} has no tenant_id"
+        assert table["relrowsecurity"], f"{name} has no row-level security"
+        assert table["relforcerowsecurity"], f"{name} is not forced"
+        assert table["policies"] >= 1, f"{name} has no policy"
+
+
+async def test_every_key_of_a_tenant_table_begins_with_the_tenant(admin_sql: Any) -> None:
+    keys = await admin_sql.fetch(
+        "SELECT t.relname AS table, i.relname AS key, a.attname AS first FROM pg_index x "
+        "JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid "
+        "JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0] "
+        "WHERE x.indisunique AND t.relnamespace = 'public'::regnamespace"
+    )
+    for key in keys:
+        if key["table"] in WITHOUT_TENANT or key["key"] in UNIQUE_OVER_TENANTS:
+            continue
+        assert key["first"] == "tenant_id", f"{key['key']} does not begin with tenant_id"
+
+
+async def test_every_reference_between_tenant_tables_carries_the_tenant(admin_sql: Any) -> None:
+    references = await admin_sql.fetch(
+        "SELECT c.conname AS name, t.relname AS table, f.relname AS to, ARRAY(SELECT a.attname "
+        "FROM unnest(c.conkey) k JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k) AS "
+        "columns FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid "
+        "JOIN pg_class f ON f.oid = c.confrelid WHERE c.contype = 'f'"
+    )
+    assert references
+    for reference in references:
+        if reference["to"] in WITHOUT_TENANT:
+            continue
+        assert "tenant_id" in reference["columns"], reference["name"]
+
+
+async def test_the_applications_role_owns_nothing_and_bypasses_nothing(admin_sql: Any) -> None:
+    roles = {
+        row["rolname"]: row
+        for row in await admin_sql.fetch("SELECT * FROM pg_roles WHERE rolname LIKE 'frontdesk%'")
+    }
+    app = roles["frontdesk_app"]
+    assert not app["rolsuper"]
+    assert not app["rolbypassrls"]
+    assert not roles["frontdesk_system"]["rolsuper"]
+    owned = await admin_sql.fetch(
+        "SELECT relname FROM pg_class WHERE relowner = 'frontdesk_app'::regrole"
+    )
+    assert owned == []
+    for table in ("audit_entry", "llm_call", "usage_entry", "turn"):
+        for right in ("UPDATE", "DELETE"):
+            allowed = await admin_sql.fetchval(
+                "SELECT has_table_privilege('frontdesk_app', $1, $2)", table, right
+            )
+            assert not allowed, f"{table} can be rewritten"
+
+
+def test_only_those_named_here_see_all_tenants_at_once() -> None:
+    for path in SOURCE.rglob("*.py"):
+        place = path.relative_to(SOURCE).as_posix()
+        uses = {
+            node.attr
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute) and node.attr in ("system", "system_transaction")
+        }
+        known = any(place == name or place.startswith(f"{name}/") for name in SYSTEM_DOOR)
+        assert not uses or known, f"{place} opens the system door"
+
+
+def _routes(app: FastAPI) -> list[APIRoute]:
+    return [
+        context.route if hasattr(context, "route") else context
+        for context in _walk(app.routes)
+        if isinstance(getattr(context, "route", context), APIRoute)
+    ]
+
+
+def _walk(routes: Any) -> Any:
+    for route in routes:
+        yield route
+        yield from _walk(getattr(route, "routes", None) or ())
+
+
+def _calls(dependant: Any) -> Any:
+    for dependency in dependant.dependencies:
+        yield dependency.call
+        yield from _calls(dependency)
+
+
+def test_every_route_says_who_may_call_it(app: FastAPI) -> None:
+    from fastapi.routing import iter_route_contexts
+
+    seen = 0
+    for context in iter_route_contexts(app.routes):
+        route = context.route
+        if not isinstance(route, APIRoute):
+            continue
+        seen += 1
+        calls = list(_calls(route.dependant))
+        dependencies = [d.dependency for d in getattr(context, "dependencies", []) or []]
+        declared = any(isinstance(c, Allow) or c is _anyone for c in [*calls, *dependencies])
+        assert declared, f"{route.methods} {route.path} does not say who may call it"
+    assert seen > 40
+
+
+def test_every_operation_is_described_with_its_errors(app: FastAPI) -> None:
+    schema = app.openapi()
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method.upper()} {path}"
+            assert operation.get("summary"), where
+            assert operation.get("description"), where
+            assert operation.get("tags"), where
+            errors = {code for code in operation["responses"] if code >= "400"}
+            if path.startswith("/api/"):
+                assert {"401", "422", "429"} <= errors, where
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_every_public_function_has_a_docstring(context: str) -> None:
+    for path in (SOURCE / context).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_definition = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            if is_definition and not node.name.startswith("_"):
+                nested = "_" in node.name[:1]
+                assert nested or ast.get_docstring(node), f"{path.name}: {node.name}"
+
+
+def test_there_is_one_definition_of_each_table() -> None:
+    assert len(SQLModel.metadata.tables) == len(set(SQLModel.metadata.tables))
