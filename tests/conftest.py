@@ -24,6 +24,8 @@ from frontdesk.core.embedded import EmbeddedPostgres, EmbeddedRedis
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings, load_settings, with_database, with_user
 from frontdesk.core.work import Dispatcher
+from frontdesk.gateway.breaker import Breaker
+from frontdesk.gateway.service import Door
 from frontdesk.main import create_app
 from frontdesk.simulator import Simulator, SimulatorSettings, running
 from frontdesk.subscriptions import SUBSCRIPTIONS
@@ -91,7 +93,7 @@ def setting_values(urls: dict[str, str], simulator: Simulator) -> dict[str, dict
         "web": {"public_url": "http://testserver", "insecure_cookies": True, "docs": True},
         "worker": {"debounce_seconds": 0.05, "debounce_max_seconds": 0.3, "drain_seconds": 5},
         "llm": {"groq_api_base": simulator.groq_url, "openai_api_base": simulator.openai_url},
-        "log": {"level": "ERROR"},
+        "log": {"level": "WARNING"},
     }
 
 
@@ -177,6 +179,9 @@ async def desk(
     """A fresh tenant with an agent, a channel, an admin and two human agents, ready to work."""
     simulator = world[0]
     await simulator.reset()
+    # What one test's faults opened or used up must not reach the next.
+    await resources.redis.flushdb()
+    resources.keep(Door).breaker = Breaker(resources.redis)
     made = await Desk.make(app, resources, dispatcher, simulator)
     yield made
     await made.work_until_idle()

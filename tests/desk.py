@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import httpx
 from fastapi import FastAPI
-from frontdesk.knowledge.work import INGEST
 from pydantic import SecretStr
 
 from frontdesk import agent_config, identity, knowledge
@@ -18,6 +17,7 @@ from frontdesk.core.api import Role
 from frontdesk.core.resources import Resources
 from frontdesk.core.work import Dispatcher
 from frontdesk.knowledge import SourceCreate
+from frontdesk.knowledge.work import INGEST
 from frontdesk.messaging import ChannelCreate, connect_channel
 from frontdesk.simulator import Phone, Simulator
 

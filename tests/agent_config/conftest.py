@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from tests.feed.shop import Shop, make_shop
 
 from frontdesk.agent_config.routes import router
 from frontdesk.core.resources import Resources
-from tests.feed.shop import Shop, make_shop
 
 
 @pytest_asyncio.fixture(loop_scope="session")

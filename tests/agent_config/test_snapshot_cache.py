@@ -107,7 +107,9 @@ async def test_a_read_from_before_the_commit_does_not_bring_the_old_value_back(s
 
 async def test_without_redis_snapshots_come_from_the_source_and_stay_fresh(settings):
     dead = settings.model_copy(
-        update={"redis": settings.redis.model_copy(update={"url": SecretStr("redis://127.0.0.1:1")})}
+        update={
+            "redis": settings.redis.model_copy(update={"url": SecretStr("redis://127.0.0.1:1")})
+        }
     )
     tenant_id, source = ids.new(), {"a": "old"}
     async with process(dead, source) as one, process(dead, source) as two:

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from tests.feed.live import serving
+from tests.feed.shop import Shop, make_shop
 
 from frontdesk.core.resources import Resources
 from frontdesk.feed import hub
 from frontdesk.feed.routes import router
-from tests.feed.live import serving
-from tests.feed.shop import Shop, make_shop
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -27,12 +27,17 @@ class _Server(uvicorn.Server):
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """The app on a port of its own; gives its address."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, lifespan="off", log_level="error", ws="none",
+        app,
+        host="127.0.0.1",
+        port=0,
+        lifespan="off",
+        log_level="error",
+        ws="none",
         timeout_graceful_shutdown=1,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  # uvicorn only sets a flag.
         await asyncio.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:

@@ -104,7 +104,9 @@ async def add_user(resources: Resources, app: FastAPI, tenant_id: UUID, role: Ro
     )
     cookies = {cookie_name(resources.settings): token}
     http = httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app), base_url=ORIGIN, cookies=cookies,
+        transport=httpx.ASGITransport(app=app),
+        base_url=ORIGIN,
+        cookies=cookies,
         headers={"Origin": ORIGIN},
     )
     return User(user_id, session_id, cookies, http)

@@ -3,14 +3,13 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.feed.live import serving, watching
+from tests.feed.shop import ORIGIN, Shop, make_app, make_shop
 
 from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.feed import Audience, append, hub
-from frontdesk.feed import hub as feed_hub
 from frontdesk.feed.routes import router
-from tests.feed.live import serving, watching
-from tests.feed.shop import ORIGIN, Shop, make_app, make_shop
 
 
 async def tell(shop: Shop, *places: int, audience: Audience = Audience.EVERYONE) -> None:
@@ -156,7 +155,7 @@ async def test_without_redis_events_still_arrive_by_poll(shop, settings):
                 async with alone.db.hot(shop.id) as tx:
                     append(tx, "thing.done", {"place": 2})
                 assert (await watcher.next(6)).data["place"] == 2
-            await feed_hub(alone).stop()
+            await hub(alone).stop()
 
 
 async def test_killing_the_subscription_mid_stream_loses_nothing(shop, url, resources):
@@ -240,7 +239,7 @@ async def test_streams_are_limited_by_user_and_by_tenant_and_counted(shop, setti
 
 async def until(condition) -> None:
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # Nothing tells when a stream was given back.
             await asyncio.sleep(0.01)
 
 

@@ -1,12 +1,12 @@
 import asyncio
 
 import pytest
+from tests.feed.shop import make_shop
 
 from frontdesk.core import ids
 from frontdesk.knowledge import search
 from frontdesk.knowledge.routes import router
 from frontdesk.knowledge.work import INGEST
-from tests.feed.shop import make_shop
 
 FACTS = {
     "Shipping": "We ship within 2 working days. Delivery takes 3 to 5 working days.",
@@ -65,9 +65,7 @@ async def test_a_source_is_cut_up_by_a_worker_and_then_answered_from(shop, agent
 
 async def test_cutting_up_twice_leaves_one_set_of_chunks(shop, agent_id):
     source_id = await add(shop, agent_id, "Help", "Two days.")
-    await asyncio.gather(
-        *(INGEST.handle(shop.resources, shop.id, source_id) for _ in range(4))
-    )
+    await asyncio.gather(*(INGEST.handle(shop.resources, shop.id, source_id) for _ in range(4)))
     await INGEST.handle(shop.resources, shop.id, source_id)
     assert len(await shop.sql("SELECT 1 FROM knowledge_chunk")) == 1
 
@@ -190,7 +188,14 @@ async def test_from_much_only_what_fits_is_found(shop, agent_id):
 
 async def test_a_question_about_something_else_finds_little_or_nothing(shop, agent_id):
     await fill(shop, agent_id)
-    for query in ("who won the football match?", "the is and of", "?!", "🦊", "' | :* & ! \\", "\x00"):
+    for query in (
+        "who won the football match?",
+        "the is and of",
+        "?!",
+        "🦊",
+        "' | :* & ! \\",
+        "\x00",
+    ):
         assert await find(shop, agent_id, query) == [], query
 
 
@@ -247,7 +252,9 @@ async def test_human_agents_read_and_change_nothing(shop, agent_id):
     source_id = await add(shop, agent_id, "Mine", "Blue.")
     http, path = shop.human.http, f"/api/v1/knowledge/sources/{source_id}"
     assert (await http.get(path)).status_code == 200
-    assert (await http.get(f"/api/v1/knowledge/search?agent_id={agent_id}&query=x")).status_code == 200
+    assert (
+        await http.get(f"/api/v1/knowledge/search?agent_id={agent_id}&query=x")
+    ).status_code == 200
     answers = [
         await http.put(path, json={"title": "x", "body": "y"}),
         await http.post(f"{path}/enable"),

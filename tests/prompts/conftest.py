@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-
-from frontdesk.prompts.routes import router
-from frontdesk.core.resources import Resources
 from tests.feed.shop import Shop, make_shop
+
+from frontdesk.core.resources import Resources
+from frontdesk.prompts.routes import router
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -2,11 +2,11 @@ import asyncio
 import time
 
 import pytest
+from tests.feed.shop import make_shop
 
 from frontdesk.core.resources import open_resources
 from frontdesk.prompts import DEFAULT_PROMPTS, NoSuchPrompt, load_prompt
 from frontdesk.prompts.routes import router
-from tests.feed.shop import make_shop
 
 TEXT = "You answer for {{ company_name }}.\n<facts>\n{{ facts }}\n</facts>\n"
 
@@ -141,9 +141,7 @@ async def test_a_publication_is_in_use_everywhere_within_two_seconds(shop, setti
 
 
 async def test_many_versions_at_once_get_numbers_of_their_own(shop):
-    made = await asyncio.gather(
-        *(write(shop, f"{TEXT}Number {number}.") for number in range(8))
-    )
+    made = await asyncio.gather(*(write(shop, f"{TEXT}Number {number}.") for number in range(8)))
     assert sorted(version["version"] for version in made) == [f"1.0.{n}" for n in range(8)]
 
 
@@ -168,7 +166,10 @@ async def test_versions_are_compared_and_previewed(shop):
         {"variables": {"secret": "x"}},
         {"content": TEXT, "version": "1.0.0"},
         {"content": "{{ facts.__class__ }}"},
-        {"content": "{% for c in facts %}{{ facts }}{% endfor %}", "variables": {"facts": "x" * 9_000}},
+        {
+            "content": "{% for c in facts %}{{ facts }}{% endfor %}",
+            "variables": {"facts": "x" * 9_000},
+        },
     ):
         answer = await http.post("/api/v1/prompts/reply/preview", json=wrong)
         assert answer.status_code == 422, wrong

@@ -123,13 +123,13 @@ async def roll_back_agent(
     if_match: IfMatch = None,
 ) -> AgentPublic:
     """Put an earlier configuration in force again, as a new version; `If-Match` is optional."""
-
-    def check(version: int) -> None:
-        if if_match is not None:
-            check_version(if_match, version)
-
     agent = await service.roll_back(
-        session, resources, agent_id, body.version, check=check, author_id=who.user_id
+        session,
+        resources,
+        agent_id,
+        body.version,
+        check=lambda version: check_version(if_match or "*", version),
+        author_id=who.user_id,
     )
     set_etag(response, agent.version)
     return agent

@@ -127,7 +127,13 @@ async def receive_echo(tx: Transaction, channel: ChannelRef, echo: Echo) -> UUID
 
 
 async def receive_history(tx: Transaction, channel: ChannelRef, item: HistoryMessage) -> None:
-    """Store a message from before the number was connected; it is shown and never answered."""
+    """Store a message from before the number was connected; it is shown and never answered.
+
+    A later part of the history may complete an earlier one without saying whose it is; what
+    belongs to nobody has no thread to stand in.
+    """
+    if not item.contact.is_known:
+        return
     contact = await find_or_create_contact(tx, item.contact)
     thread = await _find_thread(tx, channel, contact)
     await _insert_copy(
@@ -174,6 +180,8 @@ async def change_identity(tx: Transaction, change: IdentityChange) -> None:
 
 async def change_preference(tx: Transaction, change: PreferenceChange) -> None:
     """Keep that a contact stopped or resumed messages the business starts."""
+    if not change.contact.is_known:
+        return
     contact = await find_or_create_contact(tx, change.contact)
     stopped = change.value == "stop"
     await opt_out(tx, contact.id, change.provider_at or datetime.now(UTC) if stopped else None)

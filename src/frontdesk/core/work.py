@@ -174,13 +174,17 @@ class Dispatcher:
         """Rows being handled now."""
         return len(self._running)
 
-    async def idle(self) -> None:
-        """Wait until nothing is being handled and no local timer is set."""
-        while self._running or self._timers:
+    async def idle(self, *, within_seconds: float = 0.5) -> None:
+        """Wait until nothing is being handled, and nothing will be within so many seconds."""
+        while self._running or self._is_soon(within_seconds):
             if self._running:
                 await asyncio.wait(list(self._running.values()))
             else:
                 await asyncio.sleep(0.005)
+
+    def _is_soon(self, seconds: float) -> bool:
+        soon = asyncio.get_running_loop().time() + seconds
+        return any(timer.when() < soon for timer in self._timers)
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new, let work in hand end for so long, cancel the rest. Rows keep it all."""

@@ -14,7 +14,7 @@ from frontdesk.demo.outside import Event, Feed, Json, Phone, ask_simulator, unti
 from frontdesk.demo.seed import Team
 from frontdesk.demo.world import PHONE_NUMBER_ID
 
-# Long enough for a second answer to show itself: the debounce, a model call and a send.
+# Long enough for an answer nobody wants to show itself: the debounce, a model call and a send.
 _QUIET_SECONDS = 1.6
 _TICKS = ["sent", "delivered", "read"]
 
@@ -44,13 +44,17 @@ class Day:
     answered_turn_id: str = ""
     expected: list[Event] = field(default_factory=list)
     """Events of the feed in the order in which the day brought them about."""
+    awaited: dict[Phone, int] = field(default_factory=dict)
+    """How many messages of the business each phone has shown because they were waited for."""
 
     def __post_init__(self) -> None:
         self.maya = self.phone("14155550201")
 
     def phone(self, number: str) -> Phone:
         """A contact's phone, in its chat with the shop."""
-        return Phone(self.simulator, number, PHONE_NUMBER_ID)
+        phone = Phone(self.simulator, number, PHONE_NUMBER_ID)
+        self.awaited[phone] = 0
+        return phone
 
     # What steps do over and over
 
@@ -70,7 +74,7 @@ class Day:
 
     async def ask(self, phone: Phone, *texts: str) -> tuple[str, Event, Json]:
         """Write as a contact and wait for one answer: conversation, decision, the answer's bubble."""
-        before, mark = len(await phone.replies()), self.feed.last
+        mark = self.feed.last
         for text in texts:
             await phone.write(text=text)
         received = await self.heard(texts[-1], after=mark)
@@ -80,23 +84,25 @@ class Day:
             decision.payload["outcome"] == "reply",
             f"the outcome is {decision.payload['outcome']}: {decision.payload['reason']}",
         )
-        answer = await self.reply_on(phone, before)
+        answer = await self.next_reply(phone)
         return conversation_id, decision, answer
 
-    async def reply_on(self, phone: Phone, before: int) -> Json:
-        """The first message the phone shows beyond the first `before` ones."""
+    async def next_reply(self, phone: Phone) -> Json:
+        """The message of the business that follows those waited for before."""
+        count = self.awaited[phone]
 
         async def look() -> Json:
             replies = await phone.replies()
-            return replies[before] if len(replies) > before else None
+            return replies[count] if len(replies) > count else None
 
-        return await until(look, f"an answer on the phone {phone.number}")
+        reply = await until(look, f"an answer on the phone {phone.number}")
+        self.awaited[phone] = count + 1
+        return reply
 
-    async def still(self, phone: Phone, count: int, what: str) -> None:
-        """See that the phone keeps showing so many messages of the business."""
-        await asyncio.sleep(_QUIET_SECONDS)
-        shown = len(await phone.replies())
-        require(shown == count, f"{what}: {shown} messages on the phone instead of {count}")
+    async def nothing_more(self, phone: Phone, why: str) -> None:
+        """See that the phone shows no more than was waited for."""
+        shown, awaited = len(await phone.replies()), self.awaited[phone]
+        require(shown == awaited, f"{why}: {shown} messages on {phone.number}, not {awaited}")
 
     async def status(self, conversation_id: str, wanted: str) -> Json:
         """The conversation, once it is in that state."""
@@ -166,28 +172,27 @@ async def other_language(day: Day) -> Sight:
 
 async def burst(day: Day) -> Sight:
     """A burst of three messages gets one answer."""
-    before = len(await day.maya.replies())
     texts = ("I need a present", "for my sister", "do you have gift wrapping?")
     _, decision, answer = await day.ask(day.maya, *texts)
     require("3.50 EUR" in answer["text"], f"the answer is “{answer['text']}”")
     turn = await day.team.admin.get(f"/turns/{decision.payload['turn_id']}")
     covered = turn["to_seq"] - turn["from_seq"] + 1
     require(covered == len(texts), f"the turn covers {covered} messages instead of {len(texts)}")
-    await day.still(day.maya, before + 1, "after the burst")
+    await day.nothing_more(day.maya, "after the burst")
     return Sight("one answer for three messages", _cost(decision))
 
 
 async def duplicate(day: Day) -> Sight:
     """A webhook delivered again and again is answered once."""
-    before, mark = len(await day.maya.replies()), day.feed.last
+    mark = day.feed.last
     text = "Is there a warranty on the wiring?"
     (wamid,) = await day.maya.write(text=text)
     await day.maya.write(text=text, wamid=wamid, copies=3)
     received = await day.heard(text, after=mark)
     decision = await day.decided(day.maya_id, after=received.seq)
     await day.maya.write(text=text, wamid=wamid, copies=2)
-    await day.reply_on(day.maya, before)
-    await day.still(day.maya, before + 1, "after the duplicates")
+    await day.next_reply(day.maya)
+    await day.nothing_more(day.maya, "after the duplicates")
     stored = [m for m in await day.team.admin.messages(day.maya_id) if m["text"] == text]
     require(len(stored) == 1, f"the message is stored {len(stored)} times")
     return Sight("six deliveries, one message, one answer", _cost(decision))
@@ -214,8 +219,8 @@ async def angry_refund(day: Day) -> Sight:
     known = {str(m["id"]) for m in await day.team.admin.messages(conversation_id)}
     cited = {fact["message_id"] for fact in packet["facts"]}
     require(cited and cited <= known, "the packet's facts do not lead to their messages")
-    await day.reply_on(phone, 0)
-    await day.still(phone, 1, "after the handoff")
+    await day.next_reply(phone)
+    await day.nothing_more(phone, "after the handoff")
     owner = day.team.by_id(conversation["assigned_user_id"]).name
     return Sight(f"{owner} has it, goal “{packet['goal'][:50]}”", _cost(decision))
 
@@ -227,20 +232,20 @@ async def take_over(day: Day) -> Sight:
     day.expected.append(
         await day.feed.wait_for("handoff.assigned", conversation_id=day.maya_id, after=mark)
     )
-    before = len(await day.maya.replies())
     text = "Can you tell me the size of Alba?"
     await day.maya.write(text=text)
     await day.heard(text, after=mark)
-    await day.still(day.maya, before, "although a person has the conversation")
+    await asyncio.sleep(_QUIET_SECONDS)
+    await day.nothing_more(day.maya, "although a person has the conversation")
     return Sight(f"{ana.name} has it; a question to the AI stays unanswered")
 
 
 async def human_reply(day: Day) -> Sight:
     """A human agent's reply reaches the phone, and its ticks come back."""
-    before, mark = len(await day.maya.replies()), day.feed.last
+    mark = day.feed.last
     text = "Hi Maya, Ana here. Alba is 38 cm high."
     sent = await day.team.human_agents[0].reply(day.maya_id, text)
-    bubble = await day.reply_on(day.maya, before)
+    bubble = await day.next_reply(day.maya)
     require(bubble["text"] == text, f"the phone shows “{bubble['text']}”")
     seen = []
     for state in _TICKS:
@@ -261,20 +266,20 @@ async def human_reply(day: Day) -> Sight:
 
 async def double_click(day: Day) -> Sight:
     """A reply sent twice with one Idempotency-Key is one message."""
-    before, ana = len(await day.maya.replies()), day.team.human_agents[0]
+    ana = day.team.human_agents[0]
     text, key = "It takes an E27 bulb.", "the-same-click-0001"
     first, second = await asyncio.gather(
         ana.reply(day.maya_id, text, key=key), ana.reply(day.maya_id, text, key=key)
     )
     require(first["id"] == second["id"], "two messages were made")
-    await day.reply_on(day.maya, before)
-    await day.still(day.maya, before + 1, "after the double click")
+    await day.next_reply(day.maya)
+    await day.nothing_more(day.maya, "after the double click")
     return Sight("two requests, one message")
 
 
 async def release(day: Day) -> Sight:
     """Given back, the AI answers what nobody has answered."""
-    before, mark = len(await day.maya.replies()), day.feed.last
+    mark = day.feed.last
     text = "And how can I pay?"
     await day.maya.write(text=text)
     await day.heard(text, after=mark)
@@ -282,7 +287,7 @@ async def release(day: Day) -> Sight:
     ended = await day.feed.wait_for("handoff.ended", conversation_id=day.maya_id, after=mark)
     day.expected.append(ended)
     decision = await day.decided(day.maya_id, after=ended.seq)
-    answer = await day.reply_on(day.maya, before)
+    answer = await day.next_reply(day.maya)
     require("credit card" in answer["text"], f"the answer is “{answer['text']}”")
     return Sight("“You can pay by credit card …”", _cost(decision))
 
@@ -327,8 +332,16 @@ async def spam(day: Day) -> Sight:
     decision = await day.decided(str(received.payload["conversation_id"]), after=received.seq)
     outcome = decision.payload["outcome"]
     require(outcome == "ignore", f"the outcome is {outcome}")
-    await day.still(phone, 0, "to spam")
+    await day.nothing_more(phone, "after spam")
     return Sight(f"no answer: {decision.payload['reason']}", _cost(decision))
+
+
+async def quiet(day: Day) -> Sight:
+    """Some time later, nobody has got an answer too many."""
+    await asyncio.sleep(_QUIET_SECONDS)
+    for phone in day.awaited:
+        await day.nothing_more(phone, "at the end")
+    return Sight(f"{len(day.awaited)} phones, {sum(day.awaited.values())} messages")
 
 
 async def trace(day: Day) -> Sight:
@@ -401,6 +414,7 @@ STEPS: tuple[Step, ...] = (
     close,
     hidden_number,
     spam,
+    quiet,
     trace,
     usage,
     feed_complete,

@@ -14,7 +14,7 @@ from pathlib import Path
 from frontdesk.demo.errors import DemoError
 
 # All a demo makes in its folder, so that a reset deletes nothing else, whatever the folder is.
-_OURS = ("services", "logs", "secrets.json", "state.json")
+_OURS = ("services", "logs", "secrets.json", "state.json", "phones.json", "cookies.txt")
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ class Folder:
                 access_token=secrets.token_hex(16),
                 password=f"lamp{secrets.token_hex(5)}",
             )
-            _write_private(path, asdict(made))
+            write_private(path, asdict(made))
         return Secrets(**json.loads(path.read_text()))
 
     def save_state(self) -> None:
-        """Write the state down, whole or not at all."""
-        _write_private(self.path / "state.json", asdict(self.state))
+        """Write the state down."""
+        write_private(self.path / "state.json", asdict(self.state))
 
 
 def read_state(path: Path) -> State | None:
@@ -148,7 +148,8 @@ def find_phone(folder: Path, url: str | None, channel: str | None) -> Address:
     return Address(state.simulator, channel or state.phone_number_id)
 
 
-def _write_private(path: Path, value: object) -> None:
+def write_private(path: Path, value: object) -> None:
+    """Write JSON that only its owner may read, whole or not at all."""
     making = path.with_suffix(".making")
     descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from frontdesk.demo import phones
 from frontdesk.demo.banner import banner
 from frontdesk.demo.errors import DemoError
 from frontdesk.demo.places import Folder
@@ -57,6 +58,9 @@ def ended_by_signals() -> Iterator[None]:
         # As SIGINT, which asyncio turns into a cancelled task and the rest into an exception.
         signal.raise_signal(signal.SIGINT)
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Shells let a command in the background ignore it; asyncio then leaves it alone, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
@@ -86,6 +90,7 @@ async def _serve(folder: Folder, plan: Plan, named: dict[str, str]) -> None:
             tell("Opening the shop …")
             await open_shop(supervisor, plan, secrets)
         await ready(supervisor, plan, "workers")
+        await phones.restore(folder, plan)
         folder.state.web, folder.state.simulator = plan.web_url, plan.simulator_url
         folder.state.phone_number_id = PHONE_NUMBER_ID
         folder.save_state()
@@ -98,12 +103,17 @@ async def _serve(folder: Folder, plan: Plan, named: dict[str, str]) -> None:
 
 async def _live(folder: Folder, plan: Plan) -> None:
     """Play what is left of the stories, and then stay."""
-    if len(folder.state.told) < len(STORIES):
-        async with signed_in(plan, folder.secrets()) as team:
-            astray = await play_all(folder, plan, team, _show_progress)
-        for line in astray:
-            tell(f"  Not as written: {line}")
-    await asyncio.Event().wait()
+    keeping = asyncio.create_task(phones.keep_for_ever(folder, plan))
+    try:
+        if len(folder.state.told) < len(STORIES):
+            async with signed_in(plan, folder.secrets()) as team:
+                astray = await play_all(folder, plan, team, _show_progress)
+            for line in astray:
+                tell(f"  Not as written: {line}")
+        await keeping
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
 
 
 def _show_progress(done: int, total: int) -> None:

@@ -50,6 +50,8 @@ class Plan:
     simulator_port: int
     model_latency: str
     """Seconds the scripted model takes, as `frontdesk simulator --latency` wants it."""
+    tick_delay: str
+    """Seconds between one tick and the next, likewise."""
     keys: Mapping[str, str]
     """Keys of real providers, by variable; empty for the scripted model."""
     tuning: Mapping[str, str]
@@ -84,6 +86,7 @@ def plan_from(environment: Mapping[str, str], *, port: int | None) -> Plan:
         simulator_port=SIMULATOR_PORT if is_free(SIMULATOR_PORT) else free_port(),
         # Long enough that the phone shows somebody typing.
         model_latency="0.3-0.9",
+        tick_delay="0.2-0.6",
         keys={name: environment[name] for name in _MODELS if environment.get(name)},
         tuning={
             variable.name: environment[variable.name]
@@ -99,8 +102,9 @@ def plan_for_check() -> Plan:
         web_port=free_port(),
         simulator_port=free_port(),
         model_latency="0.05-0.1",
+        tick_delay="0.02-0.1",
         keys={},
-        tuning={"WORKER__DEBOUNCE_SECONDS": "0.6"},
+        tuning={"WORKER__DEBOUNCE_SECONDS": "0.5"},
     )
 
 
@@ -190,7 +194,7 @@ def programs(plan: Plan) -> tuple[Program, ...]:
         *("--webhook-url", f"{plan.web_url}/webhooks/whatsapp"),
         *("--phone-number-id", PHONE_NUMBER_ID, "--waba-id", WABA_ID),
         *("--display-number", DISPLAY_NUMBER, "--business-name", BUSINESS_NAME),
-        *("--latency", plan.model_latency, "--status-delay", "0.1-0.4"),
+        *("--latency", plan.model_latency, "--status-delay", plan.tick_delay),
     )
     return (
         Program("web", ("web",), stop_seconds=6),

@@ -2,7 +2,7 @@
 
 from frontdesk.feed.announcer import announce_commits
 from frontdesk.feed.events import append
-from frontdesk.feed.hub import FeedHub, hub
+from frontdesk.feed.fanout import FeedHub, hub
 from frontdesk.feed.models import Audience
 from frontdesk.feed.schemas import FeedEventPublic, FeedPage
 

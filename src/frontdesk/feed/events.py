@@ -34,7 +34,6 @@ SELECT n FROM counter
 """
 
 
-
 class _Batch:
     """The events of one transaction. It holds no transaction: that would be a cycle for each."""
 
@@ -48,9 +47,11 @@ class _Batch:
         self.payloads: list[str] = []
 
     async def write(self) -> None:
+        """Number the events and insert them."""
         self._last = await self._sql.fetchval(_INSERT, self.kinds, self.audiences, self.payloads)
 
     def announce(self) -> None:
+        """Say that they are there."""
         announcer = announcer_of(self._db)
         if announcer is not None:
             announcer.announce(self._tenant_id, self._last)

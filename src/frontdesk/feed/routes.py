@@ -9,7 +9,7 @@ from frontdesk.core.api import ResourcesDep, Staff, problems
 from frontdesk.core.asgi import CrossSiteRequest, check_origin, origin_of
 from frontdesk.core.errors import Forbidden
 from frontdesk.feed import reading
-from frontdesk.feed.hub import hub
+from frontdesk.feed.fanout import hub
 from frontdesk.feed.schemas import FeedPage
 from frontdesk.feed.stream import FeedResponse
 

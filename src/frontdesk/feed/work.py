@@ -30,6 +30,7 @@ def feed_work(settings: Settings) -> tuple[Due, ...]:
     days = settings.retention.feed_days
 
     async def list_ids(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
+        """Tenants whose oldest event is overdue, each as its own row."""
         rows = await connection.fetch(
             "SELECT DISTINCT tenant_id FROM feed_event "
             "WHERE at < now() - make_interval(days => $1, hours => 1) LIMIT $2",

@@ -2,8 +2,8 @@
 
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.models import SourceState
+from frontdesk.knowledge.retrieval import Chunk, search
 from frontdesk.knowledge.schemas import SourceCreate, SourcePublic, SourceSummary
-from frontdesk.knowledge.search import Chunk, search
 from frontdesk.knowledge.service import add_source
 
 __all__ = [

@@ -9,6 +9,7 @@ from frontdesk.core.api import AdminOnly, Cursor, Limit, Page, Staff, TenantSess
 from frontdesk.core.errors import Forbidden
 from frontdesk.knowledge import service
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
+from frontdesk.knowledge.retrieval import search
 from frontdesk.knowledge.schemas import (
     ChunkPublic,
     SourceCreate,
@@ -16,7 +17,6 @@ from frontdesk.knowledge.schemas import (
     SourceSummary,
     SourceUpdate,
 )
-from frontdesk.knowledge.search import search
 
 router = APIRouter(prefix="/api/v1/knowledge", tags=["knowledge"])
 

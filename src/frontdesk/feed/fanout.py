@@ -6,6 +6,7 @@ from contextlib import suppress
 from uuid import UUID
 
 import structlog
+from sse_starlette.sse import AppStatus
 
 from frontdesk.core.api import Principal
 from frontdesk.core.errors import RateLimited, Unavailable
@@ -36,6 +37,7 @@ class FeedHub:
         self._loading: dict[UUID, asyncio.Task[Tail]] = {}
         self._users: Counter[tuple[UUID, UUID]] = Counter()
         self._tenants: Counter[UUID] = Counter()
+        self._streams: set[Stream] = set()
         self._reading = asyncio.Semaphore(READS_AT_ONCE)
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -45,10 +47,15 @@ class FeedHub:
         """Begin to listen and to poll; does nothing when that is so already."""
         if not self._tasks:
             loop = asyncio.get_running_loop()
-            self._tasks = [loop.create_task(self._listen()), loop.create_task(self._poll())]
+            self._tasks = [
+                loop.create_task(self._listen()),
+                loop.create_task(self._poll()),
+                loop.create_task(self._end_at_exit()),
+            ]
 
     async def stop(self) -> None:
-        """Stop listening; streams that are still open get nothing more."""
+        """Stop listening and end the streams that are still open."""
+        self._end_streams()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -76,6 +83,7 @@ class FeedHub:
             self._leave(principal)
             raise
         stream = Stream(self._resources, principal, tail, news, lambda: self._close(stream))
+        self._streams.add(stream)
         try:
             extent = await tail.extent()
         except BaseException:
@@ -120,8 +128,20 @@ class FeedHub:
         self._resources.metrics.streams.dec()
 
     def _close(self, stream: Stream) -> None:
+        self._streams.discard(stream)
         stream.tail.readers.discard(stream.news)
         self._leave(stream.principal)
+
+    def _end_streams(self) -> None:
+        for stream in list(self._streams):
+            stream.end()
+
+    async def _end_at_exit(self) -> None:
+        """A stream would hold up the server's shutdown until its patience ends."""
+        # The library notices the server's signal; nothing wakes who waits for it.
+        while not AppStatus.should_exit:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+        self._end_streams()
 
     async def _tail(self, tenant_id: UUID) -> Tail:
         """The tenant's tail, loaded once for all who ask for it meanwhile."""

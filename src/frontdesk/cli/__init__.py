@@ -1,0 +1,93 @@
+"""The command line: every process Frontdesk has, and what an operator does once.
+
+Whatever is slow to import is imported inside the command that needs it, so that `--help` answers
+at once.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from frontdesk.cli.operating import init, migrate, show_settings, web, worker
+from frontdesk.cli.playing import demo, simulate, simulator
+from frontdesk.cli.telling import EXIT_CODES, FAILED, Commands, fail
+
+__all__ = ["app"]
+
+_HELP = f"""\
+A WhatsApp support desk: an AI agent answers around the clock, people take over with the whole
+context.
+
+\b
+Try it, with nothing to install or configure:
+  frontdesk demo
+Run it for real (see docs/configuration.md):
+  frontdesk migrate
+  frontdesk init --tenant "Green Leaf" --email you@example.com
+  frontdesk web
+  frontdesk worker
+
+{EXIT_CODES}"""
+
+
+app = typer.Typer(
+    cls=Commands,
+    help=_HELP,
+    no_args_is_help=True,
+    # Plain help: it is read in containers and logs as well, and needs no library to be drawn.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+# In the order of --help: what one tries first comes first.
+for command, name, summary in (
+    (demo, "demo", "Run everything here in one command, with a shop to look at."),
+    (simulator, "simulator", "Serve a simulated WhatsApp and a scripted model."),
+    (migrate, "migrate", "Bring the database up to date."),
+    (init, "init", "Create the first tenant with an admin and an AI agent."),
+    (web, "web", "Serve the REST API, the live feed and WhatsApp's webhooks."),
+    (worker, "worker", "Answer, send and do whatever else is due."),
+    (show_settings, "settings", "Show every setting, check them, or print their page."),
+):
+    app.command(name, short_help=summary, epilog=EXIT_CODES)(command)
+app.add_typer(simulate, name="simulate")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("frontdesk"))
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Read what holds for every command; typer takes the help from the application above."""
+    if parent := os.environ.pop(PARENT_VARIABLE, ""):
+        end_with_parent(int(parent))
+
+
+# Set for the processes of the demo, which must not outlive it however it ends.
+PARENT_VARIABLE = "FRONTDESK_PARENT_PID"
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the kernel end this process with SIGTERM when its parent ends, even by SIGKILL."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGTERM), 0, 0, 0)
+    if os.getppid() != parent:
+        fail("The process that started this one is gone.", FAILED)

@@ -1,0 +1,313 @@
+"""Commands to try Frontdesk: the demo, the phone in the terminal, the simulated outside world."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
+
+simulate = typer.Typer(
+    help="Be a contact of the running demo: a phone in the terminal.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Folder = Annotated[
+    Path,
+    typer.Option(
+        help="Where the demo keeps everything.",
+        envvar="FRONTDESK_DEMO_FOLDER",
+        file_okay=False,
+        show_default=True,
+    ),
+]
+DEMO_FOLDER = Path(".frontdesk")
+
+
+def demo(
+    folder: Folder = DEMO_FOLDER,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of the web process; by default 8000, or a free one if that is taken.",
+        ),
+    ] = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Forget what an earlier demo left, and begin afresh.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Start all on free ports in a temporary folder, play a scripted day, see from "
+            "outside that every step happened, and stop.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run everything here in one command, with a shop, its team and thirty conversations.
+
+    Postgres and Valkey come along, unless DATABASE__URL (with DATABASE__ADMIN_URL) or REDIS__URL
+    name servers of your own. WhatsApp is simulated. So is the model, unless GROQ_API_KEY or
+    OPENAI_API_KEY is set. Only the environment counts here, never the file .env, and everything
+    listens on this machine only. Data stays in the folder; Ctrl-C stops all of it.
+
+    --check always uses servers of its own and the simulated model, costs nothing and ends by
+    itself in less than a minute; --json prints its timeline as JSON.
+
+    \b
+    Examples:
+      frontdesk demo
+      frontdesk demo --reset --port 8080
+      frontdesk demo --check --json
+    """
+    from frontdesk.demo import run_check, run_demo
+
+    if check:
+        if reset or port is not None:
+            raise typer.BadParameter("--check chooses folder and port itself.")
+        raise typer.Exit(run_check(as_json=as_json))
+    if as_json:
+        raise typer.BadParameter("--json goes with --check.")
+    run_demo(folder, port=port, reset=reset)
+
+
+Number = Annotated[str, typer.Option(help="The contact's phone number, digits.")]
+Name = Annotated[str | None, typer.Option(help="The contact's name on WhatsApp.")]
+Url = Annotated[
+    str | None,
+    typer.Option(help="Address of a simulator; by default the one of the demo in --folder."),
+]
+Channel = Annotated[
+    str | None, typer.Option(help="phone_number_id to write to; by default the demo's.")
+]
+
+
+@simulate.command("chat", epilog=EXIT_CODES)
+def simulate_chat(
+    number: Number = "15550001111",
+    name: Name = None,
+    url: Url = None,
+    channel: Channel = None,
+    folder: Folder = DEMO_FOLDER,
+) -> None:
+    """A phone in the terminal: type as a contact; see replies, ticks and who is typing.
+
+    Type /help in the chat for pictures, reactions, buttons and more; Ctrl-D ends it. To script a
+    single message, use frontdesk simulate send.
+
+    \b
+    Examples:
+      frontdesk simulate chat
+      frontdesk simulate chat --number 34600111222 --name Lucía
+    """
+    import asyncio
+
+    from frontdesk.demo import find_phone
+    from frontdesk.simulator import chat
+
+    phone = find_phone(folder, url, channel)
+    asyncio.run(chat(phone.url, number=number, channel=phone.channel, name=name))
+
+
+@simulate.command("send", epilog=EXIT_CODES)
+def simulate_send(
+    text: Annotated[str, typer.Argument(help="What the contact writes.")],
+    number: Number = "15550001111",
+    name: Name = None,
+    url: Url = None,
+    channel: Channel = None,
+    folder: Folder = DEMO_FOLDER,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for an answer; 0 does not wait.")
+    ] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Send one message as a contact, and print what comes back.
+
+    Exits with 1 when no answer comes in time.
+
+    \b
+    Examples:
+      frontdesk simulate send "When do you open on Saturday?"
+      frontdesk simulate send "¿Hacen envíos a Sevilla?" --number 34600111222 --json
+    """
+    import asyncio
+    import io
+
+    from frontdesk.demo import find_phone
+    from frontdesk.simulator import send
+
+    phone = find_phone(folder, url, channel)
+    out = io.StringIO() if as_json else sys.stdout
+    sent = send(
+        phone.url,
+        text,
+        number=number,
+        channel=phone.channel,
+        name=name,
+        wait_seconds=wait,
+        out=out,
+    )
+    answers = asyncio.run(sent)
+    if as_json:
+        print_json({"number": number, "text": text, "answers": answers})
+    if wait and not answers:
+        fail(f"No answer came within {wait:g} seconds.", FAILED)
+
+
+def simulator(  # Options; typer passes them by name.
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9000,
+    webhook_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where webhooks go, http://HOST:8000/webhooks/whatsapp; until it is known they "
+            "wait."
+        ),
+    ] = None,
+    app_secret: Annotated[
+        str | None,
+        typer.Option(
+            help="Signs the webhooks; of several, comma-separated, the first. Default: simulated",
+            envvar="WHATSAPP__APP_SECRETS",
+        ),
+    ] = None,
+    verify_token: Annotated[
+        str | None,
+        typer.Option(
+            help="Presented in the handshake. Default: simulated", envvar="WHATSAPP__VERIFY_TOKEN"
+        ),
+    ] = None,
+    phone_number_id: Annotated[
+        str | None, typer.Option(help="Register a business number; others register themselves.")
+    ] = None,
+    waba_id: Annotated[str | None, typer.Option(help="Its WhatsApp Business Account.")] = None,
+    display_number: Annotated[str | None, typer.Option(help="Its number, digits.")] = None,
+    business_name: Annotated[str | None, typer.Option(help="Its verified name.")] = None,
+    latency: Annotated[
+        str, typer.Option(help="Seconds a model call takes: 0.8, or a span as in 0.4-1.5.")
+    ] = "0",
+    send_latency: Annotated[str, typer.Option(help="Seconds a send takes, likewise.")] = "0",
+    status_delay: Annotated[
+        str, typer.Option(help="Seconds between one tick and the next, likewise.")
+    ] = "0.02-0.06",
+    doubled: Annotated[float, typer.Option(min=0, max=1, help="Share of ticks sent twice.")] = 0,
+    reversed_ticks: Annotated[
+        float, typer.Option("--reversed", min=0, max=1, help="Share of sends with ticks backwards.")
+    ] = 0,
+    dropped: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of sends that get no ticks.")
+    ] = 0,
+    early: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of sends ticked before they are answered.")
+    ] = 0,
+    send_fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=SHARE", help="Let a share of sends go wrong; repeatable."),
+    ] = None,
+    model_fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=SHARE", help="Let a share of model calls go wrong; repeatable."),
+    ] = None,
+    pair_limit: Annotated[
+        bool, typer.Option("--pair-limit", help="Enforce Meta's limit per contact (131056).")
+    ] = False,
+    throughput: Annotated[
+        int | None, typer.Option(min=1, help="Sends a second per number (130429); else no limit.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of every draw of luck above.")] = 1,
+) -> None:
+    """Serve a WhatsApp Cloud API with phones, and a scripted model, for demo and tests.
+
+    The model answers from the facts in its prompt and says in every answer's reasoning that it is
+    scripted. It speaks at /openai/v1 and /groq/openai/v1; GET /_sim lists what can be done to this
+    world while it runs. Kinds of faults: error, failed, server_error, hang_after, drop_after,
+    lose_status, … for sends; status, hang, invalid_json, wrong_schema, drop, … for the model;
+    GET /_sim/faults lists them all.
+
+    \b
+    Examples:
+      frontdesk simulator --webhook-url http://127.0.0.1:8000/webhooks/whatsapp
+      frontdesk simulator --latency 0.5-2 --doubled 0.1 --model-fault status=0.05
+    """
+    import asyncio
+    import logging
+
+    from frontdesk.simulator import (
+        ModelFault,
+        ModelFaultKind,
+        SendFault,
+        SendFaultKind,
+        Simulator,
+        SimulatorSettings,
+        serve,
+    )
+
+    send_faults = [(SendFault(SendFaultKind(k)), s) for k, s in _shares(send_fault, SendFaultKind)]
+    model_faults = [
+        (ModelFault(ModelFaultKind(k)), s) for k, s in _shares(model_fault, ModelFaultKind)
+    ]
+
+    def prepare(world: Simulator) -> None:
+        for send, share in send_faults:
+            world.whatsapp.faults.share(send, share)
+        for call, share in model_faults:
+            world.model.faults.share(call, share)
+        if phone_number_id is not None:
+            known = {
+                "waba_id": waba_id,
+                "display_phone_number": display_number,
+                "verified_name": business_name,
+            }
+            world.register_channel(phone_number_id, **{k: v for k, v in known.items() if v})
+
+    # Where it listens, which it knows only once it does.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("frontdesk.simulator").setLevel(logging.INFO)
+    settings = SimulatorSettings(
+        app_secret=(app_secret or "simulated").split(",")[0].strip(),
+        verify_token=verify_token or "simulated",
+        webhook_url=webhook_url,
+        host=host,
+        port=port,
+        seed=seed,
+        model_latency_seconds=_span("--latency", latency),
+        send_latency_seconds=_span("--send-latency", send_latency),
+        status_delay_seconds=_span("--status-delay", status_delay),
+        status_doubled_share=doubled,
+        status_reversed_share=reversed_ticks,
+        status_dropped_share=dropped,
+        status_early_share=early,
+        pair_limit=pair_limit,
+        throughput_limit=throughput,
+    )
+    asyncio.run(serve(settings, prepare=prepare))
+
+
+def _span(option: str, text: str) -> tuple[float, float]:
+    """The two ends of `0.4-1.5`, or of `0.8` twice."""
+    low, dash, high = text.partition("-")
+    try:
+        ends = float(low), float(high if dash else low)
+    except ValueError:
+        raise typer.BadParameter(f"{option} takes seconds, as in 0.8 or 0.4-1.5.") from None
+    return ends
+
+
+def _shares(given: list[str] | None, kinds: Any) -> list[tuple[str, float]]:
+    shares = []
+    for item in given or []:
+        kind, _, share = item.partition("=")
+        known = [str(each) for each in kinds]
+        if kind not in known:
+            raise typer.BadParameter(f"{kind} is no fault; known are {', '.join(known)}.")
+        try:
+            shares.append((kind, float(share or 1)))
+        except ValueError:
+            raise typer.BadParameter(f"{item}: the share is a number from 0 to 1.") from None
+    return shares

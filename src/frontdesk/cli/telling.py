@@ -1,0 +1,66 @@
+"""How every command tells what it found: JSON on request, one sentence for a failure, exit codes."""
+
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+FAILED, MISUSED, ACT_FIRST = 1, 2, 3
+EXIT_CODES = """\
+\b
+Exit codes:
+  0  done
+  1  it failed; the last line on standard error says why
+  2  used wrongly, or settings are missing or wrong
+  3  an administrator has to act first; what to do is printed"""
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+class Commands(TyperGroup):
+    """The commands, with every expected failure told in one sentence instead of a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+            raise
+        except Exception as error:
+            code, sentence = told(error)
+            if sentence is None:
+                raise
+            fail(sentence, code)
+
+
+def print_json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def told(error: Exception) -> tuple[int, str | None]:
+    """Exit code and sentence of a failure that has to be expected; no sentence for a bug of ours."""
+    from frontdesk.core.errors import FrontdeskError
+    from frontdesk.core.settings import SettingsError
+
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if isinstance(error, SettingsError):
+        return MISUSED, f"Settings are missing or wrong (see docs/configuration.md):\n{error}"
+    # By name, so that one command's failure does not import what only another one needs.
+    if kinds & {"DemoError", "EmbeddedServiceError", "PhoneError"}:
+        return FAILED, str(error)
+    if isinstance(error, FrontdeskError):
+        return FAILED, str(error)
+    if isinstance(error, OSError):
+        about = f" ({error.filename})" if error.filename else ""
+        return FAILED, f"{error.strerror or error}{about}."
+    if type(error).__module__.startswith("asyncpg."):
+        return FAILED, f"Postgres refused: {error}"
+    return FAILED, None
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,219 @@
+"""The command line as operators meet it: quick, helpful, and never with a traceback."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from frontdesk.cli import app
+from frontdesk.core.settings import with_database, with_user
+
+SOURCE = Path(__file__).parents[1] / "src"
+HEAVY = ("pydantic", "fastapi", "sqlalchemy", "httpx", "uvicorn", "litellm", "asyncpg", "rich")
+COMMANDS = ["demo", "simulator", "migrate", "init", "web", "worker", "settings"]
+
+
+def frontdesk(
+    *arguments: str, give: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in an environment that holds nothing but what a test gives."""
+    return subprocess.run(
+        [sys.executable, "-m", "frontdesk", *arguments],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
+        cwd="/",
+        input=give,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+@pytest.fixture
+def fresh(servers: dict[str, str]) -> dict[str, str]:
+    """The variables of a deployment on a database that does not exist yet."""
+    name = f"frontdesk_cli_{uuid4().hex[:12]}"
+    return {
+        "DATABASE__URL": with_database(with_user(servers["admin"], "frontdesk_app"), name),
+        "DATABASE__ADMIN_URL": servers["admin"],
+        "REDIS__URL": servers["redis"],
+        "SECURITY__SESSION_SECRET": "s" * 32,
+        "SECURITY__ENCRYPTION_KEYS": "k1:" + "QUJDRA" * 7 + "A=",
+        "WHATSAPP__APP_SECRETS": "secret",
+        "WHATSAPP__VERIFY_TOKEN": "verify",
+    }
+
+
+def test_help_loads_nothing_heavy():
+    code = f"""
+import sys, frontdesk.cli
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_is_listed_and_explains_itself():
+    overview = CliRunner().invoke(app, ["--help"]).stdout
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", overview, re.MULTILINE), name
+        shown = CliRunner().invoke(app, [name, "--help"]).stdout
+        assert "Example" in shown, name
+        assert "Exit codes:" in shown, name
+    for name in ("chat", "send"):
+        shown = CliRunner().invoke(app, ["simulate", name, "--help"]).stdout
+        assert f"frontdesk simulate {name}" in shown
+        assert "Exit codes:" in shown
+
+
+def test_examples_in_help_are_commands_that_exist():
+    commands = get_command(app).commands  # type: ignore[attr-defined]  # A group.
+    pages = [
+        CliRunner().invoke(app, [*path, "--help"]).stdout
+        for path in ([], *map(list, zip(COMMANDS)))
+    ]
+    named = {
+        found for page in pages for found in re.findall(r"^ .*?\bfrontdesk (?!-)(\w+)", page, re.M)
+    }
+    assert named
+    assert named <= commands.keys()
+
+
+def test_the_version_is_printed():
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", frontdesk("--version").stdout)
+
+
+def test_missing_settings_are_all_named_at_once_without_a_traceback():
+    for command in (["settings", "--check"], ["web"], ["worker"]):
+        done = frontdesk(*command)
+        assert done.returncode == 2, command
+        for name in ("DATABASE__URL", "REDIS__URL", "SECURITY__SESSION_SECRET"):
+            assert name in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_complete_settings_pass_the_check(fresh):
+    assert frontdesk("settings", "--check", **fresh).returncode == 0
+
+
+def test_settings_show_what_is_set_and_never_a_secret():
+    done = frontdesk("settings", "--json", WEB__PORT="8001", SECURITY__SESSION_SECRET="x" * 40)
+    shown = {variable["name"]: variable for variable in json.loads(done.stdout)}
+    assert shown["WEB__PORT"]["value"] == "8001"
+    assert shown["SECURITY__SESSION_SECRET"]["set"] is True
+    assert "xxxx" not in done.stdout
+    plain = frontdesk("settings", SECURITY__SESSION_SECRET="x" * 40).stdout
+    assert "xxxx" not in plain
+    assert re.search(r"^DATABASE__URL +MISSING$", plain, re.MULTILINE)
+
+
+def test_a_new_deployment_is_migrated_and_begun_once_however_often_it_is_told(fresh):
+    done = frontdesk("migrate", **fresh)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "up to date" in done.stdout
+
+    admin = ("--tenant", "Green Leaf & Söhne", "--email", "Mira.Sand@example.com")
+    weak = frontdesk("init", *admin, give="short\n", **fresh)
+    assert weak.returncode == 1
+    assert "12 characters" in weak.stderr
+    assert "Traceback" not in weak.stderr
+
+    first = frontdesk(
+        "init", "--json", *admin, FRONTDESK_INIT_PASSWORD="eleven purple boats sing", **fresh
+    )
+    assert first.returncode == 0, first.stderr
+    made = json.loads(first.stdout)
+    assert made["tenant"]["slug"] == "green-leaf-sohne"
+    assert made["created"]["admin"] is True
+    assert made["created"]["agent"] is True
+
+    again = frontdesk("init", "--json", *admin, **fresh)
+    assert again.returncode == 0, again.stderr
+    same = json.loads(again.stdout)
+    assert same["created"] == {"tenant": False, "admin": False, "agent": False}
+    assert [same[what]["id"] for what in ("tenant", "admin", "agent")] == [
+        made[what]["id"] for what in ("tenant", "admin", "agent")
+    ]
+
+
+def test_migrate_without_the_right_to_prepare_prints_the_sql_and_exits_with_3(fresh):
+    del fresh["DATABASE__ADMIN_URL"]
+    done = frontdesk("migrate", **fresh)
+    assert done.returncode == 3
+    assert "CREATE DATABASE" in done.stdout
+    assert "CREATE EXTENSION IF NOT EXISTS vector;" in done.stdout
+    assert "administrator" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["init", "--tenant", "T", "--email", "a@b.cd"]])
+def test_a_database_that_is_not_there_is_told_in_a_sentence(fresh, command):
+    nowhere = f"postgresql://frontdesk_app@127.0.0.1:{closed_port()}/frontdesk"
+    del fresh["DATABASE__ADMIN_URL"]
+    done = frontdesk(*command, **fresh | {"DATABASE__URL": nowhere})
+    assert done.returncode == 1
+    assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_told_in_a_sentence(fresh):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = frontdesk("web", **fresh, WEB__PORT=port)
+        assert done.returncode == 1
+        assert f"127.0.0.1:{port}" in done.stderr
+        assert "WEB__PORT" in done.stderr
+        done = frontdesk("simulator", "--port", port)
+        assert done.returncode == 1
+        assert "in use" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--send-fault", "no_such=0.1"],
+        ["--model-fault", "hang=often"],
+        ["--latency", "fast"],
+    ],
+)
+def test_the_simulator_refuses_what_it_does_not_know(arguments):
+    done = frontdesk("simulator", *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_phone_without_a_demo_says_how_to_get_one(tmp_path):
+    done = frontdesk("simulate", "send", "Hi", "--folder", str(tmp_path))
+    assert done.returncode == 1
+    assert "frontdesk demo" in done.stderr
+
+
+def test_a_phone_without_a_simulator_is_told_in_a_sentence():
+    url = f"http://127.0.0.1:{closed_port()}"
+    done = frontdesk("simulate", "send", "Hi", "--url", url)
+    assert done.returncode == 1
+    assert url in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
