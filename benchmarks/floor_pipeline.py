@@ -368,6 +368,7 @@ def main() -> None:
         loop="uvloop",
         http="httptools",
         ws="none",
+        timeout_keep_alive=75,  # As Frontdesk's: who is not at turn loses no connection.
         log_config=None,
         access_log=False,
     )

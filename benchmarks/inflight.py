@@ -1,4 +1,4 @@
-"""Row 8: hundreds of slow model calls in flight in one worker, against LiteLLM alone."""
+"""Rows 8 and 9: hundreds of slow model calls in flight in one worker, against LiteLLM alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from benchmarks import meter
 from benchmarks.report import Row
 from benchmarks.stage import Stage, load_on
 
-TURNS = 500
+# Frontdesk's default for calls in flight in one worker. More contacts than that write, so that as
+# many are open although not all of them begin in the same instant.
+AT_ONCE = 500
+CONTACTS = 600
 CALL_SECONDS = 5.0
-# Contacts can't press "send" in the same instant: a few calls may have ended when the last begins.
-_ALL = 0.99
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Flood:
 
 
 def measure(stage: Stage, *, rounds: int, tell: Callable[[str], None]) -> list[Row]:
-    """Both in turn, each in a fresh process, and the row that comes of it."""
+    """Both in turn, each in a fresh process, and the rows that come of it."""
     stage.outside.ask(do="behave", model_latency_seconds=CALL_SECONDS)
     ours, theirs = [], []
     for number in range(rounds):
@@ -36,20 +37,19 @@ def measure(stage: Stage, *, rounds: int, tell: Callable[[str], None]) -> list[R
         )
     stage.outside.ask(do="behave", model_latency_seconds=0.0)
     failures = sum(flood.failures for flood in ours)
-    least = min(flood.most_open for flood in ours)
-    broken = None
-    if failures:
-        broken = f"{failures} calls failed"
-    elif least < TURNS * _ALL:
-        broken = f"only {least} calls were open at once"
     return [
         Row(
-            f"peak memory, {TURNS} calls of {CALL_SECONDS:g} s in flight, {failures} failed", "MiB",
+            f"most calls of {CALL_SECONDS:g} s in flight in one worker", "calls",
+            min(flood.most_open for flood in ours), AT_ONCE, must=1, aim=1, more_is_better=True,
+            beyond="the time it takes to receive the messages that cause them",
+            broken=f"{failures} calls failed" if failures else None,
+        ),
+        Row(
+            "its peak memory, against LiteLLM alone with as many", "MiB",
             meter.median(flood.peak_mib for flood in ours),
-            meter.median(flood.peak_mib for flood in theirs),
-            must=1.25, aim=1.05, broken=broken,
-            beyond="the ORM's and the language statistics' memory beside LiteLLM's",
-        )
+            meter.median(flood.peak_mib for flood in theirs), must=None, aim=1.25,
+            beyond="the ORM, the vocabulary and the language statistics beside LiteLLM",
+        ),
     ]  # fmt: skip
 
 
@@ -57,11 +57,11 @@ def _flood_product(stage: Stage) -> Flood:
     before = _failed_calls(stage)
     product = stage.start_product(
         debounce_seconds=0.05,
-        WORKER__CONVERSATIONS_AT_ONCE=str(TURNS),
-        WORKER__TENANT_CONVERSATIONS_AT_ONCE=str(TURNS),
-        LLM__MAX_IN_FLIGHT=str(TURNS),
+        WORKER__CONVERSATIONS_AT_ONCE=str(CONTACTS),
+        WORKER__TENANT_CONVERSATIONS_AT_ONCE=str(CONTACTS),
+        LLM__MAX_IN_FLIGHT=str(AT_ONCE),
     )
-    seen = load_on(stage.outside, product, do="flood", contacts=TURNS)
+    seen = load_on(stage.outside, product, do="flood", contacts=CONTACTS)
     worker = product.processes[1]
     flood = Flood(meter.peak_mib(worker.pid), seen["most_open"], _failed_calls(stage) - before)
     for process in product.processes:
@@ -73,12 +73,12 @@ def _flood_floor(stage: Stage) -> Flood:
     alone = stage.ground.start("litellm-alone", "benchmarks.litellm_alone")
     alone.answer()
     stage.outside.ask(do="most_open")
-    calls = list(stage.calls_seen().values())
-    # As a turn makes them: triage, then reply.
+    calls = stage.calls_seen()
     answer = alone.ask(
         timeout_seconds=120,
-        calls=sorted(calls, key=lambda call: len(call["messages"][0]["content"])),
-        turns=TURNS,
+        calls=[calls["triage"], calls["reply"]],
+        turns=CONTACTS,
+        at_once=AT_ONCE,
         api_base=stage.addresses["groq"],
     )
     peak = meter.peak_mib(alone.pid)

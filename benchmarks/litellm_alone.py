@@ -1,7 +1,6 @@
 """LiteLLM by itself: the floor of whatever is about calls in flight, and the calls of other floors.
 
-As a program: so many calls at once, one after the other in each of so many tasks, as a turn makes
-them. It answers each question on standard input with a line of JSON on standard output.
+As a program: so many turns, each with its calls one after the other, so many calls at once. It answers each question on standard input with a line of JSON on standard output.
 """
 
 import asyncio
@@ -51,20 +50,22 @@ async def close_litellm() -> None:
 
 
 async def answer(complete: Callable[..., Awaitable[Any]], question: dict[str, Any]) -> Any:
-    """Have `turns` turns in flight, each of the calls in `calls`, to `api_base`."""
+    """Make `turns` turns of the calls in `calls` to `api_base`, `at_once` calls at once."""
     failures = 0
+    slots = asyncio.Semaphore(question["at_once"])
 
     async def turn() -> None:
         nonlocal failures
         for call in question["calls"]:
             try:
-                answered = await complete(
-                    model=call["model"],
-                    messages=[dict(message) for message in call["messages"]],
-                    api_base=question["api_base"],
-                    api_key="floor",
-                    **call["parameters"],
-                )
+                async with slots:
+                    answered = await complete(
+                        model=call["model"],
+                        messages=[dict(message) for message in call["messages"]],
+                        api_base=question["api_base"],
+                        api_key="floor",
+                        **call["parameters"],
+                    )
                 orjson.loads(answered.choices[0].message.content)
             except Exception:
                 failures += 1

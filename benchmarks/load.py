@@ -25,6 +25,7 @@ class Connection(asyncio.Protocol):
     """One kept connection with one request on it at a time."""
 
     def __init__(self) -> None:
+        self.is_open = True
         self._unread = b""
         self._answered: asyncio.Future[bool] | None = None
         self._transport: asyncio.Transport
@@ -48,6 +49,7 @@ class Connection(asyncio.Protocol):
                 self._answered.set_result(good)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
         if self._answered is not None and not self._answered.done():
             self._answered.set_exception(exc or ConnectionResetError("the server hung up"))
 

@@ -38,20 +38,24 @@ class LeanTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Post on a connection nobody uses, over a new one if there is none."""
         place = (request.url.host, request.url.port or 80)
-        free = self._free[place]
-        if free:
-            connection = free.pop()
-        else:
-            loop = asyncio.get_running_loop()
-            _, connection = await loop.create_connection(Connection, *place)
+        connection = await self._connection(place)
         head = b"".join(
             b"%b: %b\r\n" % (name, value) for name, value in request.headers.raw
         )
         target = request.url.raw_path
         whole = b"POST %b HTTP/1.1\r\n%b\r\n%b" % (target, head, request.content)
         good = await connection.post(whole)
-        free.append(connection)
+        self._free[place].append(connection)
         return httpx.Response(200 if good else 503)
+
+    async def _connection(self, place: tuple[str, int]) -> Connection:
+        free = self._free[place]
+        while free:
+            connection = free.pop()
+            if connection.is_open:  # A server closes what has been idle for long.
+                return connection
+        loop = asyncio.get_running_loop()
+        return (await loop.create_connection(Connection, *place))[1]
 
     async def aclose(self) -> None:
         """Close all connections."""

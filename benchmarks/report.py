@@ -18,7 +18,7 @@ class Row:
     unit: str
     measured: float
     floor: float
-    must: float
+    must: float | None  # None: told and not judged.
     aim: float
     beyond: str
     more_is_better: bool = False
@@ -32,7 +32,7 @@ class Row:
     @property
     def meets_must(self) -> bool:
         """Whether it is good enough."""
-        return self.broken is None and self._within(self.must)
+        return self.broken is None and (self.must is None or self._within(self.must))
 
     @property
     def verdict(self) -> str:
@@ -41,6 +41,8 @@ class Row:
             return f"MISSES MUST: {self.broken}"
         if self._within(self.aim):
             return "meets aim"
+        if self.must is None:
+            return f"not judged; misses aim because of {self.beyond}"
         if self._within(self.must):
             return f"meets must; misses aim because of {self.beyond}"
         return f"MISSES MUST because of {self.beyond}"
@@ -69,7 +71,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _number(row.measured),
         _number(row.floor),
         f"{row.ratio:.2f}",
-        f"{than} {row.must:g}",
+        "–" if row.must is None else f"{than} {row.must:g}",
         f"{than} {row.aim:g}",
         row.verdict,
     )

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from tests.desk import Desk
 
 from frontdesk.core import migrate
+from frontdesk.core.db import Bell
 from frontdesk.core.embedded import EmbeddedPostgres, EmbeddedRedis
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings, load_settings, with_database, with_user
@@ -162,18 +163,20 @@ async def app(
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def dispatcher(resources: Resources) -> AsyncIterator[Dispatcher]:
-    """A worker in this process. Its sweeps are called by `work_until_idle`, not by a clock."""
+async def worker(resources: Resources) -> AsyncIterator[tuple[Dispatcher, Bell]]:
+    """A worker in this process, whose sweeps `work_until_idle` calls, and its bell."""
     await warm()
-    async with working(resources, sweeps=False) as working_one:
-        yield working_one
+    quiet = resources.db.bell
+    async with working(resources, sweeps=False) as dispatcher:
+        bell, resources.db.bell = resources.db.bell, quiet
+        yield dispatcher, bell
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def desk(
     app: FastAPI,
     resources: Resources,
-    dispatcher: Dispatcher,
+    worker: tuple[Dispatcher, Bell],
     world: tuple[Simulator, LateApp],
 ) -> AsyncIterator[Desk]:
     """A fresh tenant with an agent, a channel, an admin and two human agents, ready to work."""
@@ -182,7 +185,11 @@ async def desk(
     # What one test's faults opened or used up must not reach the next.
     await resources.redis.flushdb()
     resources.keep(Door).breaker = Breaker(resources.redis)
+    # Only while a desk is there is what comes due done at once, by the worker in this process.
+    dispatcher, bell = worker
+    quiet, resources.db.bell = resources.db.bell, bell
     made = await Desk.make(app, resources, dispatcher, simulator)
     yield made
     await made.work_until_idle()
     await made.aclose()
+    resources.db.bell = quiet

@@ -7,6 +7,7 @@ from tests.feed.shop import make_shop
 from frontdesk.agent_config import NoSuchAgent, load_agent
 from frontdesk.agent_config.routes import router
 from frontdesk.core import ids
+from frontdesk.core.cache import Changes
 from frontdesk.core.resources import open_resources
 
 CONFIG = {"company_name": "Lumen & Oak", "languages": ["en", "es"]}
@@ -158,6 +159,7 @@ async def test_a_saved_configuration_is_in_use_everywhere_within_two_seconds(
         while (await load_agent(elsewhere, shop.id, agent_id)).version == 1:
             assert time.monotonic() - started < 2
             await asyncio.sleep(0.02)
+        await elsewhere.keep(Changes).stop()
 
 
 async def test_a_configuration_of_an_older_release_still_loads(shop, resources):

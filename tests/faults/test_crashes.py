@@ -44,8 +44,8 @@ class Site:
         await eventually(lambda: not worker.is_alive(), seconds=40)
         assert worker.exitcode == -signal.SIGKILL
 
-    async def let_time_pass(self) -> None:
-        """Leases and deadlines run out, without the wait."""
+    async def let_time_pass(self, *, sends_moved_back_seconds: float = 0) -> None:
+        """Leases and deadlines run out, without the wait; sends may come to lie further back."""
         async with self.desk.resources.db.system() as connection:
             await connection.execute(
                 "UPDATE conversation SET lease_until = now() - interval '1 second' "
@@ -56,7 +56,8 @@ class Site:
             )
             await connection.execute(
                 "UPDATE outbound SET due_at = now(), sending_since = sending_since - "
-                "interval '20 seconds' WHERE state IN ('sending', 'unknown')"
+                "make_interval(secs => $1) WHERE state IN ('sending', 'unknown')",
+                sends_moved_back_seconds,
             )
 
     async def stop(self) -> None:
@@ -130,7 +131,7 @@ async def test_a_send_that_never_left_is_repeated_once_the_channel_is_proven_ali
     other = site.desk.phone("4915550002")
     other.say("When are you open?")
     await eventually(lambda: other.replies, seconds=20)
-    await site.let_time_pass()
+    await site.let_time_pass(sends_moved_back_seconds=20)
     await eventually(lambda: phone.replies, seconds=20)
     await _settled(site)
     assert len(phone.replies) == 1

@@ -24,3 +24,4 @@ async def url(shop: Shop) -> AsyncIterator[str]:
     async with serving(shop.app) as address:
         yield address
     assert hub(shop.resources).streams == 0, "a stream was not given back"
+    await hub(shop.resources).stop()

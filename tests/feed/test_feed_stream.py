@@ -243,6 +243,31 @@ async def until(condition) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_a_client_that_never_reads_is_let_go(shop, url, resources, monkeypatch):
+    monkeypatch.setattr("frontdesk.feed.stream.SEND_TIMEOUT_SECONDS", 0.3)
+    port = int(url.rpartition(":")[2])
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    cookie = "; ".join(f"{name}={value}" for name, value in shop.admin.cookies.items())
+    writer.write(f"GET /api/v1/feed HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n".encode())
+    await until(lambda: hub(resources).streams == 1)
+    async with resources.db.hot(shop.id) as tx:
+        for _ in range(100):
+            append(tx, "thing.done", {"text": "x" * 200_000})
+    await until(lambda: hub(resources).streams == 0)
+    writer.transport.abort()
+
+
+async def test_stopping_the_hub_ends_open_streams(shop, settings):
+    async with (
+        open_resources(settings, {}) as resources,
+        serving(make_app(resources, router)) as url,
+        watching(url, shop.admin.cookies) as watcher,
+    ):
+        await watcher.next()
+        await hub(resources).stop()
+        assert await watcher.ended(2)
+
+
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 async def test_other_sites_may_not_watch(shop, site):
     answer = await shop.admin.http.get("/api/v1/feed", headers={"Sec-Fetch-Site": site})

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from tests.feed.shop import Shop, make_shop
 
+from frontdesk.core.cache import Changes
 from frontdesk.core.resources import Resources
 from frontdesk.prompts.routes import router
 
@@ -14,3 +15,4 @@ async def shop(resources: Resources) -> AsyncIterator[Shop]:
     made = await make_shop(resources, router)
     yield made
     await made.aclose()
+    await resources.keep(Changes).stop()

@@ -4,6 +4,7 @@ import time
 import pytest
 from tests.feed.shop import make_shop
 
+from frontdesk.core.cache import Changes
 from frontdesk.core.resources import open_resources
 from frontdesk.prompts import DEFAULT_PROMPTS, NoSuchPrompt, load_prompt
 from frontdesk.prompts.routes import router
@@ -138,6 +139,7 @@ async def test_a_publication_is_in_use_everywhere_within_two_seconds(shop, setti
         while (await load_prompt(elsewhere, shop.id, "reply")).version == "0.0.0":
             assert time.monotonic() - started < 2
             await asyncio.sleep(0.02)
+        await elsewhere.keep(Changes).stop()
 
 
 async def test_many_versions_at_once_get_numbers_of_their_own(shop):

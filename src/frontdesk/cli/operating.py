@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from frontdesk.cli.telling import ACT_FIRST, FAILED, AsJson, fail, print_json
+from frontdesk.cli.telling import ACT_FIRST, FAILED, MISUSED, AsJson, fail, print_json
 
 if TYPE_CHECKING:
     from frontdesk.core.settings import Settings
@@ -124,8 +124,12 @@ def worker() -> None:
     import asyncio
 
     from frontdesk.core.logging import configure_logging
-    from frontdesk.worker import run
+    from frontdesk.worker import check_times, run
 
+    try:
+        check_times(settings)
+    except ValueError as error:
+        fail(str(error), MISUSED)
     configure_logging(settings.log, hash_key=settings.security.session_secret.get_secret_value())
     asyncio.run(run(settings))
 

@@ -56,8 +56,10 @@ def told(error: Exception) -> tuple[int, str | None]:
     if isinstance(error, OSError):
         about = f" ({error.filename})" if error.filename else ""
         return FAILED, f"{error.strerror or error}{about}."
-    if type(error).__module__.startswith("asyncpg."):
-        return FAILED, f"Postgres refused: {error}"
+    library = type(error).__module__.partition(".")[0]
+    if library in ("asyncpg", "httpx"):
+        source = "Postgres refused" if library == "asyncpg" else "A process did not answer"
+        return FAILED, f"{source}: {error or type(error).__name__}"
     return FAILED, None
 
 

@@ -93,7 +93,7 @@ class Session(Transaction, AsyncSession):
     """A transaction with the ORM on top; `session.sql` is the connection beneath it."""
 
     # SQLModel warns against it in favour of `exec`, which takes no INSERT … RETURNING.
-    execute = SqlAlchemySession.execute  # type: ignore[assignment]  # The method it overrides itself.
+    execute = SqlAlchemySession.execute
 
 
 class _SilentBell:

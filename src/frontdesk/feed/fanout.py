@@ -191,6 +191,10 @@ class FeedHub:
             except Unavailable as error:
                 log.warning("feed_poll_waits", error=str(error))
                 continue
+            except Exception:
+                # Without the poll a lost announcement would never be made up for.
+                log.exception("feed_poll_failed")
+                continue
             for row in rows:
                 if tail := self._tails.get(row["tenant_id"]):
                     tail.hear(row["n"])

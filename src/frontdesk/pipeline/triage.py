@@ -52,14 +52,14 @@ def triage_locally(turn: Turn) -> Triaged | None:  # noqa: PLR0911  # One line a
     if turn.claim.attempts > MAX_ATTEMPTS_BEFORE_PERSON:
         return _to_person(language, Signals(attempts_exhausted=True))
     if not config.answers_enabled:
-        rule = Escalation(Reason.RULE, "The agent's answers are switched off.")
-        return Triaged(Verdict.PERSON, language, rule.rule, escalation=rule)
+        off = Escalation(Reason.RULE, "The agent's answers are switched off.")
+        return Triaged(Verdict.PERSON, language, off.rule, escalation=off)
     if any(asks_for_person(text) for text in texts):
         return _to_person(language, Signals(asked_for_person=True))
-    for rule in config.escalation_keywords:
+    for listed in config.escalation_keywords:
         for text in texts:
-            if word := mentions(text, rule.words):
-                return _to_person(language, Signals(keyword=word, keyword_reason=rule.reason))
+            if word := mentions(text, listed.words):
+                return _to_person(language, Signals(keyword=word, keyword_reason=listed.reason))
     if not any(any(c.isalnum() for c in text) for text in texts):
         if any(m.has_media for m in turn.background.burst):
             return _to_person(language, Signals(media_only=True))
