@@ -114,12 +114,17 @@ class Dispatcher:
         self._timers: set[asyncio.TimerHandle] = set()
         self._count: dict[str, int] = dict.fromkeys(self.kinds, 0)
         self._open = True
+        self._draining = False
 
-    def start(self, kind: str, tenant_id: UUID, row_id: UUID) -> bool:
-        """Begin handling a row; False when this process has no room for another of its kind."""
+    def start(self, kind: str, tenant_id: UUID, row_id: UUID, *, goes_on: bool = False) -> bool:
+        """Begin handling a row; False when this process has no room for another of its kind.
+
+        While the process drains it only takes what goes on from work in hand (the reply to a burst
+        that was being answered).
+        """
         key = (kind, tenant_id, row_id)
         due = self.kinds.get(kind)
-        if due is None or not self._open:
+        if due is None or not self._open or (self._draining and not goes_on):
             return False
         if key in self._running:
             self._rung_again.add(key)
@@ -188,14 +193,15 @@ class Dispatcher:
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new, let work in hand end for so long, cancel the rest. Rows keep it all."""
-        self._open = False
+        self._draining = True
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        tasks = list(self._running.values())
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=seconds)
+        until = asyncio.get_running_loop().time() + seconds
+        while self._running and (left := until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(list(self._running.values()), timeout=left)
+        self._open = False
+        late = list(self._running.values())
         for task in late:
             task.cancel()
         if late:
@@ -215,7 +221,7 @@ class Dispatcher:
             while True:
                 self._rung_again.discard(key)
                 await self._handle(due, tenant_id, row_id)
-                if key not in self._rung_again or not self._open:
+                if key not in self._rung_again or self._draining:
                     return
         finally:
             self._running.pop(key, None)
@@ -255,7 +261,7 @@ class WorkerBell:
         """Start the row here, at once or by a local timer; over capacity, tell the other workers."""
         if after_seconds > 0:
             self._dispatcher.start_later(kind, tenant_id, row_id, after_seconds)
-        elif not self._dispatcher.start(kind, tenant_id, row_id):
+        elif not self._dispatcher.start(kind, tenant_id, row_id, goes_on=True):
             self._others.ring(kind, tenant_id, row_id)
 
 
