@@ -32,6 +32,13 @@ class Site:
         self.workers.append(worker)
         return worker
 
+    def start_web(self, port: int, crash_at: str | None = None) -> BaseProcess:
+        environment = {**self.environment, "WEB__PORT": str(port)}
+        marker = self.marker(crash_at or "")
+        web = worker_process.start(environment, crash_at, marker, web=True)
+        self.workers.append(web)
+        return web
+
     def marker(self, point: str) -> Path:
         return self._folder / f"crashed-{point}"
 

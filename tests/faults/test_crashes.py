@@ -1,11 +1,16 @@
 """kill -9 at the points of the failure matrix: one reply each, none lost, none twice."""
 
 import asyncio
+import socket
 from typing import Any
 
+import httpx
 import pytest
+from tests.conftest import LateApp
 from tests.desk import eventually
 from tests.faults.site import Site
+
+from frontdesk.simulator import Simulator
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -34,6 +39,33 @@ async def test_a_worker_killed_at_any_point_answers_once(site: Site, point: str)
     assert len(phone.replies) == 1, phone.replies
     assert "3 to 5 working days" in phone.replies[0]
     await _no_gaps(site)
+
+
+@pytest.mark.parametrize("point", ["before_accept", "after_accept"])
+async def test_a_web_process_killed_while_it_accepts_loses_and_doubles_nothing(
+    site: Site, world: tuple[Simulator, LateApp], point: str
+) -> None:
+    simulator, way_in = world
+    before = simulator.settings.webhook_url
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    way_in.inner = transport = httpx.AsyncHTTPTransport()
+    simulator.configure(webhook_url=f"http://127.0.0.1:{port}/webhooks/whatsapp")
+    try:
+        doomed = site.start_web(port, crash_at=point)
+        phone = site.desk.phone()
+        phone.say("How long does delivery take?")  # Delivered again until it is taken.
+        await site.died(doomed)
+        site.start_web(port)
+        site.start_worker()
+        await eventually(lambda: phone.replies, seconds=40)
+        await _settled(site)
+        assert len(phone.replies) == 1
+    finally:
+        await simulator.settle()
+        simulator.configure(webhook_url=before)
+        await transport.aclose()
 
 
 async def test_a_send_that_never_left_is_repeated_once_the_channel_is_proven_alive(

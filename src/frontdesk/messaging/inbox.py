@@ -2,6 +2,7 @@
 
 import asyncio
 
+from frontdesk.core.crash import crash
 from frontdesk.core.db import Connection
 from frontdesk.core.ids import NIL
 from frontdesk.core.resources import Resources
@@ -41,8 +42,10 @@ class WebhookInbox:
             batch = self._waiting[:_MOST_IN_ONE_INSERT]
             del self._waiting[:_MOST_IN_ONE_INSERT]
             try:
+                crash("before_accept")
                 async with self._resources.db.system() as connection:
                     await connection.execute(_INSERT, [body for body, _ in batch])
+                crash("after_accept")
             except BaseException as error:
                 for _, stored in batch:
                     if not stored.done():
