@@ -38,7 +38,9 @@ def main() -> int:
         print(orjson.dumps([row.view() for row in rows], option=orjson.OPT_INDENT_2).decode())
     else:
         print(table(rows))
-        print(f"\nMedians in turn, {os.cpu_count()} cores, Postgres with fsync; README.md says how.")
+        print(
+            f"\nMedians in turn, {os.cpu_count()} cores, Postgres with fsync; README.md says how."
+        )
     return 0 if all(row.meets_must for row in rows) else 1
 
 

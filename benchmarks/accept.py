@@ -14,7 +14,9 @@ PACED_PER_SECOND = 270
 Samples = dict[str, list[float]]
 
 
-def measure(ground: Ground, *, rounds: int, seconds: float, tell: Callable[[str], None]) -> list[Row]:
+def measure(
+    ground: Ground, *, rounds: int, seconds: float, tell: Callable[[str], None]
+) -> list[Row]:
     """Both in turn, saturated and then at a steady rate, and the rows that come of it."""
     load = ground.start("load", "benchmarks.load")
     product, floor = _start_product(ground), _start_floor(ground)

@@ -232,9 +232,7 @@ class Pipeline:
                     payloads.append(_json(conversation_id=thread["id"], text=text))
                 for status in value.get("statuses", ()):
                     sent = UUID(status["biz_opaque_callback_data"].partition(".")[0])
-                    moved = await connection.fetchval(
-                        _STATUS, sent, status["id"], status["status"]
-                    )
+                    moved = await connection.fetchval(_STATUS, sent, status["id"], status["status"])
                     if moved:
                         kinds.append(f"message.{status['status']}")
                         payloads.append(_json(conversation_id=moved, message_id=sent))

@@ -117,9 +117,7 @@ class Ground:
         self, name: str, module: str, *arguments: str, variables: Mapping[str, str] | None = None
     ) -> Process:
         """Start a process that ends with this ground."""
-        process = Process(
-            name, module, *arguments, folder=self.folder, variables=variables or {}
-        )
+        process = Process(name, module, *arguments, folder=self.folder, variables=variables or {})
         self._processes.append(process)
         return process
 

@@ -39,9 +39,7 @@ class LeanTransport(httpx.AsyncBaseTransport):
         """Post on a connection nobody uses, over a new one if there is none."""
         place = (request.url.host, request.url.port or 80)
         connection = await self._connection(place)
-        head = b"".join(
-            b"%b: %b\r\n" % (name, value) for name, value in request.headers.raw
-        )
+        head = b"".join(b"%b: %b\r\n" % (name, value) for name, value in request.headers.raw)
         target = request.url.raw_path
         whole = b"POST %b HTTP/1.1\r\n%b\r\n%b" % (target, head, request.content)
         good = await connection.post(whole)
@@ -183,7 +181,11 @@ async def serve(app_secret: str) -> None:
         running(settings, client) as simulator,
     ):
         outside = Outside(simulator)
-        told: Any = {"url": simulator.url, "groq": simulator.groq_url, "openai": simulator.openai_url}
+        told: Any = {
+            "url": simulator.url,
+            "groq": simulator.groq_url,
+            "openai": simulator.openai_url,
+        }
         while True:
             print(orjson.dumps(told).decode(), flush=True)
             # In a thread: the simulator goes on while nobody asks.

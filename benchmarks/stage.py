@@ -37,7 +37,9 @@ class Stage:
         )
         processes = [
             self.ground.serve("web", "frontdesk", "web", port=port, variables=variables),
-            self.ground.serve("worker", "frontdesk", "worker", port=worker_port, variables=variables),
+            self.ground.serve(
+                "worker", "frontdesk", "worker", port=worker_port, variables=variables
+            ),
         ]
         return Contender("product", processes, _webhook_url(port), self.sql)
 

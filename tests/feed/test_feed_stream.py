@@ -245,6 +245,8 @@ async def until(condition) -> None:
 
 async def test_a_client_that_never_reads_is_let_go(shop, url, resources, monkeypatch):
     monkeypatch.setattr("frontdesk.feed.stream.SEND_TIMEOUT_SECONDS", 0.3)
+    # The server takes one piece more than the client's buffers hold, so a second one must follow.
+    monkeypatch.setattr("frontdesk.feed.stream.PING_SECONDS", 0.2)
     port = int(url.rpartition(":")[2])
     _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
     cookie = "; ".join(f"{name}={value}" for name, value in shop.admin.cookies.items())
