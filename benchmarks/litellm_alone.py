@@ -1,6 +1,7 @@
 """LiteLLM by itself: the floor of whatever is about calls in flight, and the calls of other floors.
 
-As a program: so many turns, each with its calls one after the other, so many calls at once. It answers each question on standard input with a line of JSON on standard output.
+As a program: so many turns, each with its calls one after the other, so many calls at once. It
+answers each question on standard input with a line of JSON on standard output.
 """
 
 import asyncio
@@ -44,8 +45,9 @@ def load_litellm() -> Callable[..., Awaitable[Any]]:
 
 async def close_litellm() -> None:
     """Close its connections."""
-    import litellm
+    import litellm as library
 
+    litellm: Any = library  # It exports this untyped.
     await litellm.close_litellm_async_clients()
 
 

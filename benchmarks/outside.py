@@ -97,8 +97,9 @@ class Outside:
         began = self._now()
 
         async def chat(phone: Phone, first: int) -> None:
-            for number in range(each):
-                waits.append(await self._ask(phone, first + number))
+            for number in range(first, first + each):
+                wait = await self._ask(phone, number)
+                waits.append(wait)
 
         async with asyncio.TaskGroup() as group:
             for first, phone in enumerate(phones):

@@ -91,13 +91,11 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             return
         async with open_resources(settings, SUBSCRIPTIONS) as opened:
             app.state.resources = opened
-            hub = feed_hub(opened)
-            hub.start()
+            feed_hub(opened).start()
             # What start-up made stays: the collector need not walk it again at every request.
             gc.collect()
             gc.freeze()
             yield
-            await hub.stop()
 
     app = FastAPI(
         title="Frontdesk",

@@ -35,6 +35,7 @@ from frontdesk.escalation import work as escalation_work
 from frontdesk.evaluation import work as evaluation_work
 from frontdesk.feed import announce_commits
 from frontdesk.feed import work as feed_work
+from frontdesk.identity import work as identity_work
 from frontdesk.knowledge import work as knowledge_work
 from frontdesk.messaging import SENDING_DEADLINE_SECONDS
 from frontdesk.messaging import work as messaging_work
@@ -57,6 +58,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         escalation_work.ASSIGN,
         knowledge_work.INGEST,
         evaluation_work.RUN,
+        identity_work.PRUNE,
         *feed_work.feed_work(settings),
         *messaging_work.messaging_work(settings),
     )

@@ -109,9 +109,6 @@ class AgentConfig(BaseModel):
     away_notice: Notices = Field(
         AWAY_NOTICE, description="The same when no human agent is there to take over."
     )
-    bridge_enabled: bool = Field(
-        False, description="Let human agents answer from their own WhatsApp."
-    )
 
     business_hours: BusinessHours | None = Field(
         None, description="When people are there; without it the agent does not speak of hours."

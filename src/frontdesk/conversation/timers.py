@@ -59,15 +59,18 @@ async def fire(resources: Resources, tenant_id: UUID, timer_id: UUID) -> None:
             timer_id,
             _LEASE_SECONDS,
         )
-    if timer is None:
-        return
+        if timer is None:
+            return
+        agent_id = await tx.sql.fetchval(
+            "SELECT agent_id FROM conversation WHERE id = $1", timer["conversation_id"]
+        )
+    agent = await load_agent(resources, tenant_id, agent_id)
     async with resources.db.hot(tenant_id) as tx:
         thread = await lock(tx, timer["conversation_id"])
         deleted = await tx.sql.fetchval("DELETE FROM timer WHERE id = $1 RETURNING id", timer_id)
         moved_on = thread.epoch != timer["epoch"] or thread.inbound_seq > thread.handled_seq
         if deleted is None or moved_on or thread.status is not Status.ACTIVE:
             return
-        agent = await load_agent(resources, tenant_id, thread.agent_id)
         if timer["kind"] == TimerKind.FOLLOW_UP:
             await _follow_up(tx, thread, agent.config.follow_up_text)
         else:

@@ -226,6 +226,8 @@ class Database:
             "statement_timeout": f"{int(self.settings.statement_timeout_seconds * 1000)}",
             "lock_timeout": "5000",
             "idle_in_transaction_session_timeout": "30000",
+            # All our statements are short; compiling one takes longer than running it.
+            "jit": "off",
         }
 
 

@@ -43,6 +43,12 @@ class Resources:
         kept: T = self._kept[kind]
         return kept
 
+    async def stop_kept(self) -> None:
+        """Stop those kept that run something in the background: the ones with a `stop`."""
+        for kept in self._kept.values():
+            if (stop := getattr(kept, "stop", None)) is not None:
+                await stop()
+
 
 @asynccontextmanager
 async def open_resources(
@@ -55,17 +61,19 @@ async def open_resources(
     bell = RedisBell(redis)
     db.bell = bell
     http = open_client()
+    resources = Resources(
+        settings=settings,
+        db=db,
+        redis=redis,
+        http=http,
+        sealer=Sealer(settings.security),
+        limiter=RateLimiter(redis),
+        metrics=Metrics(),
+    )
     try:
-        yield Resources(
-            settings=settings,
-            db=db,
-            redis=redis,
-            http=http,
-            sealer=Sealer(settings.security),
-            limiter=RateLimiter(redis),
-            metrics=Metrics(),
-        )
+        yield resources
     finally:
+        await resources.stop_kept()
         await bell.aclose()
         await http.aclose()
         await redis.aclose(close_connection_pool=True)

@@ -69,39 +69,54 @@ async def list_assignable(connection: Connection, limit: int) -> Sequence[tuple[
     return [(row["tenant_id"], row["id"]) for row in rows]
 
 
-async def assign_waiting(resources: Resources, tenant_id: UUID, handoff_id: UUID) -> None:
-    """Assign a waiting handoff if somebody has room. Twice does nothing: it waits no more."""
+async def assign_waiting(resources: Resources, tenant_id: UUID, _handoff_id: UUID) -> None:
+    """Assign a tenant's waiting handoffs while somebody has room, whichever of them was rung for.
+
+    The longest waiting goes first, however many workers are at it. Run twice, the second run finds
+    nobody waiting, or nobody free.
+    """
+    while await _assign_longest_waiting(resources, tenant_id):
+        pass
+
+
+async def _assign_longest_waiting(resources: Resources, tenant_id: UUID) -> bool:
+    """One handoff assigned, or lost to another worker; False when there is nothing to do."""
     async with resources.db.hot(tenant_id) as tx:
-        conversation_id = await tx.sql.fetchval(
-            "SELECT conversation_id FROM handoff WHERE id = $1 AND state = 'waiting'", handoff_id
+        waiting = await tx.sql.fetchrow(
+            "SELECT id, conversation_id FROM handoff WHERE state = 'waiting' ORDER BY id LIMIT 1"
         )
-        if conversation_id is None:
-            return
-        await lock(tx, conversation_id)
+        if waiting is None:
+            return False
+        await lock(tx, waiting["conversation_id"])
         still = await tx.sql.fetchval(
-            "SELECT 1 FROM handoff WHERE id = $1 AND state = 'waiting' FOR UPDATE", handoff_id
+            "SELECT 1 FROM handoff WHERE id = $1 AND state = 'waiting' FOR UPDATE", waiting["id"]
         )
-        user_id = await pick_human_agent(tx) if still else None
+        if not still:
+            return True
+        user_id = await pick_human_agent(tx)
         if user_id is None:
-            return
+            return False
         await tx.sql.execute(
             "UPDATE handoff SET state = 'assigned', assigned_user_id = $2, assigned_at = now() "
             "WHERE id = $1",
-            handoff_id,
+            waiting["id"],
             user_id,
         )
         await tx.sql.execute(
-            "UPDATE conversation SET assigned_user_id = $2 WHERE id = $1", conversation_id, user_id
+            "UPDATE conversation SET assigned_user_id = $2 WHERE id = $1",
+            waiting["conversation_id"],
+            user_id,
         )
         feed.append(
             tx,
             "handoff.assigned",
             {
-                "conversation_id": conversation_id,
-                "handoff_id": handoff_id,
+                "conversation_id": waiting["conversation_id"],
+                "handoff_id": waiting["id"],
                 "assigned_user_id": user_id,
             },
         )
+        return True
 
 
 async def set_presence(

@@ -44,7 +44,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
             "brand_voice": config.brand_voice,
             "languages": ", ".join(config.languages),
             "language": triaged.language,
-            "instructions": config.instructions,
+            "instructions": _instructions(turn),
             "today": now.strftime("%A, %d %B %Y"),
             "facts": "\n\n".join(f"## {c.title}\n{c.text}" for c in chunks),
             "max_characters": config.max_reply_characters,
@@ -68,6 +68,14 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         chunk_ids=tuple(str(c.id) for c in chunks),
         sources=tuple(c.title for c in chunks),
     )
+
+
+def _instructions(turn: Turn) -> str:
+    """The tenant's instructions, with its greeting for a contact who has not been answered yet."""
+    config = turn.agent.config
+    if config.greeting is None or any(m.author != "contact" for m in turn.background.history):
+        return config.instructions
+    return f"{config.instructions}\nBegin with this greeting: {config.greeting}".strip()
 
 
 def within_budget(
