@@ -100,6 +100,17 @@ async def test_nobody_replies_while_the_ai_has_it(desk: Desk) -> None:
     assert refused["code"] == "not_taken_over"
 
 
+async def test_what_can_not_be_sent_or_stored_is_refused_clearly(desk: Desk) -> None:
+    ana = await desk.ana()
+    conversation_id = await _taken(desk, ana)
+    path = f"/conversations/{conversation_id}/messages"
+    for text in (" \n ", "\x00", "x" * 4097):
+        refused = await ana.post(path, {"text": text}, status=422)
+        assert refused["code"] == "invalid"
+    answer = await ana.http.get("/api/v1/conversations", params={"contact": "a\x00b"})
+    assert answer.status_code == 422
+
+
 async def test_a_closed_conversation_is_over_and_the_next_message_opens_another(
     desk: Desk,
 ) -> None:

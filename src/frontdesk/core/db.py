@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession as SqlAlchemySession
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from frontdesk.core import ids
-from frontdesk.core.errors import Unavailable
+from frontdesk.core.errors import Invalid, Unavailable
 from frontdesk.core.events import Subscriptions
 from frontdesk.core.settings import DatabaseSettings
 
@@ -44,6 +44,8 @@ _GONE = (
     TimeoutError,
 )
 _BUSY = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
+# What the client sent holds characters that text in Postgres can't hold.
+_UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 _CLASHED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
@@ -237,7 +239,7 @@ async def _end_open_transaction(connection: Connection) -> None:
 
 
 class _translated:  # noqa: N801  # Reads as a word at its use: `with _translated():`.
-    """Turns the driver's ways of saying "not now" into `Unavailable`."""
+    """Turns what the driver says into errors of ours: mostly "not now", which is `Unavailable`."""
 
     def __enter__(self) -> None:
         return None
@@ -253,5 +255,7 @@ class _translated:  # noqa: N801  # Reads as a word at its use: `with _translate
             raise Unavailable("The database can't be reached.", retry_after_seconds=2) from error
         if isinstance(cause, _BUSY):
             raise Unavailable("The database took too long.", retry_after_seconds=5) from error
+        if isinstance(cause, _UNSTORABLE):
+            raise Invalid("There are characters in it that can't be stored.") from error
         if isinstance(cause, _CLASHED):
             raise Unavailable("Another change got in the way.", retry_after_seconds=0) from error

@@ -337,6 +337,9 @@ async def hear_for_ever(redis: ArqRedis, dispatcher: Dispatcher) -> None:
             await worker.async_run()
         except REDIS_DOWN as error:
             log.warning("bell_down", error=type(error).__name__)
+        except Exception:
+            # Without the bell the sweep does the work; without this loop it would stay so.
+            log.exception("bell_failed")
         finally:
             for task in worker.tasks.values():
                 task.cancel()

@@ -3,10 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from frontdesk.conversation import ConversationPublic
 from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.text import clean
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import Packet
 
@@ -61,6 +62,14 @@ class ReplyCreate(Schema):
     text: str = Field(
         min_length=1, max_length=4096, examples=["I have put a new parcel in the post for you."]
     )
+
+    @field_validator("text")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        text = clean(text)
+        if not text.strip():
+            raise ValueError("must have something to read in it")
+        return text
 
 
 class CloseCreate(Schema):

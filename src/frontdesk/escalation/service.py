@@ -145,7 +145,6 @@ async def reply(
         NotTakenOver: the AI has it. NotYours: a colleague has it.
         WindowClosed: the contact wrote too long ago. KeyReused: the key was for another message.
     """
-    text = clean(text)
     thread = await lock(tx, conversation_id)
     if client_key is not None and (earlier := await _sent_before(tx, thread, client_key, text)):
         return earlier

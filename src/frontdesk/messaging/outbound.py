@@ -72,9 +72,9 @@ async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, U
     """Rows to send, to look after, or whose outcome is to be found out; a turn for each tenant."""
     rows = await connection.fetch(
         "SELECT tenant_id, id FROM (SELECT tenant_id, id, row_number() OVER (PARTITION BY "
-        "tenant_id ORDER BY due_at) AS turn, due_at FROM (SELECT tenant_id, id, due_at FROM "
-        "outbound WHERE state IN ('pending', 'sending', 'unknown') AND due_at <= now() "
-        "ORDER BY due_at LIMIT 1000) due) fair ORDER BY turn, due_at LIMIT $1",
+        "tenant_id ORDER BY due_at) AS turn, due_at FROM outbound "
+        "WHERE state IN ('pending', 'sending', 'unknown') AND due_at <= now()) fair "
+        "ORDER BY turn, due_at LIMIT $1",
         limit,
     )
     return [(row["tenant_id"], row["id"]) for row in rows]

@@ -27,6 +27,7 @@ from frontdesk.messaging import (
     NotSent,
     Origin,
     Refused,
+    SendFailure,
     SendResult,
     SendUnknown,
     Uncertain,
@@ -41,7 +42,8 @@ log = structlog.get_logger(__name__)
 # A worker that was paused between mark and POST must not send a row that was swept meanwhile.
 LONGEST_PAUSE_AFTER_MARK_SECONDS = 5
 MAX_REFUSALS = 5
-MAX_AGE_SECONDS = 30 * 60
+MAX_THROTTLED_SECONDS = 30 * 60
+LONGEST_WAIT_SECONDS = 64.0
 CHANNEL_PAUSED_WAIT_SECONDS = 30
 BEHIND_ANOTHER_WAIT_SECONDS = 0.5
 # WhatsApp's pair limit: one message in 6 seconds to one contact, 45 at once on credit.
@@ -243,7 +245,9 @@ async def _finish(
     if not ours:
         return
     if isinstance(result, NotSent):
-        await _retry(tx, row, attempt, f"WhatsApp can't be reached ({result.reason}).", None)
+        # WhatsApp is away: the message waits for it, until the window closes.
+        wait = min(4.0 ** (attempt - 1), LONGEST_WAIT_SECONDS)
+        await _retry(tx, row, f"WhatsApp can't be reached ({result.reason}).", wait)
     elif isinstance(result, SendUnknown):
         log.warning("send_unknown", outbound_id=str(row.id), reason=result.reason)
         await _become_unknown(tx, resources, row, result.reason)
@@ -279,30 +283,26 @@ async def _refused(tx: Transaction, row: Row, attempt: int, refused: Refused) ->
         # The tenant has to mend something; until then nothing is lost, it only waits.
         await messaging.pause_channel(tx, row.channel_id, failure.words)
         await _put_off(tx, row, CHANNEL_PAUSED_WAIT_SECONDS, code=refused.error.code)
-    elif failure.failure_class in (FailureClass.THROTTLED, FailureClass.TRANSIENT):
-        wait = failure.retry_after_seconds(attempt)
-        await _retry(tx, row, attempt, failure.words, wait, code=refused.error.code)
+    elif _is_worth_another_try(row, attempt, failure):
+        wait = failure.retry_after_seconds(attempt) or 1.0
+        await _retry(tx, row, failure.words, wait, code=refused.error.code)
     else:
         await _end(tx, row, "failed", failure.words, code=refused.error.code)
 
 
+def _is_worth_another_try(row: Row, attempt: int, failure: SendFailure) -> bool:
+    """Whether a refused send is tried again: while throttled for half an hour, else a few times."""
+    if failure.failure_class is FailureClass.THROTTLED:
+        return (row.now - row.created_at).total_seconds() < MAX_THROTTLED_SECONDS
+    return failure.failure_class is FailureClass.TRANSIENT and attempt < MAX_REFUSALS
+
+
 async def _retry(
-    tx: Transaction,
-    row: Row,
-    attempt: int,
-    reason: str,
-    wait_seconds: float | None,
-    *,
-    code: int | None = None,
+    tx: Transaction, row: Row, reason: str, wait_seconds: float, *, code: int | None = None
 ) -> None:
-    """Back to pending with a growing pause; given up when it has been refused or waiting too long."""
-    age = (row.now - row.created_at).total_seconds()
-    if attempt >= MAX_REFUSALS and age > MAX_AGE_SECONDS:
-        await _end(tx, row, "failed", reason, code=code)
-        return
-    wait = wait_seconds if wait_seconds is not None else min(4.0 ** (attempt - 1), 64.0)
-    # Jitter, so that an outage does not end with everybody at once.
-    await _put_off(tx, row, wait * random.uniform(1, 1.25), code=code, reason=reason)  # noqa: S311  # Not a secret.
+    """Back to pending, with jitter, so that an outage does not end with everybody at once."""
+    jitter = random.uniform(1, 1.25)  # noqa: S311  # Not a secret.
+    await _put_off(tx, row, wait_seconds * jitter, code=code, reason=reason)
 
 
 async def _put_off(
