@@ -55,10 +55,10 @@ def _measure(asked: argparse.Namespace, tell: Callable[[str], None]) -> list[Row
             return rows
         stage = Stage(ground)
         if "pipeline" in parts or "e2e" in parts:
-            effort = Effort(3, 3, 2.0) if asked.quick else Effort(5, 6, 5.0)
+            effort = Effort(3, 3, 2.0) if asked.quick else Effort(5, 5, 4.0)
             rows += pipeline.measure(stage, parts, effort, tell)
         if "inflight" in parts:
-            rows += inflight.measure(stage, rounds=1 if asked.quick else 3, tell=tell)
+            rows += inflight.measure(stage, rounds=1 if asked.quick else 2, tell=tell)
     return rows
 
 

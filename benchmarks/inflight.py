@@ -10,7 +10,7 @@ from benchmarks.stage import Stage, load_on
 # Frontdesk's default for calls in flight in one worker. More contacts than that write, so that as
 # many are open although not all of them begin in the same instant.
 AT_ONCE = 500
-CONTACTS = 600
+CONTACTS = 750
 CALL_SECONDS = 5.0
 
 

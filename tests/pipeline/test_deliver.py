@@ -80,6 +80,7 @@ async def test_an_expired_token_pauses_the_channel_and_keeps_the_message(desk: D
     assert channel["status"] == "PAUSED"
     assert channel["status_reason"]
     assert (await _outbound(desk))["state"] == "pending"
+    await admin.put(f"/channels/{desk.channel_id}/access-token", {"access_token": "EAAB-new"})
     await admin.post(f"/channels/{desk.channel_id}/resume")
     await desk.work_until_idle()
     assert len(desk.phone().replies) == 1

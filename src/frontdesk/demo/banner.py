@@ -1,6 +1,8 @@
 """What the demo tells people: where it is, who can sign in, and what to try. Every line works as
 printed."""
 
+import shutil
+
 from frontdesk.demo.places import Folder, Secrets
 from frontdesk.demo.shop import ADMIN, AGENT, HUMAN_AGENTS, LOGINS, TENANT
 from frontdesk.demo.world import Plan
@@ -23,6 +25,8 @@ def banner(folder: Folder, plan: Plan, secrets: Secrets, *, is_new: bool) -> str
         else "What happened before is still there; frontdesk demo --reset begins afresh."
     )
     jar = folder.path / "cookies.txt"
+    # As it can be typed here: after `make demo` the command is not on the path.
+    command = "frontdesk" if shutil.which("frontdesk") else ".venv/bin/frontdesk"
     return f"""
   Frontdesk is up: {TENANT}, a shop for lamps, with {AGENT} as its AI agent.
 
@@ -36,8 +40,8 @@ def banner(folder: Folder, plan: Plan, secrets: Secrets, *, is_new: bool) -> str
 {logins}
 
   Be a customer (in another terminal{_elsewhere(folder)}):
-    frontdesk simulate chat{_option(folder)}
-    frontdesk simulate send "Do you ship to Spain?"{_option(folder)}
+    {command} simulate chat{_option(folder)}
+    {command} simulate send "Do you ship to Spain?"{_option(folder)}
 
   Be a human agent:
     curl -sS -c {jar} {plan.web_url}/api/v1/auth/sign-in \\

@@ -69,7 +69,7 @@ def append(
     """Tell the tenant's dashboards, once this transaction has committed.
 
     Args:
-        kind: what has happened, as `thing.past_tense`, e.g. `conversation.closed`.
+        kind: what has happened, as `thing.past_tense`, e.g. `conversation.changed`.
         payload: ids and values, few of each: every open dashboard gets them all.
         audience: who may see it; human agents see what REST would show them.
 

@@ -33,7 +33,7 @@ After = Annotated[
             "content": {
                 "text/event-stream": {
                     "schema": {"type": "string"},
-                    "example": "id: 4711\nevent: conversation.closed\n"
+                    "example": "id: 4711\nevent: conversation.changed\n"
                     'data: {"conversation_id": "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001",'
                     '"at":"2026-11-21T09:30:00.000000Z"}\n\n',
                 }

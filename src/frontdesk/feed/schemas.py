@@ -14,7 +14,7 @@ class FeedEventPublic(PublicSchema):
     """One thing that happened."""
 
     seq: int = Field(description="Its place in the tenant's feed.", examples=[4711])
-    kind: str = Field(examples=["conversation.closed"])
+    kind: str = Field(examples=["conversation.changed"])
     payload: dict[str, Any] = Field(
         examples=[{"conversation_id": "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001"}]
     )

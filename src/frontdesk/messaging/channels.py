@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
+from pydantic import SecretStr
 from sqlmodel import select
 
 from frontdesk import feed, observability
@@ -146,6 +147,26 @@ async def get_channel(session: Session, channel_id: UUID) -> ChannelPublic:
     if row is None:
         raise NotFound("There is no such channel.")
     return ChannelPublic.model_validate(row)
+
+
+async def replace_access_token(
+    session: Session, resources: Resources, channel_id: UUID, token: SecretStr, *, user_id: UUID
+) -> ChannelPublic:
+    """Seal a new access token for a channel; what follows uses it. Raises `NotFound`."""
+    sealed = resources.sealer.seal(
+        token.get_secret_value(), tenant_id=session.tenant_id, field=TOKEN_FIELD
+    )
+    found = await session.sql.fetchval(
+        "UPDATE channel SET access_token_sealed = $2 WHERE id = $1 RETURNING id",
+        channel_id,
+        sealed,
+    )
+    if found is None:
+        raise NotFound("There is no such channel.")
+    await observability.audit(
+        session, "channel.token_replaced", "channel", str(channel_id), user_id=user_id
+    )
+    return await get_channel(session, channel_id)
 
 
 async def pause_channel(tx: Transaction, channel_id: UUID, reason: str) -> None:

@@ -36,7 +36,12 @@ from frontdesk.messaging import channels, outbound
 from frontdesk.messaging.errors import ChannelTaken, NotUncertain
 from frontdesk.messaging.inbox import WebhookInbox
 from frontdesk.messaging.models import AccountEvent
-from frontdesk.messaging.schemas import AccountEventPublic, ChannelCreate, ChannelPublic
+from frontdesk.messaging.schemas import (
+    AccessToken,
+    AccountEventPublic,
+    ChannelCreate,
+    ChannelPublic,
+)
 from frontdesk.messaging.signature import challenge_answer, is_signed
 
 log = structlog.get_logger(__name__)
@@ -139,6 +144,24 @@ async def connect_channel(
 async def get_channel(channel_id: UUID, who: Staff, session: TenantSession) -> ChannelPublic:
     """One channel with its state."""
     return await channels.get_channel(session, channel_id)
+
+
+@api.put(
+    "/channels/{channel_id}/access-token",
+    summary="Replace the access token",
+    responses=problems(NotFound),
+)
+async def replace_access_token(
+    channel_id: UUID,
+    body: AccessToken,
+    who: AdminOnly,
+    resources: ResourcesDep,
+    session: TenantSession,
+) -> ChannelPublic:
+    """Seal a new token, as after the old one expired. A paused channel still has to be resumed."""
+    return await channels.replace_access_token(
+        session, resources, channel_id, body.access_token, user_id=who.user_id
+    )
 
 
 @api.post("/channels/{channel_id}/pause", summary="Stop sending", responses=problems(NotFound))

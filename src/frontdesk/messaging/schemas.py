@@ -23,6 +23,12 @@ class ChannelCreate(Schema):
     access_token: SecretStr = Field(min_length=1, max_length=2000, examples=["EAAB…"])
 
 
+class AccessToken(Schema):
+    """A new access token for a channel."""
+
+    access_token: SecretStr = Field(min_length=1, max_length=2000, examples=["EAAB…"])
+
+
 class ChannelPublic(PublicSchema):
     """A connected business number. Its token is never shown again."""
 

@@ -22,7 +22,7 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
     Raises:
         ModelsUnavailable: no model could be asked.
     """
-    if local := triage_locally(turn):
+    if local := triage_locally(turn, resources.settings.worker.max_attempts):
         turn.trace.add("triage", verdict=local.verdict, reason=local.reason, by="local checks")
         return local
     found = await _ask(resources, turn)
@@ -41,7 +41,7 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
     return triaged
 
 
-def triage_locally(turn: Turn) -> Triaged | None:  # noqa: PLR0911  # One line a check reads best.
+def triage_locally(turn: Turn, max_attempts: int) -> Triaged | None:  # noqa: PLR0911  # One line a check reads best.
     """What needs no model: stop words, a wish for a person, keywords, nothing readable. Or None."""
     texts = [m.text for m in turn.background.burst]
     language = _language(turn)
@@ -49,7 +49,8 @@ def triage_locally(turn: Turn) -> Triaged | None:  # noqa: PLR0911  # One line a
     stop_words = {word.casefold() for word in config.stop_words}
     if any(asks_to_stop(text) or text.strip().casefold() in stop_words for text in texts):
         return Triaged(Verdict.IGNORE, language, "The contact opted out.", opts_out=True)
-    if turn.claim.attempts > MAX_ATTEMPTS_BEFORE_PERSON:
+    # Counted at the claim, so a burst that kills its worker is counted too.
+    if turn.claim.attempts > max_attempts:
         return _to_person(language, Signals(attempts_exhausted=True))
     if not config.answers_enabled:
         off = Escalation(Reason.RULE, "The agent's answers are switched off.")
@@ -65,10 +66,6 @@ def triage_locally(turn: Turn) -> Triaged | None:  # noqa: PLR0911  # One line a
             return _to_person(language, Signals(media_only=True))
         return Triaged(Verdict.IGNORE, language, "There is nothing to answer in it.")
     return None
-
-
-# Counted at the claim, so a burst that kills its worker is counted too.
-MAX_ATTEMPTS_BEFORE_PERSON = 6
 
 
 def judge(turn: Turn, found: Triage) -> Triaged:
