@@ -22,7 +22,7 @@ demo: $(READY) ## Run everything here: databases, web, worker and a simulated Wh
 	@$(BIN)/frontdesk demo $(ARGS)
 
 test: $(READY) ## Run the tests, on a Postgres and a Valkey of their own
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(READY) ## Check format, lint, types and the borders between the contexts
 	@echo "Checking the format ..." && $(BIN)/ruff format --check .

@@ -73,6 +73,21 @@ class Contender:
         """User and system time of its processes so far."""
         return sum(meter.cpu_seconds(process.pid) for process in self.processes)
 
+    def describe(self) -> str:
+        """How far its messages have come and what its processes last said, for a failure."""
+        lines = [f"{self.name}:"]
+        for table, column in (
+            ("webhook_event", "state"),
+            ("conversation", "status"),
+            ("turn", "outcome"),
+            ("outbound", "state"),
+        ):
+            query = f"SELECT {column}, count(*) FROM {table} GROUP BY 1"
+            lines.append(f"  {table}: {dict(self.sql.fetch(query))}")
+        for process in self.processes:
+            lines += [f"  {process.name}: {said}" for said in process.last_words()]
+        return "\n".join(lines)
+
     def wait_until_quiet(self) -> None:
         """Wait until no raw webhook waits, the last status included.
 
@@ -113,11 +128,9 @@ class Ground:
         self.postgres.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(
-        self, name: str, module: str, *arguments: str, variables: Mapping[str, str] | None = None
-    ) -> Process:
-        """Start a process that ends with this ground."""
-        process = Process(name, module, *arguments, folder=self.folder, variables=variables or {})
+    def start(self, name: str, module: str, *arguments: str) -> Process:
+        """Start a process that answers questions; it ends with this ground."""
+        process = Process(name, module, *arguments, folder=self.folder, variables={}, answers=True)
         self._processes.append(process)
         return process
 
@@ -130,7 +143,10 @@ class Ground:
         self, name: str, module: str, *arguments: str, port: int, variables: Mapping[str, str]
     ) -> Process:
         """Start a process and wait until it takes connections on its port."""
-        process = self.start(name, module, *arguments, variables=variables)
+        process = Process(
+            name, module, *arguments, folder=self.folder, variables=variables, answers=False
+        )
+        self._processes.append(process)
         give_up_at = time.monotonic() + _START_SECONDS
         while not _answers(port):
             process.check()

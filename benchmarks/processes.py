@@ -23,16 +23,24 @@ class Failed(Exception):
 
 
 class Process:
-    """A module running on its own. It may answer one line of JSON to each line it is given.
+    """A module running on its own.
 
     Args:
         name: what it is called in messages, and its log file's name.
-        folder: where it runs and where its standard error goes.
+        folder: where it runs and keeps its log.
         variables: all of its environment but what Python itself needs.
+        answers: whether it answers a line of JSON to each line it is given; else its standard
+            output belongs to the log.
     """
 
     def __init__(
-        self, name: str, module: str, *arguments: str, folder: Path, variables: Mapping[str, str]
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        folder: Path,
+        variables: Mapping[str, str],
+        answers: bool,
     ) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
@@ -40,8 +48,8 @@ class Process:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.child", module, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdin=subprocess.PIPE if answers else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if answers else log,
                 stderr=log,
                 cwd=folder,
                 env={
@@ -127,6 +135,9 @@ class Process:
         line, _, self._unread = self._unread.partition(b"\n")
         return line
 
+    def last_words(self) -> list[str]:
+        """The end of its log."""
+        return self._log.read_text(errors="replace").splitlines()[-12:]
+
     def _failure(self, what: str) -> Failed:
-        said = self._log.read_text(errors="replace").splitlines()[-12:]
-        return Failed("\n".join([f"{self.name} {what}.", *said]))
+        return Failed("\n".join([f"{self.name} {what}.", *self.last_words()]))

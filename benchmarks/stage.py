@@ -107,6 +107,9 @@ def _webhook_url(port: int) -> str:
 def load_on(outside: Process, contender: Contender, **question: Any) -> dict[str, Any]:
     """Put a load from outside on a contender, to the end of its last status; what was seen."""
     outside.ask(do="behave", webhook_url=contender.webhook_url)
-    seen: dict[str, Any] = outside.ask(timeout_seconds=180, **question)
+    try:
+        seen: dict[str, Any] = outside.ask(timeout_seconds=180, **question)
+    except Failed as failure:
+        raise Failed(f"{failure}\n{contender.describe()}") from None
     contender.wait_until_quiet()
     return seen

@@ -71,9 +71,10 @@ def check_times(settings: Settings) -> None:
         ValueError: the model's deadline does not fit the lease, or a send its own deadline.
     """
     lease, deadline = settings.worker.lease_seconds, settings.llm.deadline_seconds
-    if deadline + LEASE_MARGIN_SECONDS > lease:
+    margin = pipeline.PACKET_DEADLINE_SECONDS + LEASE_MARGIN_SECONDS
+    if deadline + margin > lease:
         raise ValueError(
-            f"LLM__DEADLINE_SECONDS ({deadline:g}) must be at least {LEASE_MARGIN_SECONDS} less "
+            f"LLM__DEADLINE_SECONDS ({deadline:g}) must be at least {margin} less "
             f"than WORKER__LEASE_SECONDS ({lease:g})"
         )
     if settings.whatsapp.send_timeout_seconds * 2 > SENDING_DEADLINE_SECONDS:

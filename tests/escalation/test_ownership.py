@@ -127,10 +127,41 @@ async def test_a_closed_conversation_is_over_and_the_next_message_opens_another(
     assert reopened["code"] == "another_conversation_open"
 
 
+async def test_one_key_for_two_conversations_at_once_sends_one_message(desk: Desk) -> None:
+    ana = await desk.ana()
+    paths = []
+    for number in ("4915550001", "4915550002"):
+        await desk.say("How long does delivery take?", number=number)
+        conversation_id = (await desk.conversation(number))["id"]
+        await ana.post(f"/conversations/{conversation_id}/take-over")
+        paths.append(f"/api/v1/conversations/{conversation_id}/messages")
+    answers = await asyncio.gather(
+        *(
+            ana.http.post(path, json={"text": "Hi"}, headers={"Idempotency-Key": "same-key"})
+            for path in paths
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+
+
+async def test_an_answer_withdrawn_by_a_takeover_leaves_the_contact_waiting(desk: Desk) -> None:
+    admin = await desk.admin()
+    await admin.post(f"/channels/{desk.channel_id}/pause")
+    assert await desk.say("How long does delivery take?") == []
+    conversation_id = (await desk.conversation())["id"]
+    await admin.post(f"/conversations/{conversation_id}/take-over")
+    await admin.post(f"/channels/{desk.channel_id}/resume")
+    await desk.work_until_idle()
+    assert desk.phone().replies == []
+    assert (await desk.conversation())["waiting_since"] is not None
+
+
 async def test_an_answer_in_the_phone_app_counts_as_a_takeover(desk: Desk) -> None:
     await desk.say("How long does delivery take?")
-    desk.simulator.post(_echo(desk, "Tom from the shop here."))
-    await desk.work_until_idle()
+    for _ in range(2):  # Meta repeats webhooks.
+        desk.simulator.post(_echo(desk, "Tom from the shop here."))
+        await desk.work_until_idle()
+    assert len(await desk.sql("SELECT 1 FROM conversation")) == 1
     conversation = await desk.conversation()
     assert conversation["status"] == "WITH_HUMAN"
     before = len(desk.phone().replies)

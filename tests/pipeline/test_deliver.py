@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.desk import Desk
+from tests.desk import Desk, eventually
 
 from frontdesk.simulator import SendFault, SendFaultKind, Ticks
 
@@ -109,6 +109,19 @@ async def test_an_unknown_send_waits_for_evidence_before_it_is_repeated(
     await desk.say("When are you open?", number="4915550002")
     await _time_passes(desk)
     assert len(desk.phone().replies) == 1
+
+
+async def test_an_answer_that_comes_after_the_sweep_gave_up_still_counts(desk: Desk) -> None:
+    desk.simulator.configure(send_latency_seconds=(0.5, 0.5))
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.LOSE_STATUS))
+    phone = desk.phone()
+    await phone.say("How long does delivery take?")
+    await eventually(lambda: desk.sql("SELECT 1 FROM outbound WHERE state = 'sending'"))
+    await desk.sql("UPDATE outbound SET state = 'unknown' WHERE state = 'sending' RETURNING id")
+    await desk.work_until_idle()
+    desk.simulator.configure(send_latency_seconds=(0, 0))
+    row = await _outbound(desk)
+    assert (row["state"], row["wamid"] is not None) == ("sent", True)
 
 
 async def test_what_nobody_can_know_is_left_to_a_person(desk: Desk) -> None:

@@ -105,7 +105,12 @@ async def test_every_kind_of_webhook_is_taken_and_worked_off(
 ) -> None:
     # The number in it becomes this tenant's, so that it goes all the way.
     body = re.sub(
-        rb'("phone_number_id": *)"[^"]*"', rb'\1"%b"' % desk.phone_number_id.encode(), payload
+        rb'("phone_number_id":\s*)"[^"]*"', rb'\1"%b"' % desk.phone_number_id.encode(), payload
+    )
+    body = re.sub(
+        rb'(\{\s*"id":\s*)"[^"]*"(\s*,\s*"(?:time|changes)")',
+        rb'\1"%b"\2' % desk.waba_id.encode(),
+        body,
     )
     assert (await _post_signed(desk, body)).status_code == 200
     await desk.work_until_idle()
@@ -177,3 +182,20 @@ async def test_an_edit_replaces_the_text_and_a_revoke_forgets_it(
     (revoked,) = await desk.sql("SELECT text, revoked_at FROM message WHERE seq = 1")
     assert revoked["text"] == ""
     assert revoked["revoked_at"] is not None
+
+
+async def test_a_database_that_has_no_time_costs_a_message_nothing(desk: Desk) -> None:
+    phone = desk.phone()
+    await desk.say("How long does delivery take?")
+    async with desk.resources.db.hot(desk.id) as tx:
+        await tx.sql.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        await tx.sql.fetch("SELECT id FROM conversation FOR UPDATE")
+        await phone.say("Can I return a lamp?")
+        await asyncio.sleep(0.2)
+        await tx.sql.execute(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        )
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(2.1)  # It was put off for a moment.
+    await desk.work_until_idle()
+    assert len(phone.replies) == 2

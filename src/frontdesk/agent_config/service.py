@@ -259,6 +259,6 @@ def _public(agent: Agent, version: AgentVersion) -> AgentPublic:
 
 
 def _number(value: object) -> int:
-    if not isinstance(value, int) or not 0 <= value < 2**31:
+    if type(value) is not int or not 0 <= value < 2**31:
         raise Invalid("The cursor is not one of ours.")
     return value

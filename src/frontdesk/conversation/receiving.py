@@ -105,6 +105,11 @@ async def receive_message(
 
 async def receive_echo(tx: Transaction, channel: ChannelRef, echo: Echo) -> UUID | None:
     """Store what a human agent wrote in the phone app; the conversation's id, None when known."""
+    known = await tx.sql.fetchval(
+        "SELECT 1 FROM message WHERE channel_id = $1 AND wamid = $2", channel.id, echo.wamid
+    )
+    if known or not echo.recipient.is_known:
+        return None
     contact = await find_or_create_contact(tx, echo.recipient)
     thread = await _open_thread(tx, channel, contact)
     message_id = await _insert_copy(
@@ -317,9 +322,11 @@ async def _make_due(
         """UPDATE conversation SET
             inbound_seq = inbound_seq + 1,
             first_due_at = coalesce(first_due_at, now()),
+            -- After a failed attempt the pause before the next one holds for newer messages too.
             due_at = CASE WHEN status = 'ACTIVE' THEN
-                least(coalesce(first_due_at, now()) + make_interval(secs => $3),
-                      now() + make_interval(secs => $2)) END,
+                greatest(CASE WHEN attempts > 0 THEN due_at END,
+                    least(coalesce(first_due_at, now()) + make_interval(secs => $3),
+                          now() + make_interval(secs => $2))) END,
             waiting_since = coalesce(waiting_since, now()),
             last_inbound_at = greatest(last_inbound_at, $4),
             last_activity_at = now(), last_text = $5

@@ -234,7 +234,14 @@ async def change_owner(tx: Transaction, thread: Locked, change: Change) -> bool:
     await tx.sql.execute("DELETE FROM timer WHERE conversation_id = $1", thread.id)
     if active and waiting:
         tx.ring(CONVERSATION, thread.id)
-    await cancel_pending(tx, thread.id, origin=Origin.AGENT)
+    withdrawn = await cancel_pending(tx, thread.id, origin=Origin.AGENT)
+    if withdrawn and change.status is not Status.CLOSED:
+        # The answer was decided and never left: the contact waits on.
+        await tx.sql.execute(
+            "UPDATE conversation SET waiting_since = coalesce(waiting_since, last_inbound_at) "
+            "WHERE id = $1",
+            thread.id,
+        )
     feed.append(
         tx,
         "conversation.changed",

@@ -67,6 +67,13 @@ async def fire(resources: Resources, tenant_id: UUID, timer_id: UUID) -> None:
     agent = await load_agent(resources, tenant_id, agent_id)
     async with resources.db.hot(tenant_id) as tx:
         thread = await lock(tx, timer["conversation_id"])
+        on_its_way = await tx.sql.fetchval(
+            "SELECT 1 FROM outbound WHERE conversation_id = $1 "
+            "AND state IN ('pending', 'sending', 'unknown') LIMIT 1",
+            thread.id,
+        )
+        if on_its_way:
+            return  # The silence counts from an answer that has arrived; looked at again soon.
         deleted = await tx.sql.fetchval("DELETE FROM timer WHERE id = $1 RETURNING id", timer_id)
         moved_on = thread.epoch != timer["epoch"] or thread.inbound_seq > thread.handled_seq
         if deleted is None or moved_on or thread.status is not Status.ACTIVE:
@@ -83,5 +90,8 @@ async def fire(resources: Resources, tenant_id: UUID, timer_id: UUID) -> None:
 
 async def _follow_up(tx: Transaction, thread: Locked, text: str | None) -> None:
     # Outside the window only a template could go, and a nudge is not worth one.
-    if text and is_open(thread.last_inbound_at, thread.now):
+    opted_out = await tx.sql.fetchval(
+        "SELECT opted_out_at FROM contact WHERE id = $1", thread.contact_id
+    )
+    if text and opted_out is None and is_open(thread.last_inbound_at, thread.now):
         await send_message(tx, thread, NewMessage(text=text, author=Actor.SYSTEM))

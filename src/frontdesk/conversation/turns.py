@@ -110,7 +110,11 @@ async def load_background(tx: Transaction, claimed: Claim) -> Background:
         "SELECT id, author, type, text, seq, media IS NOT NULL AS has_media, wamid FROM ("
         "SELECT *, coalesce(seq > $2, false) AS fresh FROM message WHERE conversation_id = $1 "
         "AND (seq IS NULL OR seq <= $3) AND revoked_at IS NULL AND (direction = 'out' OR "
-        "ignored_reason IS NULL) ORDER BY fresh DESC, created_at DESC, id DESC LIMIT $4) recent "
+        "ignored_reason IS NULL) AND NOT EXISTS (SELECT 1 FROM outbound o WHERE "
+        "o.tenant_id = message.tenant_id AND o.id = message.id "
+        # The contact has never read what was not sent.
+        "AND o.state IN ('cancelled', 'failed')) "
+        "ORDER BY fresh DESC, created_at DESC, id DESC LIMIT $4) recent "
         "ORDER BY fresh, CASE WHEN fresh THEN provider_at END NULLS LAST, "
         "created_at, seq NULLS LAST, id",
         claimed.conversation_id,

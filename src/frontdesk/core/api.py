@@ -192,9 +192,9 @@ def cursor_time(value: Any) -> datetime:
     """A time out of a cursor; raises `Invalid` when it is none."""
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
         raise Invalid("The cursor is not one of ours.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def cursor_uuid(value: Any) -> UUID:
@@ -302,6 +302,11 @@ def install_error_handlers(app: FastAPI) -> None:
         detail = "; ".join(f"{item['field']}: {item['message']}" for item in fields[:5])
         return problem_response(Invalid(detail, errors=fields), request_id_of(request))
 
+    async def unencodable(request: Request, error: Exception) -> Response:
+        return problem_response(
+            Invalid("There are characters in it that can't be stored."), request_id_of(request)
+        )
+
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)
         if error.status_code == HTTPStatus.NOT_FOUND:
@@ -320,5 +325,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     app.add_exception_handler(FrontdeskError, ours)
     app.add_exception_handler(RequestValidationError, malformed)
+    # A lone surrogate is legal JSON and no text: it shows itself where somebody encodes it.
+    app.add_exception_handler(UnicodeEncodeError, unencodable)
     app.add_exception_handler(StarletteHTTPException, http)
     app.add_exception_handler(Exception, unexpected)

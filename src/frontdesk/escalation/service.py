@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
+
 from frontdesk import conversation, feed, observability
 from frontdesk.conversation import (
     Actor,
@@ -156,17 +158,18 @@ async def reply(
         thread,
         NewTurn(outcome=TurnOutcome.REPLIED, by=Actor.HUMAN_AGENT, user_id=who.user_id),
     )
-    message_id = await send_message(
-        tx,
-        thread,
-        NewMessage(
-            text=text,
-            author=Actor.HUMAN_AGENT,
-            user_id=who.user_id,
-            turn_id=turn_id,
-            client_key=client_key,
-        ),
+    new = NewMessage(
+        text=text,
+        author=Actor.HUMAN_AGENT,
+        user_id=who.user_id,
+        turn_id=turn_id,
+        client_key=client_key,
     )
+    try:
+        message_id = await send_message(tx, thread, new)
+    except asyncpg.UniqueViolationError:
+        # The same key in another conversation, at this very moment.
+        raise KeyReused("This Idempotency-Key was used for another message.") from None
     await tx.sql.execute(
         "UPDATE conversation SET handled_seq = inbound_seq, waiting_since = NULL WHERE id = $1",
         thread.id,

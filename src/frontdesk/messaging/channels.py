@@ -115,6 +115,10 @@ async def connect_channel(
     )
     if await session.sql.fetchval("SELECT 1 FROM agent WHERE id = $1", body.agent_id) is None:
         raise NotFound("There is no such agent.")
+    for ref in await resources.keep(ChannelRegistry).by_waba(body.waba_id):
+        # What Meta says of an account reaches all its numbers, so an account has one tenant.
+        if ref.tenant_id != session.tenant_id:
+            raise ChannelTaken("This WhatsApp Business Account is already connected.")
     try:
         await session.sql.execute(
             "INSERT INTO channel (id, name, agent_id, phone_number_id, waba_id, "

@@ -2,11 +2,13 @@
 
 from frontdesk.pipeline.answer import answer, think
 from frontdesk.pipeline.deliver import deliver
+from frontdesk.pipeline.escalate import PACKET_DEADLINE_SECONDS
 from frontdesk.pipeline.language import warm
 from frontdesk.pipeline.receive import receive
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Trace, Turn
 
 __all__ = [
+    "PACKET_DEADLINE_SECONDS",
     "Outcome",
     "OutcomeKind",
     "Trace",

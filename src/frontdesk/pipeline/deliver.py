@@ -258,7 +258,9 @@ async def _finish(
 async def _accept(tx: Transaction, row: Row, attempt: int, accepted: Accepted) -> None:
     done = await tx.sql.fetchval(
         "UPDATE outbound SET state = 'sent', wamid = $3, finished_at = now(), last_error = NULL "
-        "WHERE id = $1 AND attempt = $2 AND state = 'sending' RETURNING id",
+        # The answer is proof, also when the sweep has given the send up meanwhile.
+        "WHERE id = $1 AND attempt = $2 "
+        "AND state IN ('sending', 'unknown', 'pending', 'needs_attention') RETURNING id",
         row.id,
         attempt,
         accepted.wamid,

@@ -5,7 +5,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
@@ -48,6 +48,8 @@ LEASE_SECONDS = 10
 MAX_ATTEMPTS = 3
 # A status may come before the send it belongs to is stored; after this it was never ours.
 MAX_WAITS = 8
+# A message this old was held up on its way; how fast such come says nothing about their sender.
+BACKLOG_SECONDS = 60
 
 # What has failed before is claimed alone, so that it can take nobody along.
 _CLAIM = """
@@ -77,6 +79,7 @@ class Event:
     notes: list[str] = field(default_factory=list)
     error: str | None = None
     waits_again: bool = False
+    put_off: bool = False  # The database had no time; that is no fault of the event.
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,11 @@ async def receive(resources: Resources, _tenant_id: UUID, _row_id: UUID) -> None
     """Take raw webhooks until none is due. Safe to run twice: every item is known by its own id."""
     while True:
         fresh = await _claim(resources, BATCH, failed_before=False)
-        for batch in (fresh, await _claim(resources, 1, failed_before=True)):
+        failed = await _claim(resources, 1, failed_before=True)
+        for batch in (fresh, failed):
             if batch:
                 await _receive_batch(resources, batch)
-        if not fresh:
+        if not fresh and not failed:
             return
 
 
@@ -112,7 +116,12 @@ async def _receive_batch(resources: Resources, events: list[Event]) -> None:
         event.error = event.error or "it was tried too often; a worker may have died of it"
     routed = await _route(resources, [event for event in events if event not in poison])
     for tenant_id, items in routed.items():
-        await _apply_all(resources, tenant_id, items)
+        try:
+            await _apply_all(resources, tenant_id, items)
+        except Unavailable as error:
+            log.warning("receive_put_off", tenant_id=str(tenant_id), error=str(error))
+            for routed_item in items:
+                routed_item.event.put_off = True
     crash("during_receive")
     await _settle(resources, events)
 
@@ -133,6 +142,8 @@ async def _route(resources: Resources, events: list[Event]) -> dict[UUID, list[R
                 _count(resources, item, "unknown")
                 continue
             channel = channels.get(item.phone_number_id or "")
+            if channel and item.waba_id and channel.waba_id != item.waba_id:
+                channel = None  # A number of another account: not the one that was connected.
             found = [channel] if channel else await _by_account(registry, item)
             if not found:
                 event.notes.append(f"no channel for {item.phone_number_id or item.waba_id}")
@@ -161,7 +172,7 @@ def _lock_order(routed: Routed) -> tuple[int, str]:
     if isinstance(item, InboundMessage):
         return (0, conversation.sort_key(item.sender))
     if isinstance(item, Echo):
-        return (1, conversation.sort_key(item.recipient))
+        return (0, conversation.sort_key(item.recipient))
     if isinstance(item, Status):
         return (3, item.callback_data or item.wamid)
     return (2, "")
@@ -299,10 +310,16 @@ async def _over_limit(resources: Resources, items: list[Routed]) -> set[int]:
     """Positions of messages over their contact's or channel's rate: stored, shown, not answered."""
     limits = resources.settings.limits
     over: set[int] = set()
+    seen: set[str] = set()
     for position, routed in enumerate(items):
         item = routed.item
         if not isinstance(item, InboundMessage) or item.ignored_reason is not None:
             continue
+        # The rate is that at which contacts write: neither a repeated webhook nor the backlog of an
+        # outage counts.
+        if routed.event.attempts > 1 or item.wamid in seen or _is_backlog(item):
+            continue
+        seen.add(item.wamid)
         channel = routed.channel
         buckets = (
             (
@@ -321,6 +338,12 @@ async def _over_limit(resources: Resources, items: list[Routed]) -> set[int]:
                 over.add(position)
                 break
     return over
+
+
+def _is_backlog(item: InboundMessage) -> bool:
+    if item.provider_at is None:
+        return False
+    return (datetime.now(UTC) - item.provider_at).total_seconds() > BACKLOG_SECONDS
 
 
 async def _note_alive(tx: Transaction, items: list[Routed]) -> None:
@@ -351,10 +374,10 @@ async def _settle(resources: Resources, events: list[Event]) -> None:
                 "UPDATE webhook_event SET state = $2, last_error = $3, waits = $4, attempts = $5, "
                 "due_at = now() + make_interval(secs => $6) WHERE id = $1",
                 event.id,
-                "pending" if state in ("wait", "retry") else state,
+                "pending" if state in ("wait", "retry", "put_off") else state,
                 event.error or "; ".join(event.notes)[:500] or None,
                 waits,
-                0 if state == "wait" else event.attempts,
+                0 if state == "wait" else event.attempts - (state == "put_off"),
                 2.0**waits if state == "wait" else 2.0**event.attempts,
             )
 
@@ -362,6 +385,8 @@ async def _settle(resources: Resources, events: list[Event]) -> None:
 def _next_state(event: Event) -> str:
     if event.error is not None:
         return "dead" if event.attempts >= MAX_ATTEMPTS else "retry"
+    if event.put_off:
+        return "put_off"
     return "wait" if event.waits_again and event.waits < MAX_WAITS else "done"
 
 

@@ -28,6 +28,7 @@ async def draft_reply(
             temperature=config.temperature,
             max_output_tokens=config.max_output_tokens,
             models=config.models,
+            deadline_seconds=turn.seconds_left(resources.settings.llm.deadline_seconds),
             conversation_id=turn.billed_conversation_id,
             message_id=turn.background.burst[-1].id,
             agent_id=turn.claim.agent_id,

@@ -45,6 +45,8 @@ def triage_locally(turn: Turn, max_attempts: int) -> Triaged | None:  # noqa: PL
     """What needs no model: stop words, a wish for a person, keywords, nothing readable. Or None."""
     texts = [m.text for m in turn.background.burst]
     language = _language(turn)
+    if not turn.background.burst:
+        return Triaged(Verdict.IGNORE, language, "The contact took it back.")
     config = turn.agent.config
     stop_words = {word.casefold() for word in config.stop_words}
     if any(asks_to_stop(text) or text.strip().casefold() in stop_words for text in texts):
@@ -122,6 +124,7 @@ async def _ask(resources: Resources, turn: Turn) -> Triage:
             temperature=0,
             max_output_tokens=300,
             models=config.models,
+            deadline_seconds=turn.seconds_left(resources.settings.llm.deadline_seconds),
             conversation_id=turn.billed_conversation_id,
             message_id=turn.background.burst[-1].id,
             agent_id=turn.claim.agent_id,

@@ -64,6 +64,10 @@ class Turn:
         """The burst's messages, one a line."""
         return "\n".join(m.text for m in self.background.burst if m.text)
 
+    def seconds_left(self, deadline_seconds: float) -> float:
+        """What is left of the one deadline over all model calls of a turn, at least a second."""
+        return max(1.0, deadline_seconds - self.trace.seconds)
+
     @property
     def billed_conversation_id(self) -> UUID | None:
         """The conversation that calls of this turn are for; none when it is thought on paper."""
