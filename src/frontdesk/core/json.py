@@ -14,6 +14,9 @@ def _plain(value: Any) -> Any:
     # asyncpg's UUID is a subclass, which orjson does not take for one.
     if isinstance(value, Decimal | UUID):
         return str(value)
+    # arq stores the error of a ring that expired unheard.
+    if isinstance(value, BaseException):
+        return type(value).__name__
     if isinstance(value, tuple | set | frozenset):
         return list(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
