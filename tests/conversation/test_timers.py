@@ -1,15 +1,6 @@
 """What happens when a contact stays silent: a follow-up, then the close; and what prevents both."""
 
-from typing import Any
-
 from tests.desk import Desk
-
-
-async def _configured(desk: Desk, **changes: Any) -> None:
-    admin = await desk.admin()
-    answer = await admin.http.get(f"/api/v1/agents/{desk.agent_id}")
-    config = answer.json()["config"] | changes
-    await admin.put(f"/agents/{desk.agent_id}/config", config, If_Match=answer.headers["etag"])
 
 
 async def _silence(desk: Desk, kind: str) -> None:
@@ -20,8 +11,7 @@ async def _silence(desk: Desk, kind: str) -> None:
 async def test_a_silent_contact_is_reminded_once_and_then_the_conversation_closes(
     desk: Desk,
 ) -> None:
-    await _configured(
-        desk,
+    await desk.configure(
         follow_up_minutes=30,
         follow_up_text="Did that help?",
         auto_close_minutes=60,
@@ -38,7 +28,7 @@ async def test_a_silent_contact_is_reminded_once_and_then_the_conversation_close
 
 
 async def test_a_contact_who_writes_again_is_not_reminded(desk: Desk) -> None:
-    await _configured(desk, follow_up_minutes=30, follow_up_text="Did that help?")
+    await desk.configure(follow_up_minutes=30, follow_up_text="Did that help?")
     await desk.say("How long does delivery take?")
     desk.phone().say("Can I return a lamp?")
     await desk.work_until_idle()
@@ -55,7 +45,7 @@ async def test_a_takeover_ends_the_timers(desk: Desk) -> None:
 
 
 async def test_outside_the_window_nobody_is_reminded(desk: Desk) -> None:
-    await _configured(desk, follow_up_minutes=30, follow_up_text="Did that help?")
+    await desk.configure(follow_up_minutes=30, follow_up_text="Did that help?")
     replies = await desk.say("How long does delivery take?")
     await desk.sql(
         "UPDATE conversation SET last_inbound_at = now() - interval '25 hours' RETURNING id"

@@ -180,3 +180,44 @@ async def test_every_turn_explains_itself_stage_by_stage(desk: Desk) -> None:
     )
     assert {call["feature"] for call in calls} == {"triage", "reply"}
     assert sum(call["cost_usd"] for call in calls) == pytest.approx(Decimal(explained["cost_usd"]))
+
+
+async def test_a_new_contact_is_greeted_as_the_tenant_wishes_and_only_once(desk: Desk) -> None:
+    await desk.configure(greeting="A warm welcome to Lumen & Oak!")
+    await desk.say("How long does delivery take?")
+    await desk.say("Can I return a lamp?")
+    first, second = desk.simulator.model.asked("reply")
+    assert "A warm welcome" in first.messages[0]["content"]
+    assert "A warm welcome" not in second.messages[0]["content"]
+
+
+async def test_the_tenants_own_stop_words_and_keywords_count(desk: Desk) -> None:
+    await desk.configure(
+        stop_words=["leave me alone"],
+        escalation_keywords=[{"words": ["lawsuit"], "reason": "legal"}],
+    )
+    assert await desk.say("Leave me alone") == []
+    assert (await desk.conversation())["contact"]["opted_out_at"] is not None
+    await desk.say("This ends in a lawsuit", number="4915550002")
+    conversation = await desk.conversation("4915550002")
+    handoff = await (await desk.admin()).get(f"/conversations/{conversation['id']}/handoff")
+    assert handoff["reason"] == "keyword"
+
+
+async def test_golden_cases_are_scored_without_anybody_outside_noticing(desk: Desk) -> None:
+    admin = await desk.admin()
+    path = f"/agents/{desk.agent_id}"
+    good = {"messages": ["How long does delivery take?"], "must_contain": ["3 to 5 working days"]}
+    await admin.post(f"{path}/eval-cases", {"name": "Delivery", **good})
+    await admin.post(
+        f"{path}/eval-cases",
+        {"name": "Person", "messages": ["I want to talk to a person"], "expect_handoff": True},
+    )
+    run = await admin.post(f"{path}/eval-runs")
+    await desk.work_until_idle()
+    scored = await admin.get(f"/eval-runs/{run['id']}")
+    assert (scored["state"], scored["pass_rate"]) == ("done", 1.0), scored
+    assert scored["deployment_approved"] is True
+    assert desk.simulator.whatsapp.sent == []
+    assert desk.simulator.whatsapp.reads == []
+    assert await desk.sql("SELECT 1 FROM conversation") == []

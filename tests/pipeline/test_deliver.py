@@ -48,10 +48,12 @@ async def test_a_status_before_the_answer_to_the_send_settles_it(desk: Desk) -> 
 
 @pytest.mark.parametrize("code", [130429, 131056, 131000])
 async def test_throttled_and_transient_errors_are_tried_again(desk: Desk, code: int) -> None:
-    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=code))
+    # Twice, so that the pause before the third attempt (4 s) is longer than this test looks.
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=code), 2)
     assert await desk.say("How long does delivery take?") == []
     row = await _outbound(desk)
     assert (row["state"], row["error_code"]) == ("pending", code)
+    await _time_passes(desk)
     await _time_passes(desk)
     assert len(desk.phone().replies) == 1
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from frontdesk.conversation.models import Status
 from frontdesk.conversation.receiving import CONVERSATION
 from frontdesk.conversation.threads import Locked, lock
 from frontdesk.core.db import Connection, Transaction
-from frontdesk.messaging import ContactKey
 
 HISTORY_MESSAGES = 20
 
@@ -30,7 +28,6 @@ class Claim:
     attempts: int
     language: str | None
     waited_seconds: float
-    last_error: str | None
 
 
 # The whole mutual exclusion is this statement: no row means another worker has it, there is no
@@ -43,7 +40,7 @@ WHERE id = $1 AND status = 'ACTIVE' AND inbound_seq > handled_seq AND due_at <= 
   AND (lease_until IS NULL OR lease_until < now())
   AND (SELECT count(*) FROM conversation o WHERE o.lease_until > now() AND o.id <> k.id) < $3
 RETURNING tenant_id, id AS conversation_id, channel_id, contact_id, agent_id, epoch, lease_token,
-    inbound_seq, handled_seq, attempts, language, last_error,
+    inbound_seq, handled_seq, attempts, language,
     coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds
 """
 
@@ -87,22 +84,16 @@ class Background:
 
     burst: tuple[PastMessage, ...]
     history: tuple[PastMessage, ...]  # Before the burst, oldest first.
-    contact: ContactKey
-    contact_name: str | None
     phone_number_id: str
     access_token_sealed: str
     channel_sends: bool
-    last_inbound_at: datetime | None
 
 
 async def load_background(tx: Transaction, claimed: Claim) -> Background:
     """Read what a turn needs, in two queries."""
     facts = await tx.sql.fetchrow(
-        "SELECT c.wa_id, c.bsuid, c.name, h.phone_number_id, h.access_token_sealed, h.status, "
-        "k.last_inbound_at FROM conversation k "
-        "JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id "
-        "JOIN channel h ON h.tenant_id = k.tenant_id AND h.id = k.channel_id WHERE k.id = $1",
-        claimed.conversation_id,
+        "SELECT phone_number_id, access_token_sealed, status FROM channel WHERE id = $1",
+        claimed.channel_id,
     )
     assert facts is not None
     rows = await tx.sql.fetch(
@@ -128,12 +119,9 @@ async def load_background(tx: Transaction, claimed: Claim) -> Background:
     return Background(
         burst=burst,
         history=history,
-        contact=ContactKey(wa_id=facts["wa_id"], bsuid=facts["bsuid"]),
-        contact_name=facts["name"],
         phone_number_id=facts["phone_number_id"],
         access_token_sealed=facts["access_token_sealed"],
         channel_sends=facts["status"] == "CONNECTED",
-        last_inbound_at=facts["last_inbound_at"],
     )
 
 

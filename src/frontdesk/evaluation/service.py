@@ -19,7 +19,6 @@ from frontdesk.core.resources import Resources
 from frontdesk.evaluation import rules
 from frontdesk.evaluation.models import EvalCase, EvalRun
 from frontdesk.evaluation.schemas import CaseCreate, CasePublic, CaseResult, RunPublic
-from frontdesk.messaging import ContactKey
 from frontdesk.pipeline import OutcomeKind, Trace, Turn
 
 RUN = "evaluation.run"
@@ -178,18 +177,14 @@ async def _on_paper(resources: Resources, tenant_id: UUID, case: CasePublic) -> 
             attempts=1,
             language=None,
             waited_seconds=0,
-            last_error=None,
             **facts,
         ),
         background=Background(
             burst=burst,
             history=(),
-            contact=ContactKey(),
-            contact_name=None,
             phone_number_id="",
             access_token_sealed="",
             channel_sends=False,
-            last_inbound_at=None,
         ),
         agent=agent,
         trace=Trace(on_paper=True),

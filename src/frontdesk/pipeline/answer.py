@@ -51,7 +51,6 @@ async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -
     except Exception as error:
         await _put_off(resources, turn, f"{type(error).__name__}: {error}")
         raise
-    crash("before_decide")
     await decide(resources, turn, outcome)
 
 
@@ -85,7 +84,6 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
         text=guarded.text,
         closes=draft.action == "close",
         prompt_version=prompt.version,
-        confidence=draft.confidence,
     )
 
 

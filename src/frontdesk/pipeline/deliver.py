@@ -124,7 +124,9 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
         if row is None or not row.is_due:
             return
         if row.state == "sending":
-            await _lose_track(tx, resources, row)
+            # Nobody finished it: its worker died, before or after the POST.
+            reason = "The worker that sent it did not come back."
+            await _become_unknown(tx, resources, row, reason)
             return
         if row.state == "unknown":
             await _look_for_evidence(tx, resources, row)
@@ -342,11 +344,6 @@ async def _end(
         await messaging.announce_failure(tx, row.id, row.conversation_id, row.origin, reason)
     else:
         messaging.tell(tx, row.id, row.conversation_id, state, reason)
-
-
-async def _lose_track(tx: Transaction, resources: Resources, row: Row) -> None:
-    """A send that nobody finished: its worker died, before or after the POST."""
-    await _become_unknown(tx, resources, row, "The worker that sent it did not come back.")
 
 
 async def _become_unknown(tx: Transaction, resources: Resources, row: Row, reason: str) -> None:

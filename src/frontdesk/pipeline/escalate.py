@@ -66,7 +66,6 @@ async def handed_off(
         reason=escalation.rule,
         escalation=escalation,
         packet=packet,
-        confidence=draft.confidence if draft else None,
     )
 
 

@@ -25,7 +25,6 @@ class Prompt:
     name: str
     version: str
     chunk_ids: tuple[str, ...]
-    sources: tuple[str, ...]
 
 
 async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> Prompt:
@@ -66,7 +65,6 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         name=template.name,
         version=template.version,
         chunk_ids=tuple(str(c.id) for c in chunks),
-        sources=tuple(c.title for c in chunks),
     )
 
 

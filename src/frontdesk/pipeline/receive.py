@@ -84,11 +84,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Routed:
-    """An item of a webhook whose tenant is known; without a channel it concerns the account."""
+    """An item of a webhook and the channel it concerns, which says whose it is."""
 
     event: Event
     item: Item
-    tenant_id: UUID
     channel: ChannelRef
 
 
@@ -150,7 +149,7 @@ async def _route(resources: Resources, events: list[Event]) -> dict[UUID, list[R
                 _count(resources, item, "no_channel")
                 log.warning("webhook_for_unknown_channel", waba_id=item.waba_id)
             for target in found:
-                by_tenant[target.tenant_id].append(Routed(event, item, target.tenant_id, target))
+                by_tenant[target.tenant_id].append(Routed(event, item, target))
     for items in by_tenant.values():
         items.sort(key=_lock_order)
     return by_tenant

@@ -97,9 +97,7 @@ def judge(turn: Turn, found: Triage) -> Triaged:
         verdict=verdict,
         language=language,
         reason=reason,
-        category=found.category,
         sentiment=found.sentiment,
-        intent=found.intent,
         escalation=escalation,
     )
 

@@ -117,9 +117,7 @@ class Triaged:
     verdict: Verdict
     language: str
     reason: str = ""
-    category: str | None = None
     sentiment: float | None = None
-    intent: str | None = None
     escalation: Escalation | None = None
     opts_out: bool = False
 
@@ -145,4 +143,3 @@ class Outcome:
     packet: Packet | None = None
     opts_out: bool = False
     prompt_version: str | None = None
-    confidence: float | None = None
