@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+import uvloop
 
 from frontdesk import gateway, pipeline
 from frontdesk.conversation import work as conversation_work
@@ -105,6 +106,11 @@ async def working(resources: Resources, *, sweeps: bool = True) -> AsyncIterator
             task.cancel()
         await dispatcher.drain(settings.worker.drain_seconds)
         await others.aclose()
+
+
+def serve(settings: Settings) -> None:
+    """Run the worker process until SIGTERM or SIGINT."""
+    uvloop.run(run(settings))
 
 
 async def run(settings: Settings) -> None:

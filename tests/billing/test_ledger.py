@@ -6,7 +6,14 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from frontdesk.billing import UnitPrices, UsageKind, UsageRecord, record_delivery, record_usage
+from frontdesk.billing import (
+    DeliveredMessage,
+    UnitPrices,
+    UsageKind,
+    UsageRecord,
+    record_deliveries,
+    record_usage,
+)
 from frontdesk.core import ids
 from frontdesk.core.json import loads
 from frontdesk.core.resources import Resources
@@ -81,8 +88,8 @@ async def test_a_delivery_is_counted_once_and_without_a_price_is_not_zero(
     message_id = ids.new()
     for _ in range(3):
         async with resources.db.hot(tenant_id) as tx:
-            await record_delivery(
-                tx, message_id, category="authentication-international", country="de"
+            await record_deliveries(
+                tx, DeliveredMessage(message_id, "authentication-international", "de")
             )
     (entry,) = await entries(resources, tenant_id)
     assert entry["kind"] == "whatsapp"
@@ -101,11 +108,12 @@ async def test_a_delivery_costs_what_the_price_table_says(
             f"whatsapp/{category}/DE",
         )
     async with resources.db.hot(tenant_id) as tx:
-        await record_delivery(tx, ids.new(), category=category, country="DE")
-        await record_delivery(
-            tx, ids.new(), category=category, country="DE", pricing_type="free_customer_service"
+        await record_deliveries(
+            tx,
+            DeliveredMessage(ids.new(), category, "DE"),
+            DeliveredMessage(ids.new(), category, "DE", pricing_type="free_customer_service"),
+            DeliveredMessage(ids.new(), category, None),
         )
-        await record_delivery(tx, ids.new(), category=category, country=None)
     amounts = [entry["amount_usd"] for entry in await entries(resources, tenant_id)]
     assert amounts == [Decimal("0.0456"), 0, None]
 

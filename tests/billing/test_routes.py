@@ -7,7 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from frontdesk.billing import UsageKind, UsageRecord, record_delivery, record_usage
+from frontdesk.billing import (
+    DeliveredMessage,
+    UsageKind,
+    UsageRecord,
+    record_deliveries,
+    record_usage,
+)
 from frontdesk.billing.service import span_of
 from frontdesk.core import ids
 from frontdesk.core.api import Role
@@ -128,8 +134,8 @@ async def test_one_conversation_by_feature_and_model(
     await use(resources, tenant_id, conversation_id=conversation_id, feature="triage")
     await use(resources, tenant_id, conversation_id=ids.new())
     async with resources.db.hot(tenant_id) as tx:
-        await record_delivery(
-            tx, ids.new(), category="service", country="DE", conversation_id=conversation_id
+        await record_deliveries(
+            tx, DeliveredMessage(ids.new(), "service", "DE", conversation_id=conversation_id)
         )
     url = f"/api/v1/usage/conversations/{conversation_id}"
     answer = (await sign_in(tenant_id).get(url)).json()

@@ -1,6 +1,12 @@
 """Billing: what things cost, the append-only ledger of what was used, and reports over it."""
 
-from frontdesk.billing.ledger import UsageKind, UsageRecord, record_delivery, record_usage
+from frontdesk.billing.ledger import (
+    DeliveredMessage,
+    UsageKind,
+    UsageRecord,
+    record_deliveries,
+    record_usage,
+)
 from frontdesk.billing.prices import TokenUsage, UnitPrices, cost_usd, price_of
 from frontdesk.billing.schemas import (
     ConversationUsagePublic,
@@ -11,6 +17,7 @@ from frontdesk.billing.schemas import (
 
 __all__ = [
     "ConversationUsagePublic",
+    "DeliveredMessage",
     "TokenUsage",
     "UnitPrices",
     "UsageGroupPublic",
@@ -20,6 +27,6 @@ __all__ = [
     "UsageSums",
     "cost_usd",
     "price_of",
-    "record_delivery",
+    "record_deliveries",
     "record_usage",
 ]

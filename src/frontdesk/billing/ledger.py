@@ -68,31 +68,44 @@ async def record_usage(tx: Transaction, *records: UsageRecord) -> None:
     await tx.sql.executemany(_INSERT, _rows(records))
 
 
-async def record_delivery(
-    tx: Transaction,
-    message_id: UUID,
-    *,
-    category: str,
-    country: str | None,
-    pricing_type: str | None = None,
-    conversation_id: UUID | None = None,
-    feature: str = "delivery",
-) -> None:
-    """Count one delivered WhatsApp message, as the status webhook's `pricing` tells it; safe to repeat.
-
-    Meta bills per delivered message by category and recipient's country (WhatsApp Cloud API:
-    pricing). The amount is what the price table says for `whatsapp/CATEGORY/COUNTRY`, null when it
-    says nothing, and 0 when Meta itself says that the message is free.
+@dataclass(frozen=True)
+class DeliveredMessage:
+    """A WhatsApp message that Meta bills for, as the status webhook's `pricing` tells it.
 
     Args:
         category: `pricing.category`, such as `utility`; hyphens and underscores are both seen.
         country: ISO 3166-1 alpha-2 of the recipient, None when it is not known.
         pricing_type: `pricing.type`: `regular`, `free_customer_service` or `free_entry_point`.
     """
-    model = f"{category.replace('-', '_').lower()}/{country.upper() if country else 'unknown'}"
-    is_free = (pricing_type or "").startswith("free")
-    await tx.sql.execute(
-        _INSERT_DELIVERY, ids.new(), str(message_id), feature, conversation_id, model, is_free
+
+    message_id: UUID
+    category: str
+    country: str | None
+    pricing_type: str | None = None
+    conversation_id: UUID | None = None
+
+
+async def record_deliveries(tx: Transaction, *messages: DeliveredMessage) -> None:
+    """Count delivered WhatsApp messages, in one round trip; safe to repeat.
+
+    Meta bills per delivered message by category and recipient's country (WhatsApp Cloud API:
+    pricing). The amount is what the price table says for `whatsapp/CATEGORY/COUNTRY`, null when it
+    says nothing, and 0 when Meta itself says that the message is free.
+    """
+    await tx.sql.executemany(
+        _INSERT_DELIVERY,
+        [
+            (
+                ids.new(),
+                str(message.message_id),
+                "delivery",
+                message.conversation_id,
+                f"{message.category.replace('-', '_').lower()}/"
+                f"{message.country.upper() if message.country else 'unknown'}",
+                (message.pricing_type or "").startswith("free"),
+            )
+            for message in messages
+        ],
     )
 
 

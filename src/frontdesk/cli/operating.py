@@ -121,17 +121,15 @@ def worker() -> None:
       frontdesk worker
     """
     settings = _settings()
-    import asyncio
-
     from frontdesk.core.logging import configure_logging
-    from frontdesk.worker import check_times, run
+    from frontdesk.worker import check_times, serve
 
     try:
         check_times(settings)
     except ValueError as error:
         fail(str(error), MISUSED)
     configure_logging(settings.log, hash_key=settings.security.session_secret.get_secret_value())
-    asyncio.run(run(settings))
+    serve(settings)
 
 
 def show_settings(

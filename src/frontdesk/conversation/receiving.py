@@ -1,5 +1,6 @@
 """What webhooks tell, written into threads. Everything here may be told twice and changes once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -12,7 +13,7 @@ from frontdesk.conversation.contacts import (
 )
 from frontdesk.conversation.models import Status
 from frontdesk.core import ids
-from frontdesk.core.db import Transaction
+from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.json import dumps
 from frontdesk.core.text import excerpt
 from frontdesk.messaging import (
@@ -45,11 +46,57 @@ class Debounce:
 
 @dataclass(frozen=True)
 class Thread:
-    """The conversation a message went into, locked until the transaction ends."""
+    """The conversation a message went into."""
 
     id: UUID
     status: Status
-    inbound_seq: int
+
+
+async def known_messages(
+    connection: Connection, told: Sequence[tuple[UUID, UUID, str]]
+) -> set[tuple[UUID, str]]:
+    """The (channel id, wamid) of those (tenant id, channel id, wamid) that are stored already."""
+    if not told:
+        return set()
+    rows = await connection.fetch(
+        "SELECT m.channel_id, m.wamid FROM unnest($1::uuid[], $2::uuid[], $3::text[]) "
+        "AS told (tenant_id, channel_id, wamid) JOIN message m USING (tenant_id, channel_id, wamid)",
+        *map(list, zip(*told, strict=True)),
+    )
+    return {(row["channel_id"], row["wamid"]) for row in rows}
+
+
+# The conversation is opened or goes on, is made due and keeps the message, which ends the silence
+# its timers wait for. Had another worker just stored the same message, its key would refuse it and
+# with it all of this.
+_RECEIVE = """
+WITH thread AS (
+    INSERT INTO conversation AS k (id, channel_id, contact_id, agent_id, inbound_seq, first_due_at,
+        due_at, waiting_since, last_inbound_at, last_text)
+    VALUES ($1, $2, $3, $4, 1, now(), now() + make_interval(secs => least($5::float8, $6::float8)),
+        now(), $7::timestamptz, $8::text)
+    ON CONFLICT (tenant_id, channel_id, contact_id) WHERE status <> 'CLOSED' DO UPDATE SET
+        inbound_seq = k.inbound_seq + 1,
+        first_due_at = coalesce(k.first_due_at, now()),
+        -- After a failed attempt the pause before the next one holds for newer messages too.
+        due_at = CASE WHEN k.status = 'ACTIVE' THEN
+            greatest(CASE WHEN k.attempts > 0 THEN k.due_at END,
+                least(coalesce(k.first_due_at, now()) + make_interval(secs => $6),
+                      now() + make_interval(secs => $5))) END,
+        waiting_since = coalesce(k.waiting_since, now()),
+        last_inbound_at = greatest(k.last_inbound_at, $7),
+        last_activity_at = now(), last_text = $8
+    RETURNING id, status, inbound_seq, extract(epoch FROM due_at - now())::float8 AS wait_seconds
+), kept AS (
+    INSERT INTO message (id, conversation_id, channel_id, direction, author, seq, wamid, type, text,
+        media, payload, reply_to_wamid, provider_at)
+    SELECT $9, id, $2, 'in', 'contact', inbound_seq, $10, $11, $12, $13::jsonb, $14::jsonb, $15, $16
+    FROM thread
+), ended AS (
+    DELETE FROM timer USING thread WHERE timer.conversation_id = thread.id
+)
+SELECT id, status, wait_seconds FROM thread
+"""
 
 
 async def receive_message(
@@ -59,34 +106,26 @@ async def receive_message(
     debounce: Debounce,
     *,
     limited: bool = False,
-) -> bool:
-    """Put a contact's message into its conversation and make that due; False when it was known.
+) -> None:
+    """Put a contact's message, which is not known yet, into its conversation and make that due.
 
     A message that wants no answer (a reaction, a group's, one too old or over the rate limit) is
     stored and shown with the reason, and makes nothing due.
+
+    Raises:
+        asyncpg.UniqueViolationError: another worker stored it at this moment; the transaction is
+            lost, and once it has been rolled back the message is known.
     """
-    known = await tx.sql.fetchval(
-        "SELECT 1 FROM message WHERE channel_id = $1 AND wamid = $2", channel.id, message.wamid
-    )
-    if known:
-        return False
     contact = await find_or_create_contact(
         tx, message.sender, name=message.profile_name, username=message.username
     )
     ignored = _ignored_reason(message, limited)
+    message_id = ids.new()
     if ignored:
         thread = await _find_thread(tx, channel, contact)
+        await _keep_ignored(tx, channel, thread, message_id, message, ignored)
     else:
-        thread = await _open_thread(tx, channel, contact)
-    message_id = await _insert_message(tx, channel, thread, message, ignored)
-    if message_id is None:
-        return False
-    if ignored:
-        await tx.sql.execute(
-            "UPDATE conversation SET last_activity_at = now() WHERE id = $1", thread.id
-        )
-    else:
-        await _make_due(tx, thread, message, debounce)
+        thread = await _receive(tx, channel, contact, message_id, message, debounce)
     feed.append(
         tx,
         "message.received",
@@ -100,7 +139,40 @@ async def receive_message(
             "status": thread.status,
         },
     )
-    return True
+
+
+async def _receive(
+    tx: Transaction,
+    channel: ChannelRef,
+    contact: KnownContact,
+    message_id: UUID,
+    message: InboundMessage,
+    debounce: Debounce,
+) -> Thread:
+    row = await tx.sql.fetchrow(
+        _RECEIVE,
+        ids.new(),
+        channel.id,
+        contact.id,
+        channel.agent_id,
+        debounce.quiet_seconds,
+        debounce.longest_seconds,
+        message.provider_at or datetime.now(UTC),
+        excerpt(message.text or f"[{message.type}]", 200),
+        message_id,
+        message.wamid,
+        message.type,
+        message.text,
+        _media(message.media),
+        _payload(message),
+        message.reply_to_wamid,
+        message.provider_at,
+    )
+    assert row is not None
+    if row["wait_seconds"] is not None:
+        wait = max(0.0, row["wait_seconds"]) + _RING_MARGIN_SECONDS
+        tx.ring(CONVERSATION, row["id"], wait)
+    return Thread(row["id"], Status(row["status"]))
 
 
 async def receive_echo(tx: Transaction, channel: ChannelRef, echo: Echo) -> UUID | None:
@@ -210,14 +282,14 @@ async def _open_thread(tx: Transaction, channel: ChannelRef, contact: KnownConta
     row = await tx.sql.fetchrow(
         "INSERT INTO conversation (id, channel_id, contact_id, agent_id) VALUES ($1, $2, $3, $4) "
         "ON CONFLICT (tenant_id, channel_id, contact_id) WHERE status <> 'CLOSED' "
-        "DO UPDATE SET last_activity_at = now() RETURNING id, status, inbound_seq",
+        "DO UPDATE SET last_activity_at = now() RETURNING id, status",
         ids.new(),
         channel.id,
         contact.id,
         channel.agent_id,
     )
     assert row is not None
-    return Thread(row["id"], Status(row["status"]), row["inbound_seq"])
+    return Thread(row["id"], Status(row["status"]))
 
 
 async def _find_thread(tx: Transaction, channel: ChannelRef, contact: KnownContact) -> Thread:
@@ -226,7 +298,7 @@ async def _find_thread(tx: Transaction, channel: ChannelRef, contact: KnownConta
     What wants no answer must not open a conversation that would stand in the inbox.
     """
     row = await tx.sql.fetchrow(
-        "SELECT id, status, inbound_seq FROM conversation WHERE channel_id = $1 AND "
+        "SELECT id, status FROM conversation WHERE channel_id = $1 AND "
         "contact_id = $2 ORDER BY (status <> 'CLOSED') DESC, id DESC LIMIT 1",
         channel.id,
         contact.id,
@@ -235,54 +307,41 @@ async def _find_thread(tx: Transaction, channel: ChannelRef, contact: KnownConta
         row = await tx.sql.fetchrow(
             "INSERT INTO conversation (id, channel_id, contact_id, agent_id, status, closed_at, "
             "closed_by, close_reason) VALUES ($1, $2, $3, $4, 'CLOSED', now(), 'system', "
-            "'never_open') RETURNING id, status, inbound_seq",
+            "'never_open') RETURNING id, status",
             ids.new(),
             channel.id,
             contact.id,
             channel.agent_id,
         )
         assert row is not None
-    return Thread(row["id"], Status(row["status"]), row["inbound_seq"])
+    return Thread(row["id"], Status(row["status"]))
 
 
-async def _insert_message(
+async def _keep_ignored(
     tx: Transaction,
     channel: ChannelRef,
     thread: Thread,
+    message_id: UUID,
     message: InboundMessage,
-    ignored: str | None,
-) -> UUID | None:
-    payload = {
-        name: value
-        for name, value in (
-            ("subtype", message.subtype),
-            ("button_id", message.button_id),
-            ("referral", message.referral),
-            ("referred_product", message.referred_product),
-            ("group_id", message.group_id),
-            ("forwarded", message.forwarded or None),
-        )
-        if value is not None
-    }
-    inserted: UUID | None = await tx.sql.fetchval(
-        "INSERT INTO message (id, conversation_id, channel_id, direction, author, wamid, seq, "
+    reason: str,
+) -> None:
+    await tx.sql.execute(
+        "WITH shown AS (UPDATE conversation SET last_activity_at = now() WHERE id = $2) "
+        "INSERT INTO message (id, conversation_id, channel_id, direction, author, wamid, "
         "ignored_reason, type, text, media, payload, reply_to_wamid, provider_at) VALUES "
-        "($1, $2, $3, 'in', 'contact', $4, $5, $6, $7, $8, $9, $10, $11, $12) "
-        "ON CONFLICT (tenant_id, channel_id, wamid) DO NOTHING RETURNING id",
-        ids.new(),
+        "($1, $2, $3, 'in', 'contact', $4, $5, $6, $7, $8, $9, $10, $11)",
+        message_id,
         thread.id,
         channel.id,
         message.wamid,
-        None if ignored else thread.inbound_seq + 1,
-        ignored,
+        reason,
         message.type,
         message.text,
         _media(message.media),
-        dumps(payload) if payload else None,
+        _payload(message),
         message.reply_to_wamid,
         message.provider_at,
     )
-    return inserted
 
 
 async def _insert_copy(
@@ -315,34 +374,6 @@ async def _insert_copy(
     return inserted
 
 
-async def _make_due(
-    tx: Transaction, thread: Thread, message: InboundMessage, debounce: Debounce
-) -> None:
-    wait: float | None = await tx.sql.fetchval(
-        """UPDATE conversation SET
-            inbound_seq = inbound_seq + 1,
-            first_due_at = coalesce(first_due_at, now()),
-            -- After a failed attempt the pause before the next one holds for newer messages too.
-            due_at = CASE WHEN status = 'ACTIVE' THEN
-                greatest(CASE WHEN attempts > 0 THEN due_at END,
-                    least(coalesce(first_due_at, now()) + make_interval(secs => $3),
-                          now() + make_interval(secs => $2))) END,
-            waiting_since = coalesce(waiting_since, now()),
-            last_inbound_at = greatest(last_inbound_at, $4),
-            last_activity_at = now(), last_text = $5
-        WHERE id = $1 RETURNING extract(epoch FROM due_at - now())::float8""",
-        thread.id,
-        debounce.quiet_seconds,
-        debounce.longest_seconds,
-        message.provider_at or datetime.now(UTC),
-        excerpt(message.text or f"[{message.type}]", 200),
-    )
-    # The contact has come back: nothing that was to happen in the silence happens.
-    await tx.sql.execute("DELETE FROM timer WHERE conversation_id = $1", thread.id)
-    if wait is not None:
-        tx.ring(CONVERSATION, thread.id, max(0.0, wait) + _RING_MARGIN_SECONDS)
-
-
 async def _change_message(
     tx: Transaction,
     channel: ChannelRef,
@@ -365,6 +396,23 @@ async def _change_message(
             "message.changed",
             {"conversation_id": row["conversation_id"], "message_id": row["id"], "text": text},
         )
+
+
+def _payload(message: InboundMessage) -> str | None:
+    """What only some kinds of messages carry."""
+    payload = {
+        name: value
+        for name, value in (
+            ("subtype", message.subtype),
+            ("button_id", message.button_id),
+            ("referral", message.referral),
+            ("referred_product", message.referred_product),
+            ("group_id", message.group_id),
+            ("forwarded", message.forwarded or None),
+        )
+        if value is not None
+    }
+    return dumps(payload) if payload else None
 
 
 def _media(media: MediaRef | None) -> str | None:

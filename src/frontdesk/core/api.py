@@ -33,6 +33,7 @@ from frontdesk.core.errors import (
     Unavailable,
 )
 from frontdesk.core.json import dumps_bytes, loads
+from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -111,9 +112,11 @@ class Allow:
             raise Forbidden(f"This needs the role {' or '.join(self.roles)}.")
         per_minute = resources_of(request).settings.limits.requests_per_minute
         wait = await resources_of(request).limiter.wait_seconds(
-            f"{principal.tenant_id}:user:{principal.user_id}",
-            per_second=per_minute / 60,
-            burst=per_minute / 4,
+            Bucket(
+                f"{principal.tenant_id}:user:{principal.user_id}",
+                per_second=per_minute / 60,
+                burst=per_minute / 4,
+            )
         )
         if wait:
             raise RateLimited(retry_after_seconds=wait)

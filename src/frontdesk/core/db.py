@@ -31,6 +31,8 @@ from frontdesk.core.settings import DatabaseSettings
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 _BIND_TENANT = "SELECT set_config('app.tenant_id', $1, true)"
+# As one simple query, which takes no parameters; a UUID needs no quoting.
+_BEGIN = "BEGIN; SET LOCAL app.tenant_id = '{}'"
 _GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -169,14 +171,19 @@ class Database:
         tx = Transaction()
         tx._open(self, tenant_id)
         with _translated():
-            async with (
-                self._hot.acquire(timeout=self.settings.pool_timeout_seconds) as connection,
-                connection.transaction(),
-            ):
-                await connection.execute(_BIND_TENANT, str(tenant_id))
+            async with self._hot.acquire(timeout=self.settings.pool_timeout_seconds) as connection:
+                # By hand, as beginning and binding the tenant take one round trip so.
+                await connection.execute(_BEGIN.format(tenant_id))
                 tx.sql = connection
-                yield tx
-                await tx._run_before_commit()
+                try:
+                    yield tx
+                    await tx._run_before_commit()
+                except BaseException:
+                    await _end_open_transaction(connection)
+                    raise
+                if await connection.execute("COMMIT") != "COMMIT":
+                    # A statement failed and its error was swallowed: Postgres rolls back then.
+                    raise RuntimeError("the transaction was rolled back instead of committed")
         tx._run_after_commit()
 
     @asynccontextmanager
@@ -234,7 +241,7 @@ class Database:
 
 
 async def _end_open_transaction(connection: Connection) -> None:
-    if connection.is_in_transaction():
+    if not connection.is_closed() and connection.is_in_transaction():
         await connection.execute("ROLLBACK")
 
 

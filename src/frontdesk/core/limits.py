@@ -1,53 +1,91 @@
 """Rate limits: token buckets in Redis, shared by all processes; local buckets while it is down."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from arq import ArqRedis
 
 from frontdesk.core.redis import REDIS_DOWN
 
-# KEYS[1] bucket; ARGV: tokens a second, bucket size, tokens wanted. Answers the wait in
-# milliseconds, 0 when the tokens were taken. Redis's own clock, so processes agree.
+# KEYS: buckets; ARGV, three for each: which group it is of, tokens a second, bucket size. A group
+# takes a token of each of its buckets, or of none. Answers each group's wait in milliseconds, 0 when
+# the tokens were taken. Redis's own clock, so processes agree.
 _TAKE = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + t[2] / 1000
-local rate, size, want = tonumber(ARGV[1]) / 1000, tonumber(ARGV[2]), tonumber(ARGV[3])
-local b = redis.call('HMGET', KEYS[1], 'n', 't')
-local n = math.min(size, (tonumber(b[1]) or size) + (now - (tonumber(b[2]) or now)) * rate)
-if n < want then return math.ceil((want - n) / rate) end
-redis.call('HSET', KEYS[1], 'n', n - want, 't', now)
-redis.call('PEXPIRE', KEYS[1], math.ceil(size / rate) + 1000)
-return 0
+local waits, first = {}, 1
+while first <= #KEYS do
+  local k, wait, left = first, 0, {}
+  while k <= #KEYS and ARGV[3 * k - 2] == ARGV[3 * first - 2] do
+    local rate, size = tonumber(ARGV[3 * k - 1]) / 1000, tonumber(ARGV[3 * k])
+    local b = redis.call('HMGET', KEYS[k], 'n', 't')
+    left[k] = math.min(size, (tonumber(b[1]) or size) + (now - (tonumber(b[2]) or now)) * rate) - 1
+    if left[k] < 0 then wait = math.max(wait, math.ceil(-left[k] / rate)) end
+    k = k + 1
+  end
+  if wait == 0 then
+    for taken = first, k - 1 do
+      redis.call('HSET', KEYS[taken], 'n', left[taken], 't', now)
+      local full = tonumber(ARGV[3 * taken]) / tonumber(ARGV[3 * taken - 1]) * 1000
+      redis.call('PEXPIRE', KEYS[taken], math.ceil(full) + 1000)
+    end
+  end
+  waits[#waits + 1] = wait
+  first = k
+end
+return waits
 """
 
 
+@dataclass(frozen=True)
+class Bucket:
+    """A token bucket. Its key starts with the tenant id, or with what stands for nobody's."""
+
+    key: str
+    per_second: float
+    burst: float
+
+
 class RateLimiter:
-    """Token buckets by key. Keys start with the tenant id, or with what stands for nobody's."""
+    """Takes from token buckets. While Redis is down each process keeps its own: laxer, never closed."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self._script = redis.register_script(_TAKE)
         self._local: dict[str, tuple[float, float]] = {}
         self._redis_down_until = 0.0
 
-    async def wait_seconds(self, key: str, *, per_second: float, burst: float) -> float:
-        """Take one token from the bucket; 0 when it was there, else how long until one is.
+    async def wait_seconds(self, *buckets: Bucket) -> float:
+        """Take a token of each bucket; 0 when all had one, else how long until they have."""
+        return (await self.wait_seconds_each([buckets]))[0]
 
-        While Redis is down each process keeps its own buckets: laxer, never closed.
-        """
+    async def wait_seconds_each(self, groups: Sequence[Sequence[Bucket]]) -> list[float]:
+        """`wait_seconds` of each group, in order and in one round trip."""
+        if not groups:
+            return []
         if time.monotonic() >= self._redis_down_until:
+            keys, arguments = [], []
+            for number, buckets in enumerate(groups):
+                for bucket in buckets:
+                    keys.append(f"limit:{bucket.key}")
+                    arguments += [number, bucket.per_second, bucket.burst]
             try:
-                return float(await self._script([f"limit:{key}"], [per_second, burst, 1])) / 1000
+                return [wait / 1000 for wait in await self._script(keys, arguments)]
             except REDIS_DOWN:
                 self._redis_down_until = time.monotonic() + 1
-        return self._take_local(key, per_second, burst)
+        return [self._wait_locally(buckets) for buckets in groups]
 
-    def _take_local(self, key: str, per_second: float, burst: float) -> float:
+    def _wait_locally(self, buckets: Sequence[Bucket]) -> float:
         now = time.monotonic()
         if len(self._local) > 10_000:
             self._local.clear()
-        tokens, at = self._local.get(key, (burst, now))
-        tokens = min(burst, tokens + (now - at) * per_second)
-        if tokens < 1:
-            return (1 - tokens) / per_second
-        self._local[key] = (tokens - 1, now)
+        left = {}
+        wait = 0.0
+        for bucket in buckets:
+            tokens, at = self._local.get(bucket.key, (bucket.burst, now))
+            left[bucket.key] = min(bucket.burst, tokens + (now - at) * bucket.per_second) - 1
+            wait = max(wait, -left[bucket.key] / bucket.per_second)
+        if wait > 0:
+            return wait
+        self._local.update((key, (tokens, now)) for key, tokens in left.items())
         return 0.0

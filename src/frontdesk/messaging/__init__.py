@@ -53,7 +53,6 @@ from frontdesk.messaging.outbound import (
     NewOutbound,
     Uncertain,
     announce_failure,
-    apply_status,
     callback_data,
     cancel_pending,
     enqueue,
@@ -66,6 +65,7 @@ from frontdesk.messaging.outbound import (
 from frontdesk.messaging.outgoing import read_mark, text_message
 from frontdesk.messaging.schemas import ChannelCreate, ChannelPublic
 from frontdesk.messaging.signature import signature
+from frontdesk.messaging.statuses import apply_statuses
 from frontdesk.messaging.window import WINDOW, is_open, window_closes_at
 
 __all__ = [
@@ -116,7 +116,7 @@ __all__ = [
     "WebhookInbox",
     "WindowClosed",
     "announce_failure",
-    "apply_status",
+    "apply_statuses",
     "callback_data",
     "cancel_pending",
     "connect_channel",

@@ -15,14 +15,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from frontdesk import billing, feed
+from frontdesk import feed
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.events import publish
 from frontdesk.core.json import dumps
 from frontdesk.messaging.errors import NotUncertain
 from frontdesk.messaging.events import OutboundFailed
-from frontdesk.messaging.incoming_items import Status
 from frontdesk.messaging.models import Origin
 
 OUTBOUND = "messaging.outbound"
@@ -32,7 +31,6 @@ MAX_UNKNOWN_ATTEMPTS = 3
 UNKNOWN_PATIENCE_SECONDS = 15 * 60
 # Provider times are whole seconds: a webhook must be clearly later than the send to prove anything.
 EVIDENCE_MARGIN_SECONDS = 2
-STATUS_RANK = ("sent", "delivered", "read", "played")
 
 
 @dataclass(frozen=True)
@@ -102,73 +100,6 @@ async def in_flight(tx: Transaction, conversation_id: UUID, *, origin: Origin) -
         origin,
     )
     return found is not None
-
-
-async def apply_status(tx: Transaction, channel_id: UUID, status: Status) -> bool:
-    """Move a message to what WhatsApp says of it; False when the message is not known (yet).
-
-    Only ever forwards: statuses come doubled, reversed and late. Any status proves that the send
-    was accepted, so it also settles a send whose outcome was unknown.
-    """
-    if status.status == "failed":
-        return await _apply_failure(tx, channel_id, status)
-    if status.status not in STATUS_RANK:
-        return True
-    row = await tx.sql.fetchrow(
-        f"""UPDATE outbound SET
-            state = CASE WHEN state IN ('pending', 'sending', 'unknown', 'needs_attention',
-                                        'failed') THEN 'sent' ELSE state END,
-            wamid = coalesce(wamid, $3), delivery = $4, delivery_at = $5,
-            finished_at = coalesce(finished_at, now()),
-            pricing = coalesce($6, pricing), error_code = NULL, last_error = NULL
-        WHERE {_MATCH} AND coalesce(array_position($7::text[], delivery::text), 0)
-                           < array_position($7::text[], $4::text)
-        RETURNING id, conversation_id, origin""",  # noqa: S608  # Only constants are put in.
-        outbound_id_of(status.callback_data),
-        channel_id,
-        status.wamid,
-        status.status,
-        status.provider_at,
-        dumps(_pricing(status)) if status.pricing else None,
-        list(STATUS_RANK),
-    )
-    if row is None:
-        return await _is_known(tx, channel_id, status)
-    tell(tx, row["id"], row["conversation_id"], status.status)
-    if status.pricing and status.status in ("delivered", "read"):
-        await billing.record_delivery(
-            tx,
-            row["id"],
-            conversation_id=row["conversation_id"],
-            category=status.pricing.category or "unknown",
-            # A user id begins with the country; a bare phone number is not taken apart here.
-            country=status.recipient.bsuid[:2] if status.recipient.bsuid else None,
-            pricing_type=status.pricing.type,
-        )
-    return True
-
-
-async def _apply_failure(tx: Transaction, channel_id: UUID, status: Status) -> bool:
-    error = status.errors[0] if status.errors else None
-    reason = error.details or error.title if error else "WhatsApp could not deliver it."
-    row = await tx.sql.fetchrow(
-        f"""UPDATE outbound SET state = 'failed', delivery = 'failed', delivery_at = $4,
-            wamid = coalesce(wamid, $3), finished_at = coalesce(finished_at, now()),
-            error_code = $5, last_error = $6
-        WHERE {_MATCH} AND state <> 'failed'
-          AND (delivery IS NULL OR delivery = 'sent')
-        RETURNING id, conversation_id, origin""",  # noqa: S608  # Only constants are put in.
-        outbound_id_of(status.callback_data),
-        channel_id,
-        status.wamid,
-        status.provider_at,
-        error.code if error else None,
-        reason,
-    )
-    if row is None:
-        return await _is_known(tx, channel_id, status)
-    await announce_failure(tx, row["id"], row["conversation_id"], row["origin"], reason)
-    return True
 
 
 async def announce_failure(
@@ -246,29 +177,6 @@ def outbound_id_of(callback: str | None) -> UUID | None:
         return UUID(callback.partition(".")[0])
     except ValueError:
         return None
-
-
-# Callback data first, the wamid second: it may not have been stored yet.
-_MATCH = "(id = $1 OR ($1::uuid IS NULL AND channel_id = $2 AND wamid = $3))"
-
-
-async def _is_known(tx: Transaction, channel_id: UUID, status: Status) -> bool:
-    found = await tx.sql.fetchval(
-        f"SELECT 1 FROM outbound WHERE {_MATCH}",  # noqa: S608  # Only constants are put in.
-        outbound_id_of(status.callback_data),
-        channel_id,
-        status.wamid,
-    )
-    return found is not None
-
-
-def _pricing(status: Status) -> dict[str, Any]:
-    assert status.pricing is not None
-    return {
-        "category": status.pricing.category,
-        "type": status.pricing.type,
-        "model": status.pricing.model,
-    }
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from frontdesk.core.errors import (
     TooLarge,
     Unauthenticated,
 )
+from frontdesk.core.limits import Bucket
 from frontdesk.messaging import channels, outbound
 from frontdesk.messaging.errors import ChannelTaken, NotUncertain
 from frontdesk.messaging.inbox import WebhookInbox
@@ -112,7 +113,7 @@ async def _refuse_unsigned(request: Request) -> None:
     address = request.client.host if request.client else "unknown"
     per_minute = resources.settings.limits.unsigned_per_minute
     wait = await resources.limiter.wait_seconds(
-        f"nobody:unsigned:{address}", per_second=per_minute / 60, burst=per_minute
+        Bucket(f"nobody:unsigned:{address}", per_second=per_minute / 60, burst=per_minute)
     )
     if wait:
         resources.metrics.webhooks.labels("limited").inc()

@@ -17,6 +17,7 @@ from frontdesk import messaging
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import loads
+from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
 from frontdesk.messaging import (
     OUTBOUND,
@@ -185,14 +186,10 @@ async def _pace(resources: Resources, tenant_id: UUID, row: Row) -> float:
     """Seconds to wait for the number's and the contact's turn; 0 when it is their turn."""
     per_second = resources.settings.whatsapp.max_per_second
     contact = row.content.get("to") or row.content.get("recipient")
-    wait = await resources.limiter.wait_seconds(
-        f"{tenant_id}:pair:{row.channel_id}:{contact}", per_second=PAIR_PER_SECOND, burst=PAIR_BURST
+    return await resources.limiter.wait_seconds(
+        Bucket(f"{tenant_id}:pair:{row.channel_id}:{contact}", PAIR_PER_SECOND, PAIR_BURST),
+        Bucket(f"{tenant_id}:out:{row.channel_id}", per_second, per_second),
     )
-    if wait == 0:
-        wait = await resources.limiter.wait_seconds(
-            f"{tenant_id}:out:{row.channel_id}", per_second=per_second, burst=per_second
-        )
-    return wait
 
 
 async def _send(resources: Resources, tenant_id: UUID, row: Row, began: float) -> None:
@@ -259,6 +256,7 @@ async def _finish(
 
 async def _accept(tx: Transaction, row: Row, attempt: int, accepted: Accepted) -> None:
     done = await tx.sql.fetchval(
+        "WITH known AS (UPDATE message SET wamid = $3 WHERE id = $1 AND wamid IS NULL) "
         "UPDATE outbound SET state = 'sent', wamid = $3, finished_at = now(), last_error = NULL "
         # The answer is proof, also when the sweep has given the send up meanwhile.
         "WHERE id = $1 AND attempt = $2 "
@@ -266,9 +264,6 @@ async def _accept(tx: Transaction, row: Row, attempt: int, accepted: Accepted) -
         row.id,
         attempt,
         accepted.wamid,
-    )
-    await tx.sql.execute(
-        "UPDATE message SET wamid = $2 WHERE id = $1 AND wamid IS NULL", row.id, accepted.wamid
     )
     if done:
         messaging.tell(tx, row.id, row.conversation_id, "accepted")

@@ -1,13 +1,15 @@
 """Raw webhooks become rows: claim a batch, parse it, and apply it tenant by tenant."""
 
+import asyncio
 import hashlib
-import itertools
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from frontdesk import conversation, escalation, feed, messaging
@@ -18,6 +20,7 @@ from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.ids import NIL
 from frontdesk.core.json import dumps
+from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
 from frontdesk.messaging import (
     AccountEvent,
@@ -51,11 +54,20 @@ MAX_WAITS = 8
 # A message this old was held up on its way; how fast such come says nothing about their sender.
 BACKLOG_SECONDS = 60
 
+# So many tenants of a batch are served side by side, each in a transaction of its own.
+TENANTS_AT_ONCE = 4
+
 # What has failed before is claimed alone, so that it can take nobody along.
 _CLAIM = """
+WITH fresh AS (
+    SELECT id FROM webhook_event WHERE state = 'pending' AND due_at <= now() AND attempts = 0
+    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+), failed AS (
+    SELECT id FROM webhook_event WHERE state = 'pending' AND due_at <= now() AND attempts > 0
+    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+)
 UPDATE webhook_event SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2)
-WHERE id IN (SELECT id FROM webhook_event WHERE state = 'pending' AND due_at <= now()
-             AND (attempts > 0) = $3 ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+WHERE id IN (SELECT id FROM fresh UNION ALL SELECT id FROM failed)
 RETURNING id, body, attempts, waits
 """
 
@@ -89,24 +101,27 @@ class Routed:
     event: Event
     item: Item
     channel: ChannelRef
+    limited: bool = False  # Over its sender's or its channel's rate: stored, shown, not answered.
+
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """What a message is known by: its channel and its wamid."""
+        return self.channel.id, getattr(self.item, "wamid", None) or ""
 
 
 async def receive(resources: Resources, _tenant_id: UUID, _row_id: UUID) -> None:
     """Take raw webhooks until none is due. Safe to run twice: every item is known by its own id."""
     while True:
-        fresh = await _claim(resources, BATCH, failed_before=False)
-        failed = await _claim(resources, 1, failed_before=True)
-        for batch in (fresh, failed):
+        async with resources.db.system() as connection:
+            rows = await connection.fetch(_CLAIM, BATCH, LEASE_SECONDS)
+        events = sorted((Event(**row) for row in rows), key=lambda event: event.id)
+        fresh = [event for event in events if event.attempts == 1]
+        failed_before = [event for event in events if event.attempts > 1]
+        for batch in (fresh, failed_before):
             if batch:
                 await _receive_batch(resources, batch)
-        if not fresh and not failed:
-            return
-
-
-async def _claim(resources: Resources, most: int, *, failed_before: bool) -> list[Event]:
-    async with resources.db.system() as connection:
-        rows = await connection.fetch(_CLAIM, most, LEASE_SECONDS, failed_before)
-    return sorted((Event(**row) for row in rows), key=lambda event: event.id)
+        if len(fresh) < BATCH and not failed_before:
+            return  # What has come meanwhile has rung.
 
 
 async def _receive_batch(resources: Resources, events: list[Event]) -> None:
@@ -114,24 +129,27 @@ async def _receive_batch(resources: Resources, events: list[Event]) -> None:
     for event in poison:
         event.error = event.error or "it was tried too often; a worker may have died of it"
     routed = await _route(resources, [event for event in events if event not in poison])
-    for tenant_id, items in routed.items():
-        try:
+    by_tenant: dict[UUID, list[Routed]] = defaultdict(list)
+    for item in await _limited(resources, await _fresh(resources, routed)):
+        by_tenant[item.channel.tenant_id].append(item)
+    room = asyncio.Semaphore(TENANTS_AT_ONCE)
+
+    async def apply(tenant_id: UUID, items: list[Routed]) -> None:
+        async with room:
             await _apply_all(resources, tenant_id, items)
-        except Unavailable as error:
-            log.warning("receive_put_off", tenant_id=str(tenant_id), error=str(error))
-            for routed_item in items:
-                routed_item.event.put_off = True
+
+    await asyncio.gather(*(apply(*of_tenant) for of_tenant in by_tenant.items()))
     crash("during_receive")
     await _settle(resources, events)
 
 
-async def _route(resources: Resources, events: list[Event]) -> dict[UUID, list[Routed]]:
-    """The items of a batch by tenant, in the order in which they take their locks."""
+async def _route(resources: Resources, events: list[Event]) -> list[Routed]:
+    """The items of a batch and whose they are, in the order in which they take their locks."""
     registry = resources.keep(ChannelRegistry)
     parsed = [(event, parse_webhook(event.body)) for event in events]
     phone_ids = {i.phone_number_id for _, p in parsed for i in p.items if i.phone_number_id}
     channels = await registry.by_phone_number_ids(phone_ids)
-    by_tenant: dict[UUID, list[Routed]] = defaultdict(list)
+    routed: list[Routed] = []
     for event, webhook in parsed:
         if webhook.unreadable is not None:
             event.attempts, event.error = MAX_ATTEMPTS + 1, f"unreadable: {webhook.unreadable}"
@@ -148,11 +166,8 @@ async def _route(resources: Resources, events: list[Event]) -> dict[UUID, list[R
                 event.notes.append(f"no channel for {item.phone_number_id or item.waba_id}")
                 _count(resources, item, "no_channel")
                 log.warning("webhook_for_unknown_channel", waba_id=item.waba_id)
-            for target in found:
-                by_tenant[target.tenant_id].append(Routed(event, item, target))
-    for items in by_tenant.values():
-        items.sort(key=_lock_order)
-    return by_tenant
+            routed += [Routed(event, item, target) for target in found]
+    return sorted(routed, key=_lock_order)
 
 
 async def _by_account(registry: ChannelRegistry, item: Item) -> list[ChannelRef]:
@@ -177,55 +192,124 @@ def _lock_order(routed: Routed) -> tuple[int, str]:
     return (2, "")
 
 
+async def _fresh(resources: Resources, items: list[Routed]) -> list[Routed]:
+    """All but the messages that are stored already."""
+    told = {
+        (routed.channel.tenant_id, routed.channel.id, routed.item.wamid)
+        for routed in items
+        if isinstance(routed.item, InboundMessage)
+    }
+    if not told:
+        return items
+    async with resources.db.system() as connection:
+        known = await conversation.known_messages(connection, sorted(told))
+    fresh = []
+    for routed in items:
+        if isinstance(routed.item, InboundMessage) and routed.key in known:
+            _count(resources, routed.item, "known")
+        else:
+            fresh.append(routed)
+    return fresh
+
+
+async def _limited(resources: Resources, items: list[Routed]) -> list[Routed]:
+    """The same, with those marked that are over a rate.
+
+    The rate is that at which contacts write: neither a webhook that comes again nor the backlog of
+    an outage counts.
+    """
+    counted: dict[tuple[UUID, str], list[Bucket]] = {}
+    for routed in items:
+        item = routed.item
+        if isinstance(item, InboundMessage) and routed.event.attempts == 1 and _counts(item):
+            counted.setdefault(routed.key, _buckets(resources, routed.channel, item))
+    waits = await resources.limiter.wait_seconds_each(list(counted.values()))
+    over = {key for key, wait in zip(counted, waits, strict=True) if wait}
+    return [replace(routed, limited=routed.key in over) for routed in items] if over else items
+
+
+def _counts(item: InboundMessage) -> bool:
+    if item.ignored_reason is not None:
+        return False
+    if item.provider_at is None:
+        return True
+    return (datetime.now(UTC) - item.provider_at).total_seconds() <= BACKLOG_SECONDS
+
+
+def _buckets(resources: Resources, channel: ChannelRef, item: InboundMessage) -> list[Bucket]:
+    limits = resources.settings.limits
+    per_minute, per_second = limits.contact_messages_per_minute, limits.channel_messages_per_second
+    key = f"{channel.tenant_id}:in:{channel.id}"
+    return [
+        Bucket(f"{key}:{conversation.sort_key(item.sender)}", per_minute / 60, per_minute),
+        Bucket(key, per_second, per_second * 10),
+    ]
+
+
 async def _apply_all(resources: Resources, tenant_id: UUID, items: list[Routed]) -> None:
-    """Apply a tenant's items in one transaction; if that fails, event by event to find the bad one."""
+    """Apply a tenant's items in one transaction; if that fails, one by one to find the bad one."""
     try:
         await _apply_together(resources, tenant_id, items)
-    except Unavailable:
-        raise
-    except Exception:
-        log.exception("receive_batch_failed", tenant_id=str(tenant_id), items=len(items))
-        for _, own in itertools.groupby(
-            sorted(items, key=lambda routed: routed.event.id), key=lambda routed: routed.event.id
-        ):
-            group = list(own)
-            try:
-                await _apply_together(resources, tenant_id, group)
-            except Unavailable:
-                raise
-            except Exception as error:
-                group[0].event.error = f"{type(error).__name__}: {error}"[:500]
+    except Unavailable as error:
+        _put_off(items, error)
+    except Exception as error:
+        # Another worker may have stored the same message at this moment; anything else is strange.
+        if not isinstance(error, asyncpg.UniqueViolationError):
+            log.exception("receive_batch_failed", tenant_id=str(tenant_id), items=len(items))
+        for item in items:
+            await _apply_alone(resources, tenant_id, item)
+
+
+async def _apply_alone(resources: Resources, tenant_id: UUID, routed: Routed) -> None:
+    """Apply one item; if that fails, it is noted on the item's event."""
+    try:
+        if await _fresh(resources, [routed]):
+            await _apply_together(resources, tenant_id, [routed])
+    except Unavailable as error:
+        _put_off([routed], error)
+    except Exception as error:
+        routed.event.error = f"{type(error).__name__}: {error}"[:500]
+
+
+def _put_off(items: list[Routed], error: Unavailable) -> None:
+    log.warning("receive_put_off", tenant_id=str(items[0].channel.tenant_id), error=str(error))
+    for routed in items:
+        routed.event.put_off = True
 
 
 async def _apply_together(resources: Resources, tenant_id: UUID, items: list[Routed]) -> None:
-    limited = await _over_limit(resources, items)
+    statuses = [routed for routed in items if isinstance(routed.item, Status)]
     outcomes: list[tuple[Routed, str]] = []
+    stored: set[tuple[UUID, str]] = set()
     async with resources.db.hot(tenant_id) as tx:
-        for position, routed in enumerate(items):
-            outcome = await _apply(tx, resources, routed, limited=position in limited)
-            outcomes.append((routed, outcome))
-        await _note_alive(tx, items)
+        for routed in items:
+            if isinstance(routed.item, Status):
+                continue
+            if isinstance(routed.item, InboundMessage):
+                if routed.key in stored:
+                    outcomes.append((routed, "known"))
+                    continue
+                stored.add(routed.key)
+            await _apply(tx, resources, routed)
+            outcomes.append((routed, "stored"))
+        outcomes += await _apply_statuses(tx, statuses)
+        await _note_alive(tx, resources, items)
     for routed, outcome in outcomes:
         _count(resources, routed.item, outcome)
         routed.event.waits_again |= outcome == "early"
 
 
-async def _apply(tx: Transaction, resources: Resources, routed: Routed, *, limited: bool) -> str:
-    """Apply one item; what became of it in a word."""
+async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> None:
     item, channel = routed.item, routed.channel
     if isinstance(item, InboundMessage):
         worker = resources.settings.worker
         debounce = Debounce(worker.debounce_seconds, worker.debounce_max_seconds)
-        new = await conversation.receive_message(tx, channel, item, debounce, limited=limited)
-        return "stored" if new else "known"
-    if isinstance(item, Status):
-        return await _apply_status(tx, channel, item)
-    if isinstance(item, Echo):
+        await conversation.receive_message(tx, channel, item, debounce, limited=routed.limited)
+    elif isinstance(item, Echo):
         conversation_id = await conversation.receive_echo(tx, channel, item)
         if conversation_id is not None:
             await escalation.answered_from_phone(tx, conversation_id)
-        return "stored"
-    if isinstance(item, HistoryMessage):
+    elif isinstance(item, HistoryMessage):
         await conversation.receive_history(tx, channel, item)
     elif isinstance(item, MessageEdit):
         await conversation.edit_message(tx, channel, item)
@@ -237,15 +321,22 @@ async def _apply(tx: Transaction, resources: Resources, routed: Routed, *, limit
         if isinstance(item, PreferenceChange):
             await conversation.change_preference(tx, item)
         await _store_account_event(tx, channel, item)
-    return "stored"
 
 
-async def _apply_status(tx: Transaction, channel: ChannelRef, status: Status) -> str:
-    if await messaging.apply_status(tx, channel.id, status):
-        return "applied"
-    # All our sends carry callback data and are stored before they leave: a status that names a row
-    # we do not have is another system's. One without may be early.
-    return "foreign" if status.callback_data else "early"
+async def _apply_statuses(tx: Transaction, statuses: Sequence[Routed]) -> list[tuple[Routed, str]]:
+    """Apply statuses; what became of each in a word."""
+    told = [(r.channel.id, r.item) for r in statuses if isinstance(r.item, Status)]
+    if not told:
+        return []
+    outcomes = []
+    for routed, (_, status), is_known in zip(
+        statuses, told, await messaging.apply_statuses(tx, told), strict=True
+    ):
+        # All our sends carry callback data and are stored before they leave: a status that names a
+        # row we do not have is another system's. One without may be early.
+        outcome = "applied" if is_known else "foreign" if status.callback_data else "early"
+        outcomes.append((routed, outcome))
+    return outcomes
 
 
 async def _store_account_event(tx: Transaction, channel: ChannelRef, item: Item) -> None:
@@ -305,54 +396,24 @@ def _fingerprint(channel: ChannelRef, item: Item) -> str:
     return hashlib.sha256(f"{channel.id}:{parts}".encode()).hexdigest()
 
 
-async def _over_limit(resources: Resources, items: list[Routed]) -> set[int]:
-    """Positions of messages over their contact's or channel's rate: stored, shown, not answered."""
-    limits = resources.settings.limits
-    over: set[int] = set()
-    seen: set[str] = set()
-    for position, routed in enumerate(items):
-        item = routed.item
-        if not isinstance(item, InboundMessage) or item.ignored_reason is not None:
-            continue
-        # The rate is that at which contacts write: neither a repeated webhook nor the backlog of an
-        # outage counts.
-        if routed.event.attempts > 1 or item.wamid in seen or _is_backlog(item):
-            continue
-        seen.add(item.wamid)
-        channel = routed.channel
-        buckets = (
-            (
-                f"{channel.tenant_id}:in:{channel.id}:{conversation.sort_key(item.sender)}",
-                limits.contact_messages_per_minute / 60,
-                limits.contact_messages_per_minute,
-            ),
-            (
-                f"{channel.tenant_id}:in:{channel.id}",
-                limits.channel_messages_per_second,
-                limits.channel_messages_per_second * 10,
-            ),
-        )
-        for key, per_second, burst in buckets:
-            if await resources.limiter.wait_seconds(key, per_second=per_second, burst=burst):
-                over.add(position)
-                break
-    return over
+class AliveNotes:
+    """The newest provider time this process has noted for each channel, which need not be twice."""
+
+    def __init__(self, _resources: Resources) -> None:
+        self.noted: dict[UUID, datetime] = {}
 
 
-def _is_backlog(item: InboundMessage) -> bool:
-    if item.provider_at is None:
-        return False
-    return (datetime.now(UTC) - item.provider_at).total_seconds() > BACKLOG_SECONDS
-
-
-async def _note_alive(tx: Transaction, items: list[Routed]) -> None:
+async def _note_alive(tx: Transaction, resources: Resources, items: list[Routed]) -> None:
     newest: dict[UUID, datetime] = {}
+    noted = resources.keep(AliveNotes).noted
     for routed in items:
         at = getattr(routed.item, "provider_at", None)
         if isinstance(routed.item, InboundMessage | Status) and at is not None:
             newest[routed.channel.id] = max(at, newest.get(routed.channel.id, at))
     for channel_id, at in sorted(newest.items()):
-        await messaging.note_alive(tx, channel_id, at)
+        if channel_id not in noted or at > noted[channel_id]:
+            await messaging.note_alive(tx, channel_id, at)
+            tx.after_commit(partial(noted.__setitem__, channel_id, at))
 
 
 async def _settle(resources: Resources, events: list[Event]) -> None:

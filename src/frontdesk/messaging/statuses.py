@@ -1,0 +1,173 @@
+"""What WhatsApp's statuses say of our messages. Only ever forwards: they come doubled, reversed, late.
+
+Any status proves that the send was accepted, so it also settles one whose outcome was unknown.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from frontdesk import billing
+from frontdesk.billing import DeliveredMessage
+from frontdesk.core.db import Transaction
+from frontdesk.core.json import dumps
+from frontdesk.messaging.incoming_items import Status
+from frontdesk.messaging.outbound import announce_failure, outbound_id_of, tell
+
+STATUS_RANK = ("sent", "delivered", "read", "played")
+
+# The rows are locked in the order of their ids, so that two batches can't wait for each other.
+_APPLY = """
+UPDATE outbound o SET
+    state = CASE WHEN o.state IN ('pending', 'sending', 'unknown', 'needs_attention', 'failed')
+            THEN 'sent' ELSE o.state END,
+    wamid = coalesce(o.wamid, s.wamid), delivery = s.delivery, delivery_at = s.at,
+    finished_at = coalesce(o.finished_at, now()), pricing = coalesce(s.pricing, o.pricing),
+    error_code = NULL, last_error = NULL
+FROM (
+    SELECT o.id, s.wamid, s.delivery, s.at, s.pricing
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[])
+        AS s (id, wamid, delivery, at, pricing)
+    JOIN outbound o ON o.id = s.id ORDER BY o.id FOR UPDATE OF o
+) s
+WHERE o.id = s.id AND coalesce(array_position($6::text[], o.delivery::text), 0)
+                      < array_position($6::text[], s.delivery)
+RETURNING o.id, o.conversation_id, o.delivery
+"""
+# The conversation first, as everywhere: whoever hears of the failure will want to lock it.
+_LOCK_THREAD = """
+SELECT k.id FROM outbound o
+JOIN conversation k ON k.tenant_id = o.tenant_id AND k.id = o.conversation_id
+WHERE o.id = $1 FOR UPDATE OF k
+"""
+_FAIL = """
+UPDATE outbound SET state = 'failed', delivery = 'failed', delivery_at = $3,
+    wamid = coalesce(wamid, $2), finished_at = coalesce(finished_at, now()), error_code = $4,
+    last_error = $5
+WHERE id = $1 AND state <> 'failed' AND (delivery IS NULL OR delivery = 'sent')
+RETURNING id, conversation_id, origin
+"""
+
+
+async def apply_statuses(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> list[bool]:
+    """Move messages to what WhatsApp says of them, told as (channel id, status).
+
+    Answers for each whether the message is known; one that is not may be early, or another's.
+    """
+    ours = [await _outbound_id(tx, channel_id, status) for channel_id, status in told]
+    named = [(row_id, status) for row_id, (_, status) in zip(ours, told, strict=True) if row_id]
+    moved = await _advance(tx, [item for item in named if item[1].status in STATUS_RANK])
+    for row_id, status in named:
+        if status.status == "failed" and await _fail(tx, row_id, status):
+            moved.add(row_id)
+    known = moved | await _unmoved(tx, [item for item in named if item[0] not in moved])
+    return [
+        row_id in known or status.status not in (*STATUS_RANK, "failed")
+        for row_id, (_, status) in zip(ours, told, strict=True)
+    ]
+
+
+async def _outbound_id(tx: Transaction, channel_id: UUID, status: Status) -> UUID | None:
+    """Callback data first, the wamid second: it may not have been stored yet."""
+    if status.callback_data:
+        return outbound_id_of(status.callback_data)
+    found: UUID | None = await tx.sql.fetchval(
+        "SELECT id FROM outbound WHERE channel_id = $1 AND wamid = $2", channel_id, status.wamid
+    )
+    return found
+
+
+async def _advance(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> set[UUID]:
+    """Take each message to the furthest of its statuses; the ids of those that moved."""
+    furthest: dict[UUID, Status] = {}
+    pricings: dict[UUID, Status] = {}
+    for row_id, status in told:
+        if status.pricing:
+            pricings[row_id] = status
+        known = furthest.get(row_id)
+        if known is None or STATUS_RANK.index(status.status) > STATUS_RANK.index(known.status):
+            furthest[row_id] = status
+    if not furthest:
+        return set()
+    rows = await tx.sql.fetch(
+        _APPLY,
+        list(furthest),
+        [status.wamid for status in furthest.values()],
+        [status.status for status in furthest.values()],
+        [status.provider_at for status in furthest.values()],
+        [_pricing(pricings.get(row_id)) for row_id in furthest],
+        list(STATUS_RANK),
+    )
+    for row in rows:
+        tell(tx, row["id"], row["conversation_id"], row["delivery"])
+    await _bill(tx, [(row["id"], row["conversation_id"]) for row in rows], told)
+    return {row["id"] for row in rows}
+
+
+async def _unmoved(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> set[UUID]:
+    """Which of these are there at all; what they tell may still be the first word of the price."""
+    if not told:
+        return set()
+    rows = await tx.sql.fetch(
+        "SELECT id, conversation_id FROM outbound WHERE id = ANY($1)",
+        [row_id for row_id, _ in told],
+    )
+    await _bill(tx, [(row["id"], row["conversation_id"]) for row in rows], told)
+    return {row["id"] for row in rows}
+
+
+async def _bill(
+    tx: Transaction,
+    rows: Sequence[tuple[UUID, UUID]],
+    told: Sequence[tuple[UUID, Status]],
+) -> None:
+    """Count the delivered among messages given as (id, conversation id); again changes nothing."""
+    priced = {
+        row_id: status
+        for row_id, status in told
+        if status.pricing and status.status in ("delivered", "read")
+    }
+    delivered = [_delivered(*row, priced[row[0]]) for row in rows if row[0] in priced]
+    if delivered:
+        await billing.record_deliveries(tx, *delivered)
+
+
+def _delivered(outbound_id: UUID, conversation_id: UUID, status: Status) -> DeliveredMessage:
+    assert status.pricing is not None
+    return DeliveredMessage(
+        message_id=outbound_id,
+        conversation_id=conversation_id,
+        category=status.pricing.category or "unknown",
+        # A user id begins with the country; a bare phone number is not taken apart here.
+        country=status.recipient.bsuid[:2] if status.recipient.bsuid else None,
+        pricing_type=status.pricing.type,
+    )
+
+
+async def _fail(tx: Transaction, outbound_id: UUID, status: Status) -> bool:
+    error = status.errors[0] if status.errors else None
+    reason = error.details or error.title if error else "WhatsApp could not deliver it."
+    await tx.sql.execute(_LOCK_THREAD, outbound_id)
+    row = await tx.sql.fetchrow(
+        _FAIL,
+        outbound_id,
+        status.wamid,
+        status.provider_at,
+        error.code if error else None,
+        reason,
+    )
+    if row is None:
+        return False
+    await announce_failure(tx, row["id"], row["conversation_id"], row["origin"], reason)
+    return True
+
+
+def _pricing(status: Status | None) -> str | None:
+    if status is None or status.pricing is None:
+        return None
+    pricing: dict[str, Any] = {
+        "category": status.pricing.category,
+        "type": status.pricing.type,
+        "model": status.pricing.model,
+    }
+    return dumps(pricing)
