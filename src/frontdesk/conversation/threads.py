@@ -94,13 +94,23 @@ async def write_turn(
     to_seq = thread.inbound_seq if to_seq is None else to_seq
     if to_seq <= thread.handled_seq:
         return None
-    turn_id = ids.new()
-    await tx.sql.execute(
-        "INSERT INTO turn (id, conversation_id, from_seq, to_seq, outcome, by, user_id, reason, "
-        "trace, agent_version, prompt_version, input_tokens, output_tokens, cost_usd, "
-        "latency_seconds) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
-        "$15)",
-        turn_id,
+    values = turn_values(thread, turn, to_seq)
+    await tx.sql.execute(INSERT_TURN, *values)
+    turn_id: UUID = values[0]
+    return turn_id
+
+
+INSERT_TURN = """
+INSERT INTO turn (id, conversation_id, from_seq, to_seq, outcome, by, user_id, reason, trace,
+    agent_version, prompt_version, input_tokens, output_tokens, cost_usd, latency_seconds)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+"""
+
+
+def turn_values(thread: Locked, turn: NewTurn, to_seq: int) -> tuple[Any, ...]:
+    """What `INSERT_TURN` takes; the turn's id is the first."""
+    return (
+        ids.new(),
         thread.id,
         thread.handled_seq + 1,
         to_seq,
@@ -116,7 +126,6 @@ async def write_turn(
         turn.cost_usd,
         turn.latency_seconds,
     )
-    return turn_id
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,8 @@ async def send_message(
     """
     message_id = ids.new()
     await tx.sql.execute(
+        "WITH shown AS (UPDATE conversation SET last_activity_at = now(), last_text = $10 "
+        "WHERE id = $2) "
         "INSERT INTO message (id, conversation_id, channel_id, direction, author, user_id, type, "
         "text, tokens, turn_id, reply_to_wamid) "
         "VALUES ($1, $2, $3, 'out', $4, $5, 'text', $6, $7, $8, $9)",
@@ -160,6 +171,7 @@ async def send_message(
         message.tokens,
         message.turn_id,
         message.reply_to_wamid,
+        excerpt(message.text, 200),
     )
     await enqueue(
         tx,
@@ -178,11 +190,6 @@ async def send_message(
                 reply_to=message.reply_to_wamid,
             ),
         ),
-    )
-    await tx.sql.execute(
-        "UPDATE conversation SET last_activity_at = now(), last_text = $2 WHERE id = $1",
-        thread.id,
-        excerpt(message.text, 200),
     )
     feed.append(
         tx,

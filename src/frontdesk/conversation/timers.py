@@ -26,17 +26,19 @@ class NewTimer:
 
 async def set_timers(tx: Transaction, thread: Locked, timers: Sequence[NewTimer]) -> None:
     """Replace a conversation's timers. A message of the contact, a takeover or a close ends them."""
-    await tx.sql.execute("DELETE FROM timer WHERE conversation_id = $1", thread.id)
-    for timer in timers:
-        await tx.sql.execute(
-            "INSERT INTO timer (id, conversation_id, kind, epoch, due_at) "
-            "VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))",
-            ids.new(),
-            thread.id,
-            timer.kind,
-            thread.epoch,
-            timer.after_minutes * 60,
-        )
+    await tx.sql.execute(
+        "WITH ended AS (DELETE FROM timer WHERE conversation_id = $1 AND kind <> ALL($4)) "
+        "INSERT INTO timer (id, conversation_id, kind, epoch, due_at) "
+        "SELECT id, $1, kind, $2, now() + make_interval(secs => seconds) "
+        "FROM unnest($3::uuid[], $4::text[], $5::float8[]) AS wanted (id, kind, seconds) "
+        "ON CONFLICT (tenant_id, conversation_id, kind) DO UPDATE SET id = excluded.id, "
+        "epoch = excluded.epoch, due_at = excluded.due_at, attempts = 0",
+        thread.id,
+        thread.epoch,
+        [ids.new() for _ in timers],
+        [timer.kind for timer in timers],
+        [timer.after_minutes * 60 for timer in timers],
+    )
 
 
 async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from frontdesk.conversation.models import Status
 from frontdesk.conversation.receiving import CONVERSATION
-from frontdesk.conversation.threads import Locked, lock
+from frontdesk.conversation.threads import INSERT_TURN, Locked, NewTurn, lock, turn_values
 from frontdesk.core.db import Connection, Transaction
 
 HISTORY_MESSAGES = 20
@@ -28,6 +28,9 @@ class Claim:
     attempts: int
     language: str | None
     waited_seconds: float
+    phone_number_id: str
+    access_token_sealed: str
+    channel_sends: bool
 
 
 # The whole mutual exclusion is this statement: no row means another worker has it, there is no
@@ -36,12 +39,15 @@ class Claim:
 _CLAIM = """
 UPDATE conversation k SET lease_token = lease_token + 1,
     lease_until = now() + make_interval(secs => $2), attempts = attempts + 1
-WHERE id = $1 AND status = 'ACTIVE' AND inbound_seq > handled_seq AND due_at <= now()
+FROM channel h
+WHERE k.id = $1 AND k.status = 'ACTIVE' AND inbound_seq > handled_seq AND due_at <= now()
   AND (lease_until IS NULL OR lease_until < now())
   AND (SELECT count(*) FROM conversation o WHERE o.lease_until > now() AND o.id <> k.id) < $3
-RETURNING tenant_id, id AS conversation_id, channel_id, contact_id, agent_id, epoch, lease_token,
-    inbound_seq, handled_seq, attempts, language,
-    coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds
+  AND h.tenant_id = k.tenant_id AND h.id = k.channel_id
+RETURNING k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_id, epoch,
+    lease_token, inbound_seq, handled_seq, attempts, language,
+    coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
+    phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends
 """
 
 
@@ -84,18 +90,10 @@ class Background:
 
     burst: tuple[PastMessage, ...]
     history: tuple[PastMessage, ...]  # Before the burst, oldest first.
-    phone_number_id: str
-    access_token_sealed: str
-    channel_sends: bool
 
 
 async def load_background(tx: Transaction, claimed: Claim) -> Background:
-    """Read what a turn needs, in two queries."""
-    facts = await tx.sql.fetchrow(
-        "SELECT phone_number_id, access_token_sealed, status FROM channel WHERE id = $1",
-        claimed.channel_id,
-    )
-    assert facts is not None
+    """The burst and what was said before it."""
     rows = await tx.sql.fetch(
         # Within a burst WhatsApp's own time orders the messages, since webhooks come in any order.
         "SELECT id, author, type, text, seq, media IS NOT NULL AS has_media, wamid FROM ("
@@ -116,13 +114,7 @@ async def load_background(tx: Transaction, claimed: Claim) -> Background:
     messages = [PastMessage(**row) for row in rows]
     burst = tuple(m for m in messages if m.seq is not None and m.seq > claimed.handled_seq)
     history = tuple(m for m in messages if m.seq is None or m.seq <= claimed.handled_seq)
-    return Background(
-        burst=burst,
-        history=history,
-        phone_number_id=facts["phone_number_id"],
-        access_token_sealed=facts["access_token_sealed"],
-        channel_sends=facts["status"] == "CONNECTED",
-    )
+    return Background(burst=burst, history=history)
 
 
 async def lock_if_ours(tx: Transaction, claimed: Claim) -> Locked | None:
@@ -136,24 +128,25 @@ async def lock_if_ours(tx: Transaction, claimed: Claim) -> Locked | None:
     return thread if ours else None
 
 
-async def finish(
-    tx: Transaction, thread: Locked, claimed: Claim, *, language: str | None = None
-) -> bool:
-    """Mark the claimed burst handled and free the lease; whether newer messages wait already."""
-    newer = thread.inbound_seq > claimed.inbound_seq
-    await tx.sql.execute(
-        """UPDATE conversation SET handled_seq = $2, attempts = 0, last_error = NULL,
-            lease_until = NULL, first_due_at = NULL, due_at = CASE WHEN $3 THEN now() END,
-            waiting_since = CASE WHEN $3 THEN now() END, language = coalesce($4, language)
-        WHERE id = $1""",
-        thread.id,
-        claimed.inbound_seq,
-        newer,
-        language,
-    )
-    if newer:
+_CONCLUDE = f"""
+WITH recorded AS ({INSERT_TURN})
+UPDATE conversation SET handled_seq = $4, attempts = 0, last_error = NULL, lease_until = NULL,
+    first_due_at = NULL, due_at = CASE WHEN inbound_seq > $4 THEN now() END,
+    waiting_since = CASE WHEN inbound_seq > $4 THEN now() END, language = coalesce($16, language)
+WHERE id = $2
+"""  # noqa: S608  # A statement of ours inside another.
+
+
+async def conclude(
+    tx: Transaction, thread: Locked, claimed: Claim, turn: NewTurn, *, language: str | None = None
+) -> UUID:
+    """Record the outcome of the claimed burst and free the lease; the turn's id."""
+    values = turn_values(thread, turn, claimed.inbound_seq)
+    await tx.sql.execute(_CONCLUDE, *values, language)
+    if thread.inbound_seq > claimed.inbound_seq:
         tx.ring(CONVERSATION, thread.id)
-    return newer
+    turn_id: UUID = values[0]
+    return turn_id
 
 
 async def put_off(tx: Transaction, claimed: Claim, *, seconds: float, error: str) -> None:
@@ -161,7 +154,8 @@ async def put_off(tx: Transaction, claimed: Claim, *, seconds: float, error: str
     freed = await tx.sql.fetchval(
         "UPDATE conversation SET lease_until = NULL, last_error = $3, "
         "due_at = now() + make_interval(secs => $4) "
-        "WHERE id = $1 AND lease_token = $2 AND status = 'ACTIVE' RETURNING id",
+        "WHERE id = $1 AND lease_token = $2 AND lease_until IS NOT NULL AND status = 'ACTIVE' "
+        "RETURNING id",
         claimed.conversation_id,
         claimed.lease_token,
         error[:500],

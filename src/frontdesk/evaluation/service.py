@@ -177,15 +177,12 @@ async def _on_paper(resources: Resources, tenant_id: UUID, case: CasePublic) -> 
             attempts=1,
             language=None,
             waited_seconds=0,
-            **facts,
-        ),
-        background=Background(
-            burst=burst,
-            history=(),
             phone_number_id="",
             access_token_sealed="",
             channel_sends=False,
+            **facts,
         ),
+        background=Background(burst=burst, history=()),
         agent=agent,
         trace=Trace(on_paper=True),
     )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import structlog
 
-from frontdesk.conversation import put_off
+from frontdesk.conversation import Claim, put_off
 from frontdesk.core.crash import crash
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import Escalation, Reason
@@ -14,7 +14,7 @@ from frontdesk.messaging import ChannelRegistry, mark_read, read_mark
 from frontdesk.pipeline.decide import decide
 from frontdesk.pipeline.escalate import draft_escalation, handed_off
 from frontdesk.pipeline.guard import guard_draft
-from frontdesk.pipeline.load import load_turn
+from frontdesk.pipeline.load import claim_burst, load_turn
 from frontdesk.pipeline.prompt import compose_prompt
 from frontdesk.pipeline.reply import draft_reply
 from frontdesk.pipeline.triage import triage_turn
@@ -34,24 +34,32 @@ async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -
     What fails is put off; the attempts are counted at the claim, so that a burst which kills its
     worker each time still ends with a person.
     """
-    turn = await load_turn(resources, tenant_id, conversation_id)
-    if turn is None:
+    claimed = await claim_burst(resources, tenant_id, conversation_id)
+    if claimed is None:
         return
     try:
-        outcome = await think(resources, turn)
+        turn = await load_turn(resources, *claimed)
+        outcome = await _outcome(resources, turn)
+        if outcome is not None:
+            await decide(resources, turn, outcome)
+    except Exception as error:
+        await _put_off(resources, claimed[0], f"{type(error).__name__}: {error}")
+        raise
+
+
+async def _outcome(resources: Resources, turn: Turn) -> Outcome | None:
+    """What becomes of a burst; None when it was put off, because no model could be asked yet."""
+    try:
+        return await think(resources, turn)
     except ModelsUnavailable as error:
         if turn.claim.waited_seconds + turn.trace.seconds < MODEL_PATIENCE_SECONDS:
-            await _put_off(resources, turn, str(error))
-            return
-        outcome = await _without_model(resources, turn, error)
+            await _put_off(resources, turn.claim, str(error))
+            return None
+        return await _without_model(resources, turn, error)
     except PromptRejected as error:
         # The same prompt would be refused again, by this model and by a worker.
         rule = Escalation(Reason.GUARD, f"The models refuse to answer: {error}")
-        outcome = await handed_off(resources, turn, _language(turn), rule, ask_model=False)
-    except Exception as error:
-        await _put_off(resources, turn, f"{type(error).__name__}: {error}")
-        raise
-    await decide(resources, turn, outcome)
+        return await handed_off(resources, turn, _language(turn), rule, ask_model=False)
 
 
 async def think(resources: Resources, turn: Turn) -> Outcome:
@@ -97,11 +105,11 @@ def _language(turn: Turn) -> str:
     return turn.claim.language or turn.agent.config.languages[0]
 
 
-async def _put_off(resources: Resources, turn: Turn, error: str) -> None:
-    pause = min(2.0**turn.claim.attempts, LONGEST_PAUSE_SECONDS)
-    log.warning("turn_put_off", error=error, attempt=turn.claim.attempts, seconds=pause)
-    async with resources.db.hot(turn.claim.tenant_id) as tx:
-        await put_off(tx, turn.claim, seconds=pause, error=error)
+async def _put_off(resources: Resources, claim: Claim, error: str) -> None:
+    pause = min(2.0**claim.attempts, LONGEST_PAUSE_SECONDS)
+    log.warning("turn_put_off", error=error, attempt=claim.attempts, seconds=pause)
+    async with resources.db.hot(claim.tenant_id) as tx:
+        await put_off(tx, claim, seconds=pause, error=error)
 
 
 class Courtesies:
@@ -121,11 +129,9 @@ class Courtesies:
 
 
 def _show_typing(resources: Resources, turn: Turn) -> None:
-    background = turn.background
-    wamid = background.burst[-1].wamid
-    if wamid is None or not background.channel_sends or turn.trace.on_paper:
+    claim = turn.claim
+    wamid = turn.background.burst[-1].wamid
+    if wamid is None or not claim.channel_sends or turn.trace.on_paper:
         return
-    token = resources.keep(ChannelRegistry).access_token(
-        turn.claim.tenant_id, background.access_token_sealed
-    )
-    resources.keep(Courtesies).show_typing(background.phone_number_id, token, wamid)
+    token = resources.keep(ChannelRegistry).access_token(claim.tenant_id, claim.access_token_sealed)
+    resources.keep(Courtesies).show_typing(claim.phone_number_id, token, wamid)

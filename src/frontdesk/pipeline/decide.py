@@ -12,7 +12,7 @@ from frontdesk.conversation import (
     NewTurn,
     TimerKind,
     TurnOutcome,
-    finish,
+    conclude,
     lock_if_ours,
     opt_out,
     send_message,
@@ -47,13 +47,14 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
         if thread is None:
             resources.metrics.turns.labels(str(turn.claim.tenant_id), "discarded").inc()
             return False
-        turn_id = await _write_turn(tx, thread, turn, outcome)
         if outcome.opts_out:
             await opt_out(tx, thread.contact_id, thread.now)
+        record = _record(turn, outcome)
         if outcome.kind is OutcomeKind.HAND_OFF:
+            turn_id = await write_turn(tx, thread, record, to_seq=turn.claim.inbound_seq)
             await _hand_off(tx, thread, turn, outcome)
         else:
-            await finish(tx, thread, turn.claim, language=outcome.language)
+            turn_id = await conclude(tx, thread, turn.claim, record, language=outcome.language)
             if outcome.kind is OutcomeKind.REPLY:
                 await _reply(tx, thread, turn, outcome, turn_id)
         _tell(tx, turn, outcome, turn_id)
@@ -63,27 +64,20 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
     return True
 
 
-async def _write_turn(tx: Transaction, thread: Locked, turn: Turn, outcome: Outcome) -> UUID:
+def _record(turn: Turn, outcome: Outcome) -> NewTurn:
     turn.trace.add("decide", outcome=outcome.kind, reason=outcome.reason)
-    turn_id = await write_turn(
-        tx,
-        thread,
-        NewTurn(
-            outcome=_TURN_OUTCOMES[outcome.kind],
-            by=Actor.AGENT,
-            reason=outcome.reason,
-            trace=tuple(turn.trace.lines),
-            agent_version=turn.agent.version,
-            prompt_version=outcome.prompt_version,
-            input_tokens=turn.trace.input_tokens,
-            output_tokens=turn.trace.output_tokens,
-            cost_usd=turn.trace.cost_usd,
-            latency_seconds=turn.trace.seconds,
-        ),
-        to_seq=turn.claim.inbound_seq,
+    return NewTurn(
+        outcome=_TURN_OUTCOMES[outcome.kind],
+        by=Actor.AGENT,
+        reason=outcome.reason,
+        trace=tuple(turn.trace.lines),
+        agent_version=turn.agent.version,
+        prompt_version=outcome.prompt_version,
+        input_tokens=turn.trace.input_tokens,
+        output_tokens=turn.trace.output_tokens,
+        cost_usd=turn.trace.cost_usd,
+        latency_seconds=turn.trace.seconds,
     )
-    assert turn_id is not None
-    return turn_id
 
 
 async def _reply(
@@ -135,7 +129,7 @@ async def _hand_off(tx: Transaction, thread: Locked, turn: Turn, outcome: Outcom
     )
 
 
-def _tell(tx: Transaction, turn: Turn, outcome: Outcome, turn_id: UUID) -> None:
+def _tell(tx: Transaction, turn: Turn, outcome: Outcome, turn_id: UUID | None) -> None:
     feed.append(
         tx,
         "turn.decided",

@@ -1,18 +1,19 @@
-"""Stage 1: claim the burst and gather what the turn needs, in one short transaction."""
+"""Stage 1: claim the burst and gather what the turn needs."""
 
 from uuid import UUID
 
 from frontdesk.agent_config import load_agent
-from frontdesk.conversation import claim, load_background
+from frontdesk.conversation import Background, Claim, claim, load_background
 from frontdesk.core.crash import crash
 from frontdesk.core.resources import Resources
 from frontdesk.pipeline.turn import Trace, Turn
 
 
-async def load_turn(resources: Resources, tenant_id: UUID, conversation_id: UUID) -> Turn | None:
-    """The claimed burst with its background, or None when there is nothing for us to do."""
+async def claim_burst(
+    resources: Resources, tenant_id: UUID, conversation_id: UUID
+) -> tuple[Claim, Background] | None:
+    """The claimed burst and what was said before it, or None when there is nothing for us to do."""
     settings = resources.settings.worker
-    trace = Trace()
     async with resources.db.hot(tenant_id) as tx:
         claimed = await claim(
             tx,
@@ -24,7 +25,13 @@ async def load_turn(resources: Resources, tenant_id: UUID, conversation_id: UUID
             return None
         background = await load_background(tx, claimed)
     crash("after_claim")
-    agent = await load_agent(resources, tenant_id, claimed.agent_id)
+    return claimed, background
+
+
+async def load_turn(resources: Resources, claimed: Claim, background: Background) -> Turn:
+    """The turn that answers a claimed burst, as the agent is configured now."""
+    trace = Trace()
+    agent = await load_agent(resources, claimed.tenant_id, claimed.agent_id)
     trace.add(
         "load",
         messages=len(background.burst),
