@@ -140,7 +140,7 @@ class Desk:
             desk.agent_id = agent.id
             for title, text in (FACTS if facts is None else facts).items():
                 await knowledge.add_source(
-                    session, SourceCreate(agent_id=agent.id, title=title, body=text)
+                    resources, session, SourceCreate(agent_id=agent.id, title=title, body=text)
                 )
             desk.phone_number_id, desk.waba_id = str(next(_numbers)), str(next(_numbers))
             channel = await connect_channel(

@@ -113,6 +113,22 @@ async def test_an_unknown_send_waits_for_evidence_before_it_is_repeated(
     assert len(desk.phone().replies) == 1
 
 
+async def test_an_unknown_send_is_not_repeated_while_webhooks_are_unread(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.SERVER_ERROR))
+    await desk.say("How long does delivery take?")
+    await desk.say("When are you open?", number="4915550002")
+    async with desk.resources.db.system() as connection:
+        unread = await connection.fetchval(
+            "INSERT INTO webhook_event (source, body, due_at) "
+            "VALUES ('whatsapp', '{}', now() + interval '1 hour') RETURNING id"
+        )
+        await _time_passes(desk)
+        assert desk.phone().replies == [], "the status may be in the one that is unread"
+        await connection.execute("DELETE FROM webhook_event WHERE id = $1", unread)
+    await _time_passes(desk)
+    assert len(desk.phone().replies) == 1
+
+
 async def test_an_answer_that_comes_after_the_sweep_gave_up_still_counts(desk: Desk) -> None:
     desk.simulator.configure(send_latency_seconds=(0.5, 0.5))
     desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.LOSE_STATUS))

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from frontdesk.core.tables import Json, TenantRow, Timestamp, Usd, of_tenant
+from frontdesk.core.tables import Json, TenantRow, Timestamp, Usd
 
 
 class Price(SQLModel, table=True):
@@ -26,8 +26,8 @@ class UsageEntry(TenantRow, table=True):
     """Something used, with the unit prices that applied. Corrections are new entries."""
 
     __tablename__ = "usage_entry"
+    # No reference to the tenant: each would lock the tenant's one row, for every entry anew.
     __table_args__ = (
-        of_tenant(),
         sa.UniqueConstraint("tenant_id", "kind", "source_id"),
         sa.Index("ix_usage_entry_created", "tenant_id", "created_at"),
         sa.Index("ix_usage_entry_conversation", "tenant_id", "conversation_id"),

@@ -92,24 +92,33 @@ class Background:
     history: tuple[PastMessage, ...]  # Before the burst, oldest first.
 
 
+# The burst and, each from its own end of an index, what was said before it. Within a burst
+# WhatsApp's own time orders the messages, since webhooks come in any order. The contact has never
+# read what was not sent.
+_BACKGROUND = """
+SELECT id, author, type, text, seq, media IS NOT NULL AS has_media, wamid FROM (
+    (SELECT *, true AS fresh FROM message
+    WHERE conversation_id = $1 AND seq > $2 AND seq <= $3 AND revoked_at IS NULL)
+    UNION ALL
+    (SELECT *, false AS fresh FROM message m
+    WHERE conversation_id = $1 AND coalesce(seq <= $2, true) AND revoked_at IS NULL
+        AND (direction = 'in' AND ignored_reason IS NULL OR direction = 'out' AND NOT EXISTS (
+            SELECT 1 FROM outbound o WHERE o.tenant_id = m.tenant_id AND o.id = m.id
+            AND o.state IN ('cancelled', 'failed')))
+    ORDER BY created_at DESC, id DESC LIMIT $4)
+) AS known
+ORDER BY fresh, CASE WHEN fresh THEN provider_at END NULLS LAST, created_at, seq NULLS LAST, id
+"""
+
+
 async def load_background(tx: Transaction, claimed: Claim) -> Background:
     """The burst and what was said before it."""
     rows = await tx.sql.fetch(
-        # Within a burst WhatsApp's own time orders the messages, since webhooks come in any order.
-        "SELECT id, author, type, text, seq, media IS NOT NULL AS has_media, wamid FROM ("
-        "SELECT *, coalesce(seq > $2, false) AS fresh FROM message WHERE conversation_id = $1 "
-        "AND (seq IS NULL OR seq <= $3) AND revoked_at IS NULL AND (direction = 'out' OR "
-        "ignored_reason IS NULL) AND NOT EXISTS (SELECT 1 FROM outbound o WHERE "
-        "o.tenant_id = message.tenant_id AND o.id = message.id "
-        # The contact has never read what was not sent.
-        "AND o.state IN ('cancelled', 'failed')) "
-        "ORDER BY fresh DESC, created_at DESC, id DESC LIMIT $4) recent "
-        "ORDER BY fresh, CASE WHEN fresh THEN provider_at END NULLS LAST, "
-        "created_at, seq NULLS LAST, id",
+        _BACKGROUND,
         claimed.conversation_id,
         claimed.handled_seq,
         claimed.inbound_seq,
-        HISTORY_MESSAGES + claimed.inbound_seq - claimed.handled_seq,
+        HISTORY_MESSAGES,
     )
     messages = [PastMessage(**row) for row in rows]
     burst = tuple(m for m in messages if m.seq is not None and m.seq > claimed.handled_seq)

@@ -5,6 +5,7 @@ from frontdesk.knowledge.models import SourceState
 from frontdesk.knowledge.retrieval import Chunk, search
 from frontdesk.knowledge.schemas import SourceCreate, SourcePublic, SourceSummary
 from frontdesk.knowledge.service import add_source
+from frontdesk.knowledge.snapshots import look_up
 
 __all__ = [
     "Chunk",
@@ -15,5 +16,6 @@ __all__ = [
     "SourceState",
     "SourceSummary",
     "add_source",
+    "look_up",
     "search",
 ]

@@ -145,16 +145,26 @@ async def search(tx: Transaction, agent_id: UUID, query: str, limit: int = 6) ->
     An agent that knows little (12 chunks, or under 6,000 characters) is given all of it. From more,
     only what fits is given, at most `limit` pieces and perhaps none.
     """
-    rows = await tx.sql.fetch(_ALL_OF_LITTLE, agent_id, SMALL_CHUNKS, SMALL_CHARACTERS)
-    if rows:
-        found = [_chunk(row, 0) for row in rows]
-        scores = rank_few(query, [f"{chunk.title} {chunk.text}" for chunk in found])
-        ranked = [replace(chunk, score=score) for chunk, score in zip(found, scores, strict=True)]
-        return sorted(ranked, key=lambda chunk: -chunk.score)
+    little = await all_of_little(tx, agent_id)
+    if little:
+        return ranked(query, little)
     # A backslash would be an escape inside the quoted words of a tsquery.
     asked = clean(query).replace("\\", " ")[:MOST_QUERY_CHARACTERS]
     rows = await tx.sql.fetch(_SEARCH, agent_id, asked, limit, SMALL_CHUNKS, SMALL_CHARACTERS)
     return [_chunk(row, float(row["score"])) for row in rows]
+
+
+async def all_of_little(tx: Transaction, agent_id: UUID) -> list[Chunk]:
+    """All that an agent knows when that is little, else nothing; the scores are not set."""
+    rows = await tx.sql.fetch(_ALL_OF_LITTLE, agent_id, SMALL_CHUNKS, SMALL_CHARACTERS)
+    return [_chunk(row, 0) for row in rows]
+
+
+def ranked(query: str, chunks: Sequence[Chunk]) -> list[Chunk]:
+    """Few pieces in the order in which they fit a question."""
+    scores = rank_few(query, [f"{chunk.title} {chunk.text}" for chunk in chunks])
+    scored = [replace(chunk, score=score) for chunk, score in zip(chunks, scores, strict=True)]
+    return sorted(scored, key=lambda chunk: -chunk.score)
 
 
 def rank_few(query: str, texts: Sequence[str]) -> list[float]:

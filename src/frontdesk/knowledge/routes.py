@@ -5,7 +5,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from frontdesk.core.api import AdminOnly, Cursor, Limit, Page, Staff, TenantSession, problems
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    Limit,
+    Page,
+    ResourcesDep,
+    Staff,
+    TenantSession,
+    problems,
+)
 from frontdesk.core.errors import Forbidden
 from frontdesk.knowledge import service
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
@@ -39,10 +48,12 @@ async def list_sources(
     summary="Add a source",
     responses=problems(Forbidden, NoSuchAgentForSource),
 )
-async def add_source(body: SourceCreate, who: AdminOnly, session: TenantSession) -> SourcePublic:
+async def add_source(
+    body: SourceCreate, who: AdminOnly, session: TenantSession, resources: ResourcesDep
+) -> SourcePublic:
     """Give an agent a text to answer from. It is `queued`, and `ready` within seconds; the feed
     tells."""
-    return await service.add_source(session, body, author_id=who.user_id)
+    return await service.add_source(resources, session, body, author_id=who.user_id)
 
 
 @router.get("/sources/{source_id}", summary="Read a source", responses=problems(NoSuchSource))
@@ -57,10 +68,14 @@ async def get_source(source_id: UUID, who: Staff, session: TenantSession) -> Sou
     responses=problems(Forbidden, NoSuchSource),
 )
 async def change_source(
-    source_id: UUID, body: SourceUpdate, who: AdminOnly, session: TenantSession
+    source_id: UUID,
+    body: SourceUpdate,
+    who: AdminOnly,
+    session: TenantSession,
+    resources: ResourcesDep,
 ) -> SourcePublic:
     """Replace a source's title and text; until it is `ready` again the agent does without it."""
-    return await service.change_source(session, source_id, body, author_id=who.user_id)
+    return await service.change_source(resources, session, source_id, body, author_id=who.user_id)
 
 
 @router.post(
@@ -68,9 +83,13 @@ async def change_source(
     summary="Enable a source",
     responses=problems(Forbidden, NoSuchSource),
 )
-async def enable_source(source_id: UUID, who: AdminOnly, session: TenantSession) -> SourcePublic:
+async def enable_source(
+    source_id: UUID, who: AdminOnly, session: TenantSession, resources: ResourcesDep
+) -> SourcePublic:
     """Let the agent answer from it again."""
-    return await service.enable_source(session, source_id, enabled=True, author_id=who.user_id)
+    return await service.enable_source(
+        resources, session, source_id, enabled=True, author_id=who.user_id
+    )
 
 
 @router.post(
@@ -78,9 +97,13 @@ async def enable_source(source_id: UUID, who: AdminOnly, session: TenantSession)
     summary="Disable a source",
     responses=problems(Forbidden, NoSuchSource),
 )
-async def disable_source(source_id: UUID, who: AdminOnly, session: TenantSession) -> SourcePublic:
+async def disable_source(
+    source_id: UUID, who: AdminOnly, session: TenantSession, resources: ResourcesDep
+) -> SourcePublic:
     """Let the agent no longer answer from it; it is kept."""
-    return await service.enable_source(session, source_id, enabled=False, author_id=who.user_id)
+    return await service.enable_source(
+        resources, session, source_id, enabled=False, author_id=who.user_id
+    )
 
 
 @router.delete(
@@ -89,9 +112,11 @@ async def disable_source(source_id: UUID, who: AdminOnly, session: TenantSession
     summary="Delete a source",
     responses=problems(Forbidden, NoSuchSource),
 )
-async def delete_source(source_id: UUID, who: AdminOnly, session: TenantSession) -> None:
+async def delete_source(
+    source_id: UUID, who: AdminOnly, session: TenantSession, resources: ResourcesDep
+) -> None:
     """Delete it and all that was cut from it."""
-    await service.delete_source(session, source_id, author_id=who.user_id)
+    await service.delete_source(resources, session, source_id, author_id=who.user_id)
 
 
 @router.get("/search", summary="Try a question", responses=problems())

@@ -18,6 +18,7 @@ from frontdesk.knowledge.chunks import Piece, split
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.models import SourceState
 from frontdesk.knowledge.schemas import SourceCreate, SourcePublic, SourceSummary, SourceUpdate
+from frontdesk.knowledge.snapshots import LittleKnowledge
 from frontdesk.observability import audit
 
 log = structlog.get_logger(__name__)
@@ -69,7 +70,7 @@ FROM unnest($3::uuid[], $4::text[], $5::text[])
 
 
 async def add_source(
-    tx: Transaction, body: SourceCreate, *, author_id: UUID | None = None
+    resources: Resources, tx: Transaction, body: SourceCreate, *, author_id: UUID | None = None
 ) -> SourcePublic:
     """Give an agent a text to answer from; a worker cuts it up, within a second or two.
 
@@ -79,13 +80,20 @@ async def add_source(
     source_id = await tx.sql.fetchval(_INSERT, ids.new(), body.agent_id, body.title, body.body)
     if source_id is None:
         raise NoSuchAgentForSource
-    await _tell(tx, "knowledge.source_added", source_id, author_id, agent_id=body.agent_id)
+    await _tell(
+        resources, tx, "knowledge.source_added", source_id, author_id, agent_id=body.agent_id
+    )
     tx.ring(SOURCE, source_id)
     return await get_source(tx, source_id)
 
 
 async def change_source(
-    tx: Transaction, source_id: UUID, body: SourceUpdate, *, author_id: UUID | None = None
+    resources: Resources,
+    tx: Transaction,
+    source_id: UUID,
+    body: SourceUpdate,
+    *,
+    author_id: UUID | None = None,
 ) -> SourcePublic:
     """Replace a source's text; until it has been cut up anew, the agent does without it.
 
@@ -95,13 +103,18 @@ async def change_source(
     agent_id = await tx.sql.fetchval(_UPDATE, source_id, body.title, body.body)
     if agent_id is None:
         raise NoSuchSource
-    await _tell(tx, "knowledge.source_changed", source_id, author_id, agent_id=agent_id)
+    await _tell(resources, tx, "knowledge.source_changed", source_id, author_id, agent_id=agent_id)
     tx.ring(SOURCE, source_id)
     return await get_source(tx, source_id)
 
 
 async def enable_source(
-    tx: Transaction, source_id: UUID, *, enabled: bool, author_id: UUID | None = None
+    resources: Resources,
+    tx: Transaction,
+    source_id: UUID,
+    *,
+    enabled: bool,
+    author_id: UUID | None = None,
 ) -> SourcePublic:
     """Let the agent answer from a source, or no longer, at once.
 
@@ -116,11 +129,13 @@ async def enable_source(
     if agent_id is None:
         raise NoSuchSource
     action = "knowledge.source_enabled" if enabled else "knowledge.source_disabled"
-    await _tell(tx, action, source_id, author_id, agent_id=agent_id)
+    await _tell(resources, tx, action, source_id, author_id, agent_id=agent_id)
     return await get_source(tx, source_id)
 
 
-async def delete_source(tx: Transaction, source_id: UUID, *, author_id: UUID | None = None) -> None:
+async def delete_source(
+    resources: Resources, tx: Transaction, source_id: UUID, *, author_id: UUID | None = None
+) -> None:
     """Delete a source with all that was cut from it.
 
     Raises:
@@ -131,7 +146,7 @@ async def delete_source(tx: Transaction, source_id: UUID, *, author_id: UUID | N
     )
     if agent_id is None:
         raise NoSuchSource
-    await _tell(tx, "knowledge.source_deleted", source_id, author_id, agent_id=agent_id)
+    await _tell(resources, tx, "knowledge.source_deleted", source_id, author_id, agent_id=agent_id)
 
 
 async def get_source(tx: Transaction, source_id: UUID) -> SourcePublic:
@@ -218,6 +233,7 @@ async def _replace_chunks(
     async with resources.db.hot(tenant_id) as tx:
         if await tx.sql.fetchval(_FINISH, source_id, claim["due_at"]) is None:
             return
+        resources.keep(LittleKnowledge).forget_after_commit(tx, claim["agent_id"])
         await tx.sql.execute("DELETE FROM knowledge_chunk WHERE source_id = $1", source_id)
         await tx.sql.execute(
             _ADD_CHUNKS,
@@ -267,7 +283,14 @@ async def _fail(
 
 
 async def _tell(
-    tx: Transaction, action: str, source_id: UUID, user_id: UUID | None, *, agent_id: UUID
+    resources: Resources,
+    tx: Transaction,
+    action: str,
+    source_id: UUID,
+    user_id: UUID | None,
+    *,
+    agent_id: UUID,
 ) -> None:
+    resources.keep(LittleKnowledge).forget_after_commit(tx, agent_id)
     await audit(tx, action, "knowledge_source", source_id, user_id=user_id)
     feed.append(tx, action, {"source_id": source_id, "agent_id": agent_id})

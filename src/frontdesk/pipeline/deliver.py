@@ -361,7 +361,7 @@ async def _look_for_evidence(tx: Transaction, resources: Resources, row: Row) ->
         channel_alive_at=row.channel_alive_at,
         now=row.now,
     )
-    if resend_is_proven(facts):
+    if resend_is_proven(facts) and not await messaging.has_unread_webhooks(resources):
         log.warning("send_repeated_on_evidence", outbound_id=str(row.id), attempt=row.attempt)
         resources.metrics.sends.labels("repeated").inc()
         await _put_off(tx, row, 0)

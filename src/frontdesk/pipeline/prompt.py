@@ -32,8 +32,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
     tenant_id = turn.claim.tenant_id
     config = turn.agent.config
     template = await load_prompt(resources, tenant_id, "reply")
-    async with resources.db.hot(tenant_id) as tx:
-        chunks = await knowledge.search(tx, turn.claim.agent_id, turn.burst_text)
+    chunks = await knowledge.look_up(resources, tenant_id, turn.claim.agent_id, turn.burst_text)
     now = datetime.now(UTC)
     system = render(
         template.content,
