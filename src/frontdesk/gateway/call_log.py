@@ -18,6 +18,9 @@ from frontdesk.observability import LlmCallRecord, record_llm_call
 
 log = structlog.get_logger(__name__)
 
+# Together shorter than the lease of the turn that waits for it.
+RETRY_PAUSES_SECONDS = (0.2, 1.0, 3.0, 5.0)
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -40,7 +43,7 @@ class CallLog:
     ) -> asyncio.Future[None]:
         """Begin to write; the future ends with the commit, and may also be left alone.
 
-        The future raises `Unavailable` when the database is down. Cancelling whoever waits does not
+        The future raises `Unavailable` when the database stays down for some ten seconds. Cancelling whoever waits does not
         stop the writing: what was used was used.
         """
         written = asyncio.get_running_loop().create_future()
@@ -70,7 +73,7 @@ class CallLog:
             for entry in self._waiting.pop(tenant_id):
                 entry.written.cancel()
 
-    async def _write(self, tenant_id: UUID, entries: Sequence[_Entry]) -> None:
+    async def _write(self, tenant_id: UUID, entries: Sequence[_Entry], tries: int = 0) -> None:
         try:
             async with self._resources.db.hot(tenant_id) as tx:
                 for entry in entries:
@@ -82,7 +85,7 @@ class CallLog:
                 entry.written.cancel()
             raise
         except Unavailable as error:
-            self._failed(entries, error)
+            await self._try_again(tenant_id, entries, error, tries)
         except Exception as error:  # Handed to whoever waits for the entry.
             if len(entries) == 1:
                 self._failed(entries, error)
@@ -94,6 +97,17 @@ class CallLog:
             for entry in entries:
                 if not entry.written.done():
                     entry.written.set_result(None)
+
+    async def _try_again(
+        self, tenant_id: UUID, entries: Sequence[_Entry], error: Unavailable, tries: int
+    ) -> None:
+        """What was paid for is not forgotten because the database is busy or away for a moment."""
+        if tries == len(RETRY_PAUSES_SECONDS):
+            self._failed(entries, error)
+            return
+        log.warning("llm_call_waits", calls=len(entries), error=str(error), tries=tries + 1)
+        await asyncio.sleep(RETRY_PAUSES_SECONDS[tries])
+        await self._write(tenant_id, entries, tries + 1)
 
     def _failed(self, entries: Sequence[_Entry], error: Exception) -> None:
         log.error("llm_call_not_recorded", calls=len(entries), error=type(error).__name__)
