@@ -9,14 +9,14 @@ from contextlib import suppress
 
 import orjson
 
-from benchmarks import accept, inflight, pipeline
+from benchmarks import accept, feed, gateway, inflight, pipeline
 from benchmarks.ground import Ground
 from benchmarks.pipeline import Effort
 from benchmarks.processes import Failed
 from benchmarks.report import Row, table
 from benchmarks.stage import Stage
 
-PARTS = ("accept", "pipeline", "e2e", "inflight")
+PARTS = ("accept", "feed", "pipeline", "e2e", "inflight", "gateway")
 
 
 def main() -> int:
@@ -51,7 +51,10 @@ def _measure(asked: argparse.Namespace, tell: Callable[[str], None]) -> list[Row
         if "accept" in parts:
             rounds, seconds = (3, 1.2) if asked.quick else (5, 2.5)
             rows += accept.measure(ground, rounds=rounds, seconds=seconds, tell=tell)
-        if parts == ("accept",):
+        if "feed" in parts:
+            crowds = (1_000,) if asked.quick else (1_000, 5_000)
+            rows += feed.measure(ground, rounds=3, crowds=crowds, tell=tell)
+        if set(parts) <= {"accept", "feed"}:
             return rows
         stage = Stage(ground)
         if "pipeline" in parts or "e2e" in parts:
@@ -59,6 +62,9 @@ def _measure(asked: argparse.Namespace, tell: Callable[[str], None]) -> list[Row
             rows += pipeline.measure(stage, parts, effort, tell)
         if "inflight" in parts:
             rows += inflight.measure(stage, rounds=1 if asked.quick else 2, tell=tell)
+        if "gateway" in parts:  # Last: it leaves calls of no turn behind.
+            rounds, calls = (3, 400) if asked.quick else (5, 800)
+            rows += gateway.measure(stage, rounds=rounds, calls=calls, tell=tell)
     return rows
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -128,9 +129,17 @@ class Ground:
         self.postgres.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(self, name: str, module: str, *arguments: str) -> Process:
+    def start(
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> Process:
         """Start a process that answers questions; it ends with this ground."""
-        process = Process(name, module, *arguments, folder=self.folder, variables={}, answers=True)
+        process = Process(
+            name, module, *arguments, folder=self.folder, variables=variables, answers=True
+        )
         self._processes.append(process)
         return process
 

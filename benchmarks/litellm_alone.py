@@ -75,20 +75,23 @@ async def answer(complete: Callable[..., Awaitable[Any]], question: dict[str, An
     async with asyncio.TaskGroup() as group:
         for _ in range(question["turns"]):
             group.create_task(turn())
-    await close_litellm()
     return {"failures": failures}
 
 
-def main() -> None:
+async def serve() -> None:
     """Say when LiteLLM is there, then answer questions until standard input ends."""
     complete = load_litellm()
     gc.collect()
     gc.freeze()
-    print("{}", flush=True)
-    for line in sys.stdin:
-        answered = uvloop.run(answer(complete, orjson.loads(line)))
-        print(orjson.dumps(answered).decode(), flush=True)
+    told: dict[str, Any] = {}
+    while True:
+        print(orjson.dumps(told).decode(), flush=True)
+        line = await asyncio.to_thread(sys.stdin.readline)
+        if not line:
+            break
+        told = await answer(complete, orjson.loads(line))
+    await close_litellm()
 
 
 if __name__ == "__main__":
-    main()
+    uvloop.run(serve())

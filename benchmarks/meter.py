@@ -29,10 +29,12 @@ def tree_cpu_seconds(pid: int) -> float:
 
 def peak_mib(pid: int) -> float:
     """The most memory a process has had resident so far, in MiB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found is not None
-    return int(found[1]) / 1024
+    return _status_kib(pid, "VmHWM") / 1024
+
+
+def resident_kib(pid: int) -> int:
+    """The memory a process has resident now, in KiB."""
+    return _status_kib(pid, "VmRSS")
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
@@ -44,6 +46,13 @@ def percentile(samples: Sequence[float], share: float) -> float:
 def median(samples: Iterable[float]) -> float:
     """The middle value; the lower one of two."""
     return percentile(list(samples), 0.5)
+
+
+def _status_kib(pid: int, field: str) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(rf"{field}:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1])
 
 
 def _times(pid: int) -> tuple[int, int, int, int]:

@@ -55,7 +55,7 @@ async def _make(resources: Resources, number: int) -> dict[str, str]:
         )
         sources = [
             await knowledge.add_source(
-                session, SourceCreate(agent_id=agent.id, title=title, body=text)
+                resources, session, SourceCreate(agent_id=agent.id, title=title, body=text)
             )
             for title, text in _FACTS.items()
         ]

@@ -14,6 +14,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
@@ -33,6 +34,10 @@ from frontdesk.subscriptions import SUBSCRIPTIONS
 from frontdesk.worker import warm, working
 
 APP_SECRET = "test_app_secret"
+
+# The same examples each time, and none fails because the machine is busy.
+hypothesis.settings.register_profile("frontdesk", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("frontdesk")
 
 
 class LateApp(httpx.AsyncBaseTransport):

@@ -48,15 +48,18 @@ SYSTEM_DOOR = {
     "core/work.py": "sweeps",
     "worker.py": "heartbeats, raw webhooks' retention",
     "demo": "making the first tenant",
-    "cli.py": "making the first tenant",
+    "cli/tending.py": "what an operator looks after, in all tenants",
     "pipeline/receive.py": "raw webhooks have no tenant yet",
+    "pipeline/dead_letters.py": "operators see the dead letters of all tenants",
+    "pipeline/dead_webhooks.py": "raw webhooks have no tenant yet",
+    "pipeline/shedding.py": "how long the oldest due work of each has waited",
     "messaging/inbox.py": "raw webhooks have no tenant yet",
     "feed/fanout.py": "one poll for the tenants that are watched",
     "messaging/work.py": "raw webhooks' retention",
     "messaging/channels.py": "finding the tenant of a number",
     "identity": "signing in comes before the tenant",
     "observability/health.py": "the oldest unfinished work of all",
-    "observability/routes.py": "the oldest unfinished work of all",
+    "observability/overdue.py": "the oldest unfinished work of all",
 }
 
 
@@ -82,8 +85,11 @@ def test_a_contexts_front_door_only_re_exports() -> None:
             assert allowed, f"{context}/__init__.py holds more than re-exports"
 
 
-def test_the_web_process_never_loads_litellm() -> None:
-    code = "import sys, frontdesk.main; sys.exit('litellm' in sys.modules)"
+def test_the_web_process_never_loads_what_only_workers_need() -> None:
+    code = (
+        "import sys, frontdesk.main; "
+        "sys.exit(not {'litellm', 'aiohttp'}.isdisjoint(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

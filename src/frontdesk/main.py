@@ -28,6 +28,7 @@ from frontdesk.identity.routes import router as identity
 from frontdesk.knowledge.routes import router as knowledge
 from frontdesk.messaging.routes import router as messaging
 from frontdesk.observability.routes import router as observability
+from frontdesk.pipeline.routes import router as pipeline
 from frontdesk.prompts.routes import router as prompts
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
@@ -43,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     billing,
     evaluation,
     identity,
+    pipeline,
     observability,
 )
 
@@ -68,6 +70,7 @@ _TAGS = {
     "human agents": "Taking over, answering, giving back, and who is available for it.",
     "feed": "Live events of a tenant, as server-sent events.",
     "usage": "What was used and what it cost.",
+    "dead letters": "Work that will not go on by itself: try it again, or let it go.",
     "evaluation": "Golden cases, runs and their gate.",
     "observability": "Model calls and the audit log.",
     "webhooks": "What WhatsApp calls; signed, not signed in.",
@@ -95,6 +98,9 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             # What start-up made stays: the collector need not walk it again at every request.
             gc.collect()
             gc.freeze()
+            # With thousands of streams open each event makes so many objects that at the default
+            # thresholds the collector would take more time than the event.
+            gc.set_threshold(50_000, 50, 100)
             yield
 
     app = FastAPI(

@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import httpx
 from arq import ArqRedis
 
 from frontdesk.core import redis as redis_client
 from frontdesk.core.crypto import Sealer
 from frontdesk.core.db import Database
 from frontdesk.core.events import Subscriptions
-from frontdesk.core.http import open_client
+from frontdesk.core.http import HttpClient
 from frontdesk.core.limits import RateLimiter
 from frontdesk.core.metrics import Metrics
 from frontdesk.core.settings import Settings
@@ -28,7 +27,7 @@ class Resources:
     settings: Settings
     db: Database
     redis: ArqRedis
-    http: httpx.AsyncClient
+    http: HttpClient
     sealer: Sealer
     limiter: RateLimiter
     metrics: Metrics
@@ -60,7 +59,7 @@ async def open_resources(
     redis = redis_client.connect(settings.redis)
     bell = RedisBell(redis)
     db.bell = bell
-    http = open_client()
+    http = HttpClient()
     resources = Resources(
         settings=settings,
         db=db,

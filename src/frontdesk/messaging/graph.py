@@ -1,18 +1,18 @@
 """The Graph API client: one send, and the four ways it can end."""
 
-import asyncio
-import time
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import structlog
 
+from frontdesk.core.http import Answer, NoAnswer, NotConnected
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.resources import Resources
 from frontdesk.messaging.graph_errors import GraphError, SendFailure, classify, parse_graph_error
 
 log = structlog.get_logger(__name__)
+
+MARK_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,19 @@ async def post_message(
     There is no idempotency key: after a timeout, a reset, or a 5xx without a Graph error body the
     outcome is unknown, and only a status can tell.
     """
+    timeout_seconds = resources.settings.whatsapp.send_timeout_seconds
     try:
-        async with asyncio.timeout(resources.settings.whatsapp.send_timeout_seconds):
-            response = await _post(resources, phone_number_id, token, body)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        return NotSent(type(error).__name__)
-    except (httpx.HTTPError, TimeoutError) as error:
-        return SendUnknown(type(error).__name__)
-    if response.is_success:
-        return _accepted(response)
-    graph_error = parse_graph_error(response.status_code, response.content)
-    if graph_error is None:
-        return SendUnknown(f"HTTP {response.status_code} without a Graph error")
-    return Refused(graph_error, classify(graph_error))
+        answer = await _post(resources, phone_number_id, token, body, timeout_seconds)
+    except NotConnected as error:
+        return NotSent(str(error))
+    except NoAnswer as error:
+        return SendUnknown(str(error))
+    if answer.is_success and (accepted := _accepted(answer)):
+        return accepted
+    # WhatsApp's codes decide, not the status, which has been seen to say something else.
+    if graph_error := parse_graph_error(answer.status, answer.content):
+        return Refused(graph_error, classify(graph_error))
+    return SendUnknown(f"HTTP {answer.status} without an answer of WhatsApp's")
 
 
 async def mark_read(
@@ -78,32 +78,34 @@ async def mark_read(
 
     WhatsApp refuses it for old and unknown messages, which changes nothing for us.
     """
-    started = time.monotonic()
     try:
-        async with asyncio.timeout(5):
-            response = await _post(resources, phone_number_id, token, body)
-        if response.is_error:
-            log.info("read_mark_refused", status=response.status_code)
-    except (httpx.HTTPError, TimeoutError) as error:
-        log.info("read_mark_failed", error=type(error).__name__, after=time.monotonic() - started)
+        answer = await _post(resources, phone_number_id, token, body, MARK_TIMEOUT_SECONDS)
+    except (NotConnected, NoAnswer) as error:
+        log.info("read_mark_failed", error=str(error))
+    else:
+        if not answer.is_success:
+            log.info("read_mark_refused", status=answer.status)
 
 
 async def _post(
-    resources: Resources, phone_number_id: str, token: str, body: dict[str, Any]
-) -> httpx.Response:
+    resources: Resources,
+    phone_number_id: str,
+    token: str,
+    body: dict[str, Any],
+    timeout_seconds: float,
+) -> Answer:
     settings = resources.settings.whatsapp
+    url = f"{settings.api_base}/{settings.api_version}/{phone_number_id}/messages"
     return await resources.http.post(
-        f"{settings.api_base}/{settings.api_version}/{phone_number_id}/messages",
-        content=dumps_bytes(body),
-        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        url, dumps_bytes(body), token=token, timeout_seconds=timeout_seconds
     )
 
 
-def _accepted(response: httpx.Response) -> SendResult:
+def _accepted(answer: Answer) -> Accepted | None:
     try:
-        answer = loads(response.content)
-        wamid = str(answer["messages"][0]["id"])
-        contacts = answer.get("contacts") or [{}]
+        told = loads(answer.content)
+        wamid = str(told["messages"][0]["id"])
+        contacts = told.get("contacts") or [{}]
         return Accepted(wamid=wamid, wa_id=contacts[0].get("wa_id"))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return SendUnknown("an answer that is not WhatsApp's")
+        return None

@@ -8,7 +8,7 @@ from frontdesk import knowledge
 from frontdesk.agent_config import is_open
 from frontdesk.conversation import PastMessage
 from frontdesk.core.resources import Resources
-from frontdesk.gateway import count_tokens
+from frontdesk.gateway import estimate_tokens
 from frontdesk.pipeline.turn import Triaged, Turn
 from frontdesk.prompts import load_prompt, render
 
@@ -50,7 +50,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         },
     )
     thread = within_budget(
-        turn.background.history, turn.background.burst, PROMPT_TOKENS - count_tokens(system)
+        turn.background.history, turn.background.burst, PROMPT_TOKENS - estimate_tokens(system)
     )
     turn.trace.add(
         "prompt",
@@ -96,7 +96,7 @@ def as_chat(message: PastMessage) -> dict[str, str]:
 
 
 def _tokens(message: PastMessage) -> int:
-    return count_tokens(message.text) + OVERHEAD_TOKENS_PER_MESSAGE
+    return estimate_tokens(message.text) + OVERHEAD_TOKENS_PER_MESSAGE
 
 
 def transcript(turn: Turn) -> list[tuple[UUID, str, str]]:
