@@ -30,11 +30,13 @@ from frontdesk.conversation.threads import (
     Locked,
     NewMessage,
     NewTurn,
+    ask_again,
     change_owner,
     close,
     lock,
     reopen,
     send_message,
+    withdraw,
     write_turn,
 )
 from frontdesk.conversation.timers import NewTimer, set_timers
@@ -72,6 +74,7 @@ __all__ = [
     "Status",
     "TimerKind",
     "TurnOutcome",
+    "ask_again",
     "change_identity",
     "change_owner",
     "change_preference",
@@ -100,5 +103,6 @@ __all__ = [
     "send_message",
     "set_timers",
     "sort_key",
+    "withdraw",
     "write_turn",
 ]

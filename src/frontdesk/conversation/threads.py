@@ -1,6 +1,6 @@
 """Changes of a conversation's thread and of who has it. Each takes the row's lock first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -153,7 +153,8 @@ async def send_message(
 ) -> UUID:
     """Write a message into the thread and make it due to be sent; its id.
 
-    `epoch` fences an AI message: it is sent only while the conversation still has that epoch.
+    `epoch` fences what is not a person's: it is sent only while the conversation has that epoch
+    (default: the thread's).
     """
     message_id = ids.new()
     await tx.sql.execute(
@@ -205,6 +206,68 @@ async def send_message(
     return message_id
 
 
+# What has been decided is never rewritten, so the turn stays; its messages move to the end of the
+# line, where no turn covers them. now() is this transaction's: that of the cancellation.
+_ASK_AGAIN = """
+WITH withdrawn AS (
+    SELECT t.from_seq, t.to_seq FROM turn t
+    JOIN outbound o ON o.tenant_id = t.tenant_id AND o.turn_id = t.id
+    WHERE t.conversation_id = $1 GROUP BY t.id, t.from_seq, t.to_seq
+    HAVING bool_and(o.state = 'cancelled') AND max(o.finished_at) = now()
+), again AS (
+    SELECT m.id, m.created_at, row_number() OVER (ORDER BY m.seq) AS place
+    FROM message m JOIN withdrawn w ON m.seq BETWEEN w.from_seq AND w.to_seq
+    WHERE m.conversation_id = $1
+), moved AS (
+    UPDATE message m SET seq = $2::int + again.place FROM again WHERE m.id = again.id
+)
+UPDATE conversation k SET inbound_seq = k.inbound_seq + asked.count,
+    waiting_since = least(k.waiting_since, asked.since)
+FROM (SELECT count(*), min(created_at) AS since FROM again) AS asked
+WHERE k.id = $1 RETURNING k.inbound_seq
+"""
+
+
+async def withdraw(tx: Transaction, thread: Locked) -> Locked:
+    """Cancel what no person wrote and has not left; the thread as it is then.
+
+    Messages whose answer is withdrawn have got none: they wait again, for the people who take over
+    and, after them, for the AI.
+    """
+    withdrawn = 0
+    for origin in (Origin.AGENT, Origin.SYSTEM):
+        withdrawn += await cancel_pending(tx, thread.id, origin=origin)
+    if not withdrawn:
+        return thread
+    inbound_seq = await tx.sql.fetchval(_ASK_AGAIN, thread.id, thread.inbound_seq)
+    return replace(thread, inbound_seq=inbound_seq)
+
+
+async def ask_again(tx: Transaction, conversation_id: UUID, *, decided_at: datetime) -> None:
+    """Let messages wait again whose answer was still on the wire when people took over, and then
+    was cancelled after all: in this transaction, for the conversation had changed hands.
+
+    Not when a person has written since it was decided: that was the answer.
+    """
+    thread = await lock(tx, conversation_id)
+    written = await tx.sql.fetchval(
+        "SELECT 1 FROM message WHERE conversation_id = $1 AND author = 'human_agent' "
+        "AND created_at > $2 LIMIT 1",
+        conversation_id,
+        decided_at,
+    )
+    if written or thread.status is Status.CLOSED:
+        return
+    await tx.sql.fetchval(_ASK_AGAIN, thread.id, thread.inbound_seq)
+    if thread.status is Status.ACTIVE:
+        await tx.sql.execute(
+            "UPDATE conversation SET due_at = coalesce(due_at, now()) "
+            "WHERE id = $1 AND inbound_seq > handled_seq",
+            thread.id,
+        )
+        tx.ring(CONVERSATION, thread.id)
+
+
 @dataclass(frozen=True)
 class Change:
     """Who has a conversation from now on."""
@@ -219,8 +282,10 @@ async def change_owner(tx: Transaction, thread: Locked, change: Change) -> bool:
     """Move a conversation to another state; whether an AI message is on the wire just now.
 
     The epoch goes up, which makes void whatever the AI was thinking or about to send: from the
-    commit on no AI send starts. One on the wire can't be called back, so it is reported.
+    commit on no AI send starts. One on the wire can't be called back, so it is reported. The
+    messages of an answer that had not left wait again.
     """
+    thread = await withdraw(tx, thread)
     handled = thread.handled_seq if change.handled_seq is None else change.handled_seq
     waiting = thread.inbound_seq > handled
     active = change.status is Status.ACTIVE
@@ -241,14 +306,6 @@ async def change_owner(tx: Transaction, thread: Locked, change: Change) -> bool:
     await tx.sql.execute("DELETE FROM timer WHERE conversation_id = $1", thread.id)
     if active and waiting:
         tx.ring(CONVERSATION, thread.id)
-    withdrawn = await cancel_pending(tx, thread.id, origin=Origin.AGENT)
-    if withdrawn and change.status is not Status.CLOSED:
-        # The answer was decided and never left: the contact waits on.
-        await tx.sql.execute(
-            "UPDATE conversation SET waiting_since = coalesce(waiting_since, last_inbound_at) "
-            "WHERE id = $1",
-            thread.id,
-        )
     feed.append(
         tx,
         "conversation.changed",
@@ -272,6 +329,7 @@ async def close(
     """
     if thread.status is Status.CLOSED:
         raise ConversationClosed("The conversation is closed already.")
+    thread = await withdraw(tx, thread)
     await write_turn(
         tx,
         thread,

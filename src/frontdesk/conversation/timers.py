@@ -42,9 +42,11 @@ async def set_timers(tx: Transaction, thread: Locked, timers: Sequence[NewTimer]
 
 
 async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
-    """Timers that have come due, oldest first."""
+    """Timers that have come due, oldest first, and every tenant's first before anyone's second."""
     rows = await connection.fetch(
-        "SELECT tenant_id, id FROM timer WHERE due_at <= now() ORDER BY due_at LIMIT $1", limit
+        "SELECT tenant_id, id FROM timer WHERE due_at <= now() "
+        "ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY due_at), due_at LIMIT $1",
+        limit,
     )
     return [(row["tenant_id"], row["id"]) for row in rows]
 
@@ -82,12 +84,12 @@ async def fire(resources: Resources, tenant_id: UUID, timer_id: UUID) -> None:
             return
         if timer["kind"] == TimerKind.FOLLOW_UP:
             await _follow_up(tx, thread, agent.config.follow_up_text)
-        else:
-            if agent.config.close_text and is_open(thread.last_inbound_at, thread.now):
-                await send_message(
-                    tx, thread, NewMessage(text=agent.config.close_text, author=Actor.SYSTEM)
-                )
-            await close(tx, thread, by=Actor.SYSTEM, reason="silence")
+            return
+        await close(tx, thread, by=Actor.SYSTEM, reason="silence")
+        if agent.config.close_text and is_open(thread.last_inbound_at, thread.now):
+            # After the close, which withdraws what has not left, and in the epoch it begins.
+            goodbye = NewMessage(text=agent.config.close_text, author=Actor.SYSTEM)
+            await send_message(tx, thread, goodbye, epoch=thread.epoch + 1)
 
 
 async def _follow_up(tx: Transaction, thread: Locked, text: str | None) -> None:

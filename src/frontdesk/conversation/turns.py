@@ -31,6 +31,7 @@ class Claim:
     phone_number_id: str
     access_token_sealed: str
     channel_sends: bool
+    last_error: str | None = None
 
 
 # The whole mutual exclusion is this statement: no row means another worker has it, there is no
@@ -47,7 +48,8 @@ WHERE k.id = $1 AND k.status = 'ACTIVE' AND inbound_seq > handled_seq AND due_at
 RETURNING k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_id, epoch,
     lease_token, inbound_seq, handled_seq, attempts, language,
     coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
-    phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends
+    phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends,
+    last_error
 """
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client import Counter, Histogram
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frontdesk.core import ids
@@ -146,6 +147,8 @@ class Edge:
             await self._app(scope, receive, answer)
         except FrontdeskError as error:
             await problem_response(error, request_id)(scope, receive, answer)
+        except ClientDisconnect:
+            log.info("client_left_with_half_a_body")
         except Exception:
             log.exception("request_crashed")
             if status:

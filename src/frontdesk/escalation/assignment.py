@@ -59,11 +59,12 @@ async def ring_waiting(tx: Transaction, most: int) -> None:
 
 
 async def list_assignable(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
-    """Waiting handoffs of tenants that have a human agent with room, longest waiting first."""
+    """Waiting handoffs of tenants that have a human agent with room, a turn for each tenant."""
     rows = await connection.fetch(
         "SELECT h.tenant_id, h.id FROM handoff h WHERE h.state = 'waiting' AND EXISTS ("
         "SELECT 1 FROM availability a WHERE a.tenant_id = h.tenant_id AND a.presence = 'online' "
-        "AND a.open_conversations < a.max_conversations) ORDER BY h.id LIMIT $1",
+        "AND a.open_conversations < a.max_conversations) "
+        "ORDER BY row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.id), h.id LIMIT $1",
         limit,
     )
     return [(row["tenant_id"], row["id"]) for row in rows]

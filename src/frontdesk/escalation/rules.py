@@ -21,6 +21,7 @@ class Signals:
     media_only: bool = False
     guard_refused: str | None = None
     attempts_exhausted: bool = False
+    last_error: str | None = None  # What ended the attempt before, when attempts are exhausted.
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def escalation_reason(signals: Signals) -> Escalation | None:  # noqa: PLR0911  
             "to a person.",
         )
     if signals.attempts_exhausted:
-        return Escalation(Reason.STUCK, "Answering failed too often.")
+        last = f" The last time: {signals.last_error}" if signals.last_error else ""
+        return Escalation(Reason.STUCK, f"Answering failed too often.{last}")
     if signals.model_down:
         return Escalation(Reason.MODEL_DOWN, "No model could be reached.")
     if signals.media_only:

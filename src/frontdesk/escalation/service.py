@@ -19,6 +19,7 @@ from frontdesk.conversation import (
     change_owner,
     lock,
     send_message,
+    withdraw,
     write_turn,
 )
 from frontdesk.core import ids
@@ -90,7 +91,8 @@ async def hand_off(
     if notices is not None and is_open(thread.last_inbound_at, thread.now):
         somebody = user_id is not None or await is_anybody_online(tx)
         text = notices.somebody_online if somebody else notices.nobody_online
-        await send_message(tx, thread, NewMessage(text=text, author=Actor.SYSTEM))
+        notice = NewMessage(text=text, author=Actor.SYSTEM)
+        await send_message(tx, thread, notice, epoch=thread.epoch + 1)
     _tell(tx, "handoff.opened", thread.id, handoff_id, user_id, escalation.reason)
     return handoff_id
 
@@ -153,6 +155,7 @@ async def reply(
     _must_own(thread, who)
     if not is_open(thread.last_inbound_at, thread.now):
         raise WindowClosed("The contact last wrote more than 24 hours ago.")
+    thread = await withdraw(tx, thread)
     turn_id = await write_turn(
         tx,
         thread,
@@ -221,6 +224,7 @@ async def answered_from_phone(tx: Transaction, conversation_id: UUID) -> None:
     thread = await lock(tx, conversation_id)
     if thread.status is Status.CLOSED:
         return
+    thread = await withdraw(tx, thread)
     await write_turn(
         tx,
         thread,

@@ -89,7 +89,9 @@ async def get_run(session: Session, run_id: UUID) -> RunPublic:
 async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
     """Runs to be done, oldest first."""
     rows = await connection.fetch(
-        "SELECT tenant_id, id FROM eval_run WHERE due_at <= now() ORDER BY due_at LIMIT $1", limit
+        "SELECT tenant_id, id FROM eval_run WHERE due_at <= now() "
+        "ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY due_at), due_at LIMIT $1",
+        limit,
     )
     return [(row["tenant_id"], row["id"]) for row in rows]
 

@@ -1,6 +1,7 @@
 """One open stream: a cursor, an event that wakes it, and no database session."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -22,7 +23,9 @@ log = structlog.get_logger(__name__)
 PING_SECONDS = 15
 # With the ten seconds a sign-in may be remembered, an ended one ends its streams within thirty.
 RECHECK_SECONDS = 20
-RECONNECT_MILLISECONDS = 3_000
+# A browser comes back after just what it was told. Each stream is told another time, so that after a
+# restart thousands do not come at once.
+RECONNECT_MILLISECONDS = (1_000, 5_000)
 # A client that reads nothing for so long has gone or is broken.
 SEND_TIMEOUT_SECONDS = 30
 _RETRY_SECONDS = 1
@@ -59,7 +62,7 @@ class Stream:
         elif fresh:
             self._first = _notice("hello", start.cursor)
         else:
-            self._first = ServerSentEvent(retry=RECONNECT_MILLISECONDS, sep="\n").encode()
+            self._first = ServerSentEvent(retry=_reconnect_after(), sep="\n").encode()
 
     def end(self) -> None:
         """Send nothing more; `frames` ends at once."""
@@ -151,8 +154,12 @@ def _visible(frames: list[Frame], role: Role) -> bytes:
 def _notice(event: str, last_seq: int, **details: Any) -> bytes:
     data = dumps({**details, "last_seq": last_seq})
     return ServerSentEvent(
-        data, event=event, id=str(last_seq), retry=RECONNECT_MILLISECONDS, sep="\n"
+        data, event=event, id=str(last_seq), retry=_reconnect_after(), sep="\n"
     ).encode()
+
+
+def _reconnect_after() -> int:
+    return random.randint(*RECONNECT_MILLISECONDS)  # noqa: S311  # Not a secret.
 
 
 class FeedResponse(EventSourceResponse):
