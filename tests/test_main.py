@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -353,4 +354,5 @@ async def test_it_opens_what_it_needs_at_the_start_and_closes_it(settings: Setti
             transport=httpx.ASGITransport(app), base_url="http://testserver"
         ) as client:
             assert (await client.get("/readyz")).json()["checks"]["database"]["ok"] is True
-    assert opened.http.is_closed
+    with pytest.raises(asyncpg.InterfaceError, match="closed"):
+        await opened.db._hot.fetchval("SELECT 1")

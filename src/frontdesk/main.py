@@ -1,6 +1,7 @@
 """The web process: every route of every context, around one set of open resources."""
 
 import gc
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from frontdesk.agent_config.routes import router as agent_config
 from frontdesk.billing.routes import router as billing
 from frontdesk.conversation.routes import router as conversation
+from frontdesk.core.again import Again
 from frontdesk.core.api import Allow, Problem, install_error_handlers
 from frontdesk.core.asgi import Edge
 from frontdesk.core.logging import configure_logging
@@ -121,6 +123,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     if resources is not None:
         app.state.resources = resources
     app.state.authenticate = authenticate
+    app.add_middleware(Again)
     app.add_middleware(
         Edge,
         public_url=settings.web.public_url,
@@ -133,30 +136,38 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     return app
 
 
+# How long a client may leave what was sent to it unread.
+UNREAD_SECONDS = 30
+
+
 def serve(settings: Settings) -> None:
     """Run the web process until SIGTERM or SIGINT; open requests get their time to end."""
     configure_logging(settings.log, hash_key=settings.security.session_secret.get_secret_value())
-    uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            host=settings.web.host,
-            port=settings.web.port,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=True,
-            forwarded_allow_ips=settings.web.trusted_proxies,
-            limit_concurrency=settings.web.max_connections,
-            # Longer than the minute that most proxies keep their own end open: who closes first
-            # must be the one that sends, or a request meets a closing connection.
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=settings.web.graceful_shutdown_seconds,
-        )
-    ).run()
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.web.host,
+        port=settings.web.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.web.trusted_proxies,
+        limit_concurrency=settings.web.max_connections,
+        # Longer than the minute that most proxies keep their own end open: who closes first
+        # must be the one that sends, or a request meets a closing connection.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=settings.web.graceful_shutdown_seconds,
+    )
+    listening = config.bind_socket()
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Accepted connections inherit it. A client that never reads would otherwise keep its socket
+        # for ever: uvicorn waits for what is unsent.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 def _described(app: FastAPI, settings: Settings) -> Callable[[], dict[str, Any]]:

@@ -20,6 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from frontdesk.core.again import CLASHED
 from frontdesk.core.db import Session
 from frontdesk.core.errors import (
     Forbidden,
@@ -294,6 +295,8 @@ def install_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, FrontdeskError)
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.warning("request_failed", code=error.code, error=str(error))
+        if isinstance(error, Unavailable) and error.retry_after_seconds == 0:
+            request.scope[CLASHED] = True
         return problem_response(error, request_id_of(request))
 
     async def malformed(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from uuid import UUID
 import structlog
 
 from frontdesk.core.db import Transaction
+from frontdesk.core.patience import Patience
 from frontdesk.core.redis import REDIS_DOWN, listen
 from frontdesk.core.resources import Resources
 
@@ -30,9 +31,7 @@ UNHEARD_SECONDS = 1.5
 # way, and it must not put the old rows back.
 CLOSED_SECONDS = 5
 _CLOSED = b"-"
-# A frozen Redis must not hold up a message: it is passed over, then left alone for a while.
 REDIS_PATIENCE_SECONDS = 0.3
-REDIS_PAUSE_SECONDS = 3
 _MOST_KEPT = 20_000
 
 T = TypeVar("T")
@@ -140,7 +139,7 @@ class SnapshotCache(Generic[T]):
         self._decode = decode
         self._kept: dict[str, _Kept[T]] = {}
         self._loading: dict[str, asyncio.Task[T]] = {}
-        self._redis_down_until = 0.0
+        self._patience = Patience(REDIS_PATIENCE_SECONDS)
         self._changes = resources.keep(Changes)
         self._changes.watch(self._kept)  # type: ignore[arg-type]  # It only removes entries.
 
@@ -188,13 +187,14 @@ class SnapshotCache(Generic[T]):
 
     async def _fetch(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
         started, generation = time.monotonic(), self._changes.generation
-        found = await self._ask_redis(key)
+        found: bytes | None = await self._patience.ask(lambda: self._redis.get(key))
         if found is not None and found != _CLOSED:
             with suppress(ValueError):
                 return self._keep(key, self._decode(found), started, generation)
         value = await load()
         if found is None:
-            await self._put_into_redis(key, self._encode(value))
+            data = self._encode(value)
+            await self._patience.ask(lambda: self._redis.set(key, data, ex=KEPT_SECONDS, nx=True))
         return self._keep(key, value, started, generation)
 
     def _keep(self, key: str, value: T, started: float, generation: int) -> T:
@@ -203,24 +203,3 @@ class SnapshotCache(Generic[T]):
         # With the generation from before the read: what changed since makes the copy stale.
         self._kept[key] = _Kept(value, started, generation)
         return value
-
-    async def _ask_redis(self, key: str) -> bytes | None:
-        """The copy in Redis, the mark of a closed key, or None."""
-        if time.monotonic() < self._redis_down_until:
-            return None
-        try:
-            async with asyncio.timeout(REDIS_PATIENCE_SECONDS):
-                found: bytes | None = await self._redis.get(key)
-                return found
-        except REDIS_DOWN:
-            self._redis_down_until = time.monotonic() + REDIS_PAUSE_SECONDS
-            return None
-
-    async def _put_into_redis(self, key: str, data: bytes) -> None:
-        if time.monotonic() < self._redis_down_until:
-            return
-        try:
-            async with asyncio.timeout(REDIS_PATIENCE_SECONDS):
-                await self._redis.set(key, data, ex=KEPT_SECONDS, nx=True)
-        except REDIS_DOWN:
-            self._redis_down_until = time.monotonic() + REDIS_PAUSE_SECONDS

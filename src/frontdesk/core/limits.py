@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from arq import ArqRedis
 
-from frontdesk.core.redis import REDIS_DOWN
+from frontdesk.core.patience import Patience
 
 # KEYS: buckets; ARGV, three for each: which group it is of, tokens a second, bucket size. A group
 # takes a token of each of its buckets, or of none. Answers each group's wait in milliseconds, 0 when
@@ -38,6 +38,10 @@ return waits
 """
 
 
+REDIS_PATIENCE_SECONDS = 0.5
+_MOST_LOCAL = 10_000
+
+
 @dataclass(frozen=True)
 class Bucket:
     """A token bucket. Its key starts with the tenant id, or with what stands for nobody's."""
@@ -48,12 +52,14 @@ class Bucket:
 
 
 class RateLimiter:
-    """Takes from token buckets. While Redis is down each process keeps its own: laxer, never closed."""
+    """Takes from token buckets. While Redis is down each process goes on with its own copies, which
+    know only what it has let through itself: laxer, never closed."""
 
     def __init__(self, redis: ArqRedis) -> None:
         self._script = redis.register_script(_TAKE)
+        self._patience = Patience(REDIS_PATIENCE_SECONDS)
+        # Tokens left and when, the bucket used longest ago first.
         self._local: dict[str, tuple[float, float]] = {}
-        self._redis_down_until = 0.0
 
     async def wait_seconds(self, *buckets: Bucket) -> float:
         """Take a token of each bucket; 0 when all had one, else how long until they have."""
@@ -63,22 +69,21 @@ class RateLimiter:
         """`wait_seconds` of each group, in order and in one round trip."""
         if not groups:
             return []
-        if time.monotonic() >= self._redis_down_until:
-            keys, arguments = [], []
-            for number, buckets in enumerate(groups):
-                for bucket in buckets:
-                    keys.append(f"limit:{bucket.key}")
-                    arguments += [number, bucket.per_second, bucket.burst]
-            try:
-                return [wait / 1000 for wait in await self._script(keys, arguments)]
-            except REDIS_DOWN:
-                self._redis_down_until = time.monotonic() + 1
-        return [self._wait_locally(buckets) for buckets in groups]
+        keys, arguments = [], []
+        for number, buckets in enumerate(groups):
+            for bucket in buckets:
+                keys.append(f"limit:{bucket.key}")
+                arguments += [number, bucket.per_second, bucket.burst]
+        waits = await self._patience.ask(lambda: self._script(keys, arguments))
+        if waits is None:
+            return [self._take_locally(buckets) for buckets in groups]
+        for buckets, wait in zip(groups, waits, strict=True):
+            if not wait:
+                self._take_locally(buckets)
+        return [wait / 1000 for wait in waits]
 
-    def _wait_locally(self, buckets: Sequence[Bucket]) -> float:
+    def _take_locally(self, buckets: Sequence[Bucket]) -> float:
         now = time.monotonic()
-        if len(self._local) > 10_000:
-            self._local.clear()
         left = {}
         wait = 0.0
         for bucket in buckets:
@@ -87,5 +92,9 @@ class RateLimiter:
             wait = max(wait, -left[bucket.key] / bucket.per_second)
         if wait > 0:
             return wait
-        self._local.update((key, (tokens, now)) for key, tokens in left.items())
+        for key, tokens in left.items():
+            self._local.pop(key, None)
+            self._local[key] = (tokens, now)
+        while len(self._local) > _MOST_LOCAL:
+            del self._local[next(iter(self._local))]
         return 0.0

@@ -45,6 +45,12 @@ class Metrics:
         self.turns = Counter(
             "frontdesk_turns", "Bursts answered", ["tenant", "outcome"], registry=self.registry
         )
+        self.shed = Counter(
+            "frontdesk_shed",
+            "What turns went without because work piled up",
+            ["what"],
+            registry=self.registry,
+        )
         self.sends = Counter(
             "frontdesk_sends", "Sends to WhatsApp", ["outcome"], registry=self.registry
         )

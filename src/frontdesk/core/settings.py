@@ -251,6 +251,18 @@ class WorkerSettings(_Section):
     max_attempts: int = Field(
         6, ge=1, description="Attempts at answering a burst before a person gets it."
     )
+    shed_after_seconds: float = Field(
+        15,
+        gt=0,
+        description="Age of a tenant's oldest due burst, or of the oldest raw webhook, from which "
+        "turns go without typing indicators, follow-ups and written handoff packets.",
+    )
+    shed_triage_after_seconds: float = Field(
+        30,
+        gt=0,
+        description="The same for the model's triage; stop words, keywords and a wish for a person "
+        "are still heard.",
+    )
     http_port: int = Field(
         0, ge=0, le=65535, description="Port of the worker's own /livez and /metrics; 0 is off."
     )

@@ -8,6 +8,7 @@ so Redis may be down, emptied or frozen and work only gets slower. There is no o
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from arq.worker import func
 
 from frontdesk.core.db import Connection
 from frontdesk.core.errors import Unavailable
+from frontdesk.core.fairness import Room, take_turns
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.redis import REDIS_DOWN, listen
 
@@ -38,6 +40,11 @@ RING_LIFETIME_SECONDS = 60
 # Rings for one row collapse while the last ones are being sent; between batches a busy process
 # waits this long, since one ring wakes a worker that empties the table.
 RING_PAUSE_SECONDS = 0.02
+# A place that becomes free is filled by the next sweep, which waits so long for more of them.
+HUNGRY_PAUSE_SECONDS = 0.05
+# Two transactions that got into each other's way: one of them is tried again, a little later.
+CLASHES = 3
+CLASH_PAUSE_SECONDS = (0.02, 0.2)
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Due:
     `list_ids(connection, limit)` gives up to `limit` due rows as (tenant id, row id), fairly over
     tenants, from a connection that sees all of them. `handle(resources, tenant_id, row_id)` claims
     the row and does the work; it must be safe to run twice and do nothing when the row is not due.
+    Of `at_once` rows in a process, `tenant_at_once` may be one tenant's: half of them by default.
     """
 
     kind: str
@@ -54,6 +62,11 @@ class Due:
     handle: Callable[["Resources", UUID, UUID], Awaitable[None]]
     at_once: int
     sweep_seconds: float = 1
+    tenant_at_once: int | None = None
+
+    def room(self) -> Room:
+        """The room for such rows in one process, still empty."""
+        return Room(self.at_once, self.tenant_at_once or max(1, self.at_once // 2))
 
 
 Key = tuple[str, UUID, UUID]
@@ -83,7 +96,8 @@ class RedisBell:
         while self._waiting:
             batch, self._waiting = self._waiting, {}
             try:
-                for (kind, tenant_id, row_id), after_seconds in batch.items():
+                in_turn = take_turns(batch.items(), lambda ring: ring[0][1])
+                for (kind, tenant_id, row_id), after_seconds in in_turn:
                     await self._redis.enqueue_job(
                         JOB,
                         kind,
@@ -103,7 +117,10 @@ class RedisBell:
 
 
 class Dispatcher:
-    """Runs due work in this process: so many rows of a kind at once, each row once at a time."""
+    """Runs due work in this process: so many rows of a kind at once, each row once at a time.
+
+    Tenants take turns. A row that finds no place waits for one here; Postgres has it all the same.
+    """
 
     def __init__(self, resources: "Resources", kinds: Sequence[Due]) -> None:
         self._resources = resources
@@ -112,12 +129,14 @@ class Dispatcher:
         self._rung_again: set[Key] = set()
         self._hungry: dict[str, asyncio.Event] = {due.kind: asyncio.Event() for due in kinds}
         self._timers: set[asyncio.TimerHandle] = set()
-        self._count: dict[str, int] = dict.fromkeys(self.kinds, 0)
+        self._rooms = {due.kind: due.room() for due in kinds}
+        # Kinds of which the last sweep filled every place and could not even look at all rows.
+        self._crowded: set[str] = set()
         self._open = True
         self._draining = False
 
     def start(self, kind: str, tenant_id: UUID, row_id: UUID, *, goes_on: bool = False) -> bool:
-        """Begin handling a row; False when this process has no room for another of its kind.
+        """Begin handling a row; False when it has to wait for a place, here or in another process.
 
         While the process drains it only takes what goes on from work in hand (the reply to a burst
         that was being answered).
@@ -129,10 +148,11 @@ class Dispatcher:
         if key in self._running:
             self._rung_again.add(key)
             return True
-        if self._count[kind] >= due.at_once:
-            self._hungry[kind].set()
+        room = self._rooms[kind]
+        if not room.has_place_for(tenant_id):
+            room.wait(tenant_id, row_id)
             return False
-        self._count[kind] += 1
+        room.enter(tenant_id)
         self._running[key] = asyncio.get_running_loop().create_task(self._run(due, key), name=kind)
         return True
 
@@ -149,29 +169,36 @@ class Dispatcher:
 
     async def sweep(self, kind: str) -> int:
         """Start what Postgres says is due, as far as there is room; the number started."""
-        due = self.kinds[kind]
-        room = due.at_once - self._count[kind]
-        if room <= 0:
-            return 0
+        due, room = self.kinds[kind], self._rooms[kind]
         async with self._resources.db.system() as connection:
-            rows = await due.list_ids(connection, room)
-        return sum(self.start(kind, tenant_id, row_id) for tenant_id, row_id in rows)
+            rows = await due.list_ids(connection, due.at_once)
+        started = 0
+        for tenant_id, row_id in room.in_turn(rows):
+            # A tenant with its share in hand is left to the next sweep, in whichever process.
+            wanted = room.is_full or room.has_place_for(tenant_id)
+            if wanted and (kind, tenant_id, row_id) not in self._running:
+                started += self.start(kind, tenant_id, row_id)
+        if room.is_full and len(rows) == due.at_once:
+            self._crowded.add(kind)
+        else:
+            self._crowded.discard(kind)
+        return started
 
     async def sweep_for_ever(self, kind: str, pause_seconds: float) -> None:
-        """Sweep one kind at its pace, sooner when a full house has got room again."""
+        """Sweep one kind at its pace, sooner when a crowded house has a place again."""
         hungry = self._hungry[kind]
         while True:
+            hungry.clear()
             try:
                 await self.sweep(kind)
             except Unavailable as error:
                 log.warning("sweep_waits", kind=kind, error=str(error))
             except Exception:
                 log.exception("sweep_failed", kind=kind)
-            hungry.clear()
+            await asyncio.sleep(HUNGRY_PAUSE_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(
-                    self._room_after_hunger(kind),
-                    max(pause_seconds, self.kinds[kind].sweep_seconds),
+                    hungry.wait(), max(pause_seconds, self.kinds[kind].sweep_seconds)
                 )
 
     @property
@@ -208,13 +235,6 @@ class Dispatcher:
             await asyncio.wait(late, timeout=2)
             log.warning("drain_cut_work_short", rows=len(late))
 
-    async def _room_after_hunger(self, kind: str) -> None:
-        while True:
-            await self._hungry[kind].wait()
-            if self._count[kind] < self.kinds[kind].at_once:
-                return
-            await asyncio.sleep(0.01)
-
     async def _run(self, due: Due, key: Key) -> None:
         _, tenant_id, row_id = key
         try:
@@ -226,7 +246,18 @@ class Dispatcher:
         finally:
             self._running.pop(key, None)
             self._rung_again.discard(key)
-            self._count[due.kind] -= 1
+            self._rooms[due.kind].leave(tenant_id)
+            self._fill(due.kind)
+
+    def _fill(self, kind: str) -> None:
+        """Give the place that has become free to whoever's turn it is."""
+        if self._draining:
+            return
+        room = self._rooms[kind]
+        while waiting := room.next_waiting():
+            self.start(kind, *waiting)
+        if kind in self._crowded:
+            self._hungry[kind].set()
 
     async def _handle(self, due: Due, tenant_id: UUID, row_id: UUID) -> None:
         """Handle one row; whatever goes wrong is logged, and the row comes due again by its lease."""
@@ -238,7 +269,7 @@ class Dispatcher:
                 )
             )
             try:
-                await due.handle(self._resources, tenant_id, row_id)
+                await self._handle_despite_clashes(due, tenant_id, row_id)
                 outcome = "done"
             except Unavailable as error:
                 outcome = "put_off"
@@ -248,6 +279,21 @@ class Dispatcher:
                 log.exception("work_failed")
         self._resources.metrics.work.labels(due.kind, outcome).inc()
         self._resources.metrics.work_seconds.labels(due.kind).observe(time.perf_counter() - started)
+
+    async def _handle_despite_clashes(self, due: Due, tenant_id: UUID, row_id: UUID) -> None:
+        """Handle a row, again when Postgres ended it for the sake of another transaction.
+
+        A deadlock or a serialization failure says nothing against the row, and all of its
+        transaction is undone; so `Unavailable` with no time to wait is tried again at once.
+        """
+        for clash in range(1, CLASHES + 1):
+            try:
+                return await due.handle(self._resources, tenant_id, row_id)
+            except Unavailable as error:
+                if error.retry_after_seconds > 0 or clash == CLASHES:
+                    raise
+                log.info("work_clashed", clash=clash)
+            await asyncio.sleep(random.uniform(*CLASH_PAUSE_SECONDS))  # noqa: S311  # No secret.
 
 
 class WorkerBell:

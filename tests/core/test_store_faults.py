@@ -1,0 +1,265 @@
+"""The web application while Redis or Postgres is down, frozen, full or out of connections."""
+
+import asyncio
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import redis
+from pydantic import SecretStr
+from tests.conftest import APP_SECRET, KEYS, LateApp, setting_values
+from tests.desk import ORIGIN, Desk
+
+from frontdesk.core.embedded import EmbeddedRedis
+from frontdesk.core.limits import Bucket, RateLimiter
+from frontdesk.core.redis import connect
+from frontdesk.core.resources import open_resources
+from frontdesk.core.settings import RedisSettings, Settings, load_settings
+from frontdesk.main import create_app
+from frontdesk.messaging import signature
+from frontdesk.simulator import Simulator
+from frontdesk.subscriptions import SUBSCRIPTIONS
+
+pytestmark = pytest.mark.timeout(90)
+
+NOBODY = "redis://127.0.0.1:9/0"  # The discard port: nothing listens, connections are refused.
+World = tuple[Simulator, LateApp]
+
+
+@pytest.fixture(scope="module")
+def own_redis() -> Iterator[EmbeddedRedis]:
+    """A Redis that a test may break."""
+    folder = Path(tempfile.mkdtemp(prefix="frontdesk-redis-"))
+    folder.chmod(0o755)
+    with EmbeddedRedis(folder) as server:
+        yield server
+
+
+@asynccontextmanager
+async def opened(
+    urls: dict[str, str], world: World, **changes: dict[str, Any]
+) -> AsyncIterator[Desk]:
+    """A web application of its own with these settings changed, and a tenant."""
+    values = setting_values(urls, world[0])
+    for section, fields in changes.items():
+        values[section] = values[section] | fields
+    settings = load_settings(None, **values, **KEYS)
+    async with open_resources(settings, SUBSCRIPTIONS) as resources:
+        desk = await Desk.make(create_app(settings, resources), resources, None, world[0])
+        try:
+            yield desk
+        finally:
+            await desk.aclose()
+
+
+async def post_webhook(desk: Desk) -> httpx.Response:
+    body = json.dumps({"object": "store faults", "entry": []}).encode()
+    transport = httpx.ASGITransport(app=desk.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+        return await client.post(
+            "/webhooks/whatsapp",
+            content=body,
+            headers={"x-hub-signature-256": signature(body, APP_SECRET.encode())},
+        )
+
+
+async def test_without_redis_at_the_start_webhooks_are_taken_and_people_work(
+    settings: Settings, database_urls: dict[str, str], world: World
+) -> None:
+    async with opened(database_urls, world, redis={"url": NOBODY}) as desk:
+        assert (await post_webhook(desk)).status_code == 200
+        admin = await desk.admin()
+        assert (await admin.http.get("/api/v1/conversations")).status_code == 200
+
+
+async def test_sign_ins_are_throttled_without_redis(
+    settings: Settings, database_urls: dict[str, str], world: World
+) -> None:
+    async with opened(database_urls, world, redis={"url": NOBODY}) as desk:
+        guesses = [
+            await desk.people[0].http.post(
+                "/api/v1/auth/sign-in",
+                json={"email": desk.people[0].email, "password": f"wrong guess {number}"},
+            )
+            for number in range(6)
+        ]
+        assert [answer.status_code for answer in guesses] == [401] * 5 + [429]
+        assert int(guesses[-1].headers["retry-after"]) >= 1
+
+
+async def test_a_frozen_redis_holds_up_an_answer_by_less_than_a_second(
+    settings: Settings, database_urls: dict[str, str], world: World, own_redis: EmbeddedRedis
+) -> None:
+    # A socket would wait so long: whoever relies on that is far over a second.
+    changed = {"url": own_redis.url, "socket_timeout_seconds": 20}
+    async with opened(database_urls, world, redis=changed) as desk:
+        admin = await desk.admin()
+        paths = ("/api/v1/conversations", f"/api/v1/agents/{desk.agent_id}", "/api/v1/usage")
+        usual = [await _seconds(admin.http.get(path)) for path in paths]
+        os.kill(own_redis.pid, signal.SIGSTOP)
+        try:
+            asked = [admin.http.get(path) for path in paths for _ in range(5)]
+            took = await asyncio.gather(*map(_seconds, asked), _seconds(post_webhook(desk)))
+        finally:
+            os.kill(own_redis.pid, signal.SIGCONT)
+        assert sorted(took)[-2] - max(usual) < 1
+        assert max(took) < 10
+
+
+async def _seconds(request: Any) -> float:
+    began = time.perf_counter()
+    answer = await request
+    assert answer.status_code == 200, answer.text
+    return time.perf_counter() - began
+
+
+@pytest.mark.parametrize(
+    ("break_it", "mend_it"),
+    [
+        pytest.param(
+            ("REPLICAOF", "127.0.0.1", "9"), ("REPLICAOF", "NO", "ONE"), id="it is read-only"
+        ),
+        pytest.param(
+            ("CONFIG", "SET", "maxmemory", "1"),
+            ("CONFIG", "SET", "maxmemory", "0"),
+            id="it is out of memory",
+        ),
+    ],
+)
+async def test_a_redis_that_takes_no_writes_fails_nobody(
+    settings: Settings,
+    database_urls: dict[str, str],
+    world: World,
+    own_redis: EmbeddedRedis,
+    break_it: tuple[str, ...],
+    mend_it: tuple[str, ...],
+) -> None:
+    console = redis.Redis.from_url(own_redis.url)
+    console.execute_command(*break_it)  # type: ignore[no-untyped-call]
+    try:
+        async with opened(database_urls, world, redis={"url": own_redis.url}) as desk:
+            assert (await post_webhook(desk)).status_code == 200
+            admin = await desk.admin()
+            assert (await admin.http.get("/api/v1/conversations")).status_code == 200
+            await desk.configure(persona="You are Fern.")
+    finally:
+        console.execute_command(*mend_it)  # type: ignore[no-untyped-call]
+        console.close()
+
+
+async def test_a_limit_that_is_used_up_stays_so_when_redis_goes_away(
+    settings: Settings, own_redis: EmbeddedRedis
+) -> None:
+    client = connect(RedisSettings(url=SecretStr(own_redis.url)))
+    limiter, bucket = RateLimiter(client), Bucket("nobody:test", per_second=0.01, burst=3)
+    console = redis.Redis.from_url(own_redis.url)
+    assert [await limiter.wait_seconds(bucket) for _ in range(3)] == [0, 0, 0]
+    console.execute_command("REPLICAOF", "127.0.0.1", "9")  # type: ignore[no-untyped-call]
+    try:
+        assert await limiter.wait_seconds(bucket) > 0
+        other = Bucket("nobody:other", per_second=0.01, burst=1)
+        assert [bool(await limiter.wait_seconds(other)) for _ in range(2)] == [False, True]
+    finally:
+        console.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+        console.close()
+        await client.aclose(close_connection_pool=True)
+
+
+async def test_without_a_free_connection_the_answer_is_503_and_soon_all_is_well(
+    settings: Settings, database_urls: dict[str, str], world: World
+) -> None:
+    few = {"pool_size": 1, "pool_timeout_seconds": 0.3}
+    async with opened(database_urls, world, database=few) as desk:
+        admin = await desk.admin()
+        async with desk.resources.db.transaction(desk.id):
+            began = time.perf_counter()
+            refused = await admin.http.get("/api/v1/conversations")
+            assert refused.status_code == 503
+            assert refused.json()["code"] == "unavailable"
+            assert int(refused.headers["retry-after"]) >= 1
+            assert time.perf_counter() - began < 5
+            assert (await post_webhook(desk)).status_code == 200, (
+                "webhooks have a pool of their own"
+            )
+        assert (await admin.http.get("/api/v1/conversations")).status_code == 200
+
+
+async def test_a_report_that_takes_too_long_is_503_and_nothing_else_is(
+    settings: Settings, database_urls: dict[str, str], world: World, admin_sql: asyncpg.Connection
+) -> None:
+    quick = {"statement_timeout_seconds": 0.3}
+    async with opened(database_urls, world, database=quick) as desk:
+        admin = await desk.admin()
+        async with admin_sql.transaction():
+            await admin_sql.execute("LOCK TABLE usage_entry IN ACCESS EXCLUSIVE MODE")
+            report, inbox = await asyncio.gather(
+                admin.http.get("/api/v1/usage"), admin.http.get("/api/v1/conversations")
+            )
+        assert (report.status_code, inbox.status_code) == (503, 200)
+        assert int(report.headers["retry-after"]) >= 1
+        assert (await admin.http.get("/api/v1/usage")).status_code == 200
+
+
+@asynccontextmanager
+async def failing(sql: asyncpg.Connection, table: str, when: str, error: str, times: int) -> Any:
+    """So many statements on a table end with this error of Postgres, as far as `when` is true."""
+    name = f"fault_{os.getpid()}"
+    # A sequence counts on although each of the failing transactions is undone.
+    await sql.execute(
+        f"CREATE SEQUENCE {name}; GRANT USAGE ON SEQUENCE {name} TO PUBLIC;"
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF nextval('{name}') <= {times} THEN RAISE EXCEPTION 'injected' USING ERRCODE = '{error}';"
+        f"END IF; RETURN NEW; END $$;"
+        f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW "
+        f"WHEN ({when}) EXECUTE FUNCTION {name}()"
+    )
+    try:
+        yield
+    finally:
+        await sql.execute(f"DROP FUNCTION {name} CASCADE; DROP SEQUENCE {name}")
+
+
+async def test_work_ended_by_a_deadlock_is_done_again_and_not_put_off(
+    desk: Desk, admin_sql: asyncpg.Connection
+) -> None:
+    put_off = desk.resources.metrics.work.labels("messaging.outbound", "put_off")
+    before = put_off._value.get()
+    marking = f"NEW.tenant_id = '{desk.id}' AND NEW.state = 'sending'"
+    async with failing(admin_sql, "outbound", marking, "40P01", times=2):
+        assert len(await desk.say("How long does delivery take?")) == 1
+    assert put_off._value.get() == before
+
+
+async def test_a_request_ended_by_a_deadlock_is_run_again_and_refused_at_the_third(
+    desk: Desk, admin_sql: asyncpg.Connection
+) -> None:
+    admin = await desk.admin()
+    mine = f"NEW.tenant_id = '{desk.id}' AND NEW.title = "
+    source = {"agent_id": str(desk.agent_id), "title": "Gift wrap", "body": "Two days."}
+    async with failing(admin_sql, "knowledge_source", mine + "'Gift wrap'", "40P01", times=2):
+        await admin.post("/knowledge/sources", source, status=201)
+    async with failing(admin_sql, "knowledge_source", mine + "'Repairs'", "40P01", times=3):
+        await admin.post("/knowledge/sources", source | {"title": "Repairs"}, status=503)
+    rows = await desk.sql(
+        "SELECT title FROM knowledge_source WHERE title IN ('Gift wrap', 'Repairs')"
+    )
+    assert [row["title"] for row in rows] == ["Gift wrap"]
+
+
+async def test_with_the_disk_full_webhooks_are_503_and_taken_again_without_repair(
+    desk: Desk, admin_sql: asyncpg.Connection
+) -> None:
+    async with failing(admin_sql, "webhook_event", "true", "53100", times=1):
+        refused = await post_webhook(desk)
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) >= 1
+        assert (await post_webhook(desk)).status_code == 200
