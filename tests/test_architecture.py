@@ -87,8 +87,7 @@ def test_a_contexts_front_door_only_re_exports() -> None:
 
 def test_the_web_process_never_loads_what_only_workers_need() -> None:
     code = (
-        "import sys, frontdesk.main; "
-        "sys.exit(not {'litellm', 'aiohttp'}.isdisjoint(sys.modules))"
+        "import sys, frontdesk.main; sys.exit(not {'litellm', 'aiohttp'}.isdisjoint(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

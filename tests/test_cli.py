@@ -1,5 +1,6 @@
 """The command line as operators meet it: quick, helpful, and never with a traceback."""
 
+import asyncio
 import json
 import os
 import re
@@ -7,8 +8,10 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -18,7 +21,8 @@ from frontdesk.core.settings import with_database, with_user
 
 SOURCE = Path(__file__).parents[1] / "src"
 HEAVY = ("pydantic", "fastapi", "sqlalchemy", "httpx", "uvicorn", "litellm", "asyncpg", "rich")
-COMMANDS = ["demo", "simulator", "migrate", "init", "web", "worker", "settings"]
+COMMANDS = ["demo", "simulator", "migrate", "init", "web", "worker", "invariants", "settings"]
+GROUPS = {"simulate": ("chat", "send"), "dead": ("list", "show", "replay", "discard")}
 
 
 def frontdesk(
@@ -35,6 +39,27 @@ def frontdesk(
         timeout=50,
         check=False,
     )
+
+
+def in_one_process(environment: dict[str, str], *commands: list[str]) -> list[dict[str, Any]]:
+    """Run commands one after the other, for the price of starting once: code, stdout, stderr."""
+    code = f"""
+import json
+from typer.testing import CliRunner
+from frontdesk.cli import app
+done = [CliRunner().invoke(app, command) for command in {list(commands)!r}]
+print(json.dumps([dict(code=d.exit_code, stdout=d.stdout, stderr=d.stderr) for d in done]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    return answers
 
 
 @pytest.fixture
@@ -74,10 +99,11 @@ def test_every_command_is_listed_and_explains_itself():
         shown = CliRunner().invoke(app, [name, "--help"]).stdout
         assert "Example" in shown, name
         assert "Exit codes:" in shown, name
-    for name in ("chat", "send"):
-        shown = CliRunner().invoke(app, ["simulate", name, "--help"]).stdout
-        assert f"frontdesk simulate {name}" in shown
-        assert "Exit codes:" in shown
+    for group, names in GROUPS.items():
+        for name in names:
+            shown = CliRunner().invoke(app, [group, name, "--help"]).stdout
+            assert f"frontdesk {group} {name}" in shown
+            assert "Exit codes:" in shown
 
 
 def test_examples_in_help_are_commands_that_exist():
@@ -150,6 +176,44 @@ def test_a_new_deployment_is_migrated_and_begun_once_however_often_it_is_told(fr
     ]
 
 
+def test_an_operator_proves_the_promises_and_moves_what_is_stuck(fresh):
+    assert frontdesk("migrate", **fresh).returncode == 0
+    sql = (
+        "INSERT INTO webhook_event (source, body, state, attempts, last_error, received_at) VALUES "
+        "('whatsapp', 'no json', 'dead', 4, 'unreadable: no JSON', now()), "
+        "('whatsapp', '{}', 'pending', 0, NULL, now() - interval '1 hour')"
+    )
+    asyncio.run(execute(fresh, sql))
+    nobody = str(uuid4())
+    proven, broken, listed, shown, first, again, no_letter, no_id = in_one_process(
+        fresh,
+        ["invariants", "--older-than-minutes", "90"],
+        ["invariants", "--json"],
+        ["dead", "list", "--json"],
+        ["dead", "show", "1"],
+        ["dead", "replay", "1"],
+        ["dead", "replay", "1", "--json"],
+        ["dead", "show", nobody],
+        ["dead", "show", "what?"],
+    )
+    assert (proven["code"], proven["stderr"]) == (0, "")
+    assert broken["code"] == 1
+    assert "webhooks_are_received" in broken["stderr"]
+    by_name = {result["name"]: result for result in json.loads(broken["stdout"])}
+    assert by_name["webhooks_are_received"]["broken"] == 1
+    assert by_name["one_outcome"]["ok"] is True
+
+    (letter,) = json.loads(listed["stdout"])
+    assert (letter["number"], letter["kind"], letter["tenant_ids"]) == (1, "webhook", [])
+    assert "no json" in shown["stdout"]
+    assert f"frontdesk dead replay {letter['id']}" in shown["stdout"]
+    assert (first["code"], "tried again" in first["stdout"]) == (0, True)
+    assert json.loads(again["stdout"])["changed"] is False
+    for told, code in ((no_letter, 1), (no_id, 2)):
+        assert (told["code"], "Traceback" in told["stderr"]) == (code, False), told["stderr"]
+        assert told["stderr"].strip()
+
+
 def test_migrate_without_the_right_to_prepare_prints_the_sql_and_exits_with_3(fresh):
     del fresh["DATABASE__ADMIN_URL"]
     done = frontdesk("migrate", **fresh)
@@ -211,6 +275,13 @@ def test_a_phone_without_a_simulator_is_told_in_a_sentence():
     assert done.returncode == 1
     assert url in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def execute(environment: dict[str, str], sql: str) -> None:
+    name = environment["DATABASE__URL"].rpartition("/")[2]
+    connection = await asyncpg.connect(with_database(environment["DATABASE__ADMIN_URL"], name))
+    await connection.execute(sql)
+    await connection.close()
 
 
 def closed_port() -> int:

@@ -1,6 +1,9 @@
 import time
 
+import pytest
+
 from frontdesk.knowledge.chunks import Piece, split
+from frontdesk.knowledge.schemas import MAX_BODY_CHARACTERS
 
 PARAGRAPH = "We ship lamps within two working days. " * 12
 
@@ -68,3 +71,49 @@ def test_the_largest_text_is_cut_in_good_time():
     started = time.perf_counter()
     assert len(split("Help", body)) > 500
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        pytest.param("a", id="one huge word"),
+        pytest.param("\x01\x02\x7f", id="control characters"),
+        pytest.param("# a", id="a heading that never ends"),
+        pytest.param(" \t#", id="a heading of spaces and #s"),
+        pytest.param("`", id="backticks"),
+        pytest.param("[a](", id="links that never close"),
+        pytest.param("**a_", id="emphasis that never closes"),
+        pytest.param(">", id="quotes in quotes"),
+        pytest.param("|", id="one endless row"),
+        pytest.param("<a ", id="tags that never close"),
+        pytest.param("e\u0301\u0301", id="combining characters"),
+        pytest.param("```\n", id="fences"),
+        pytest.param("\n", id="empty lines"),
+        pytest.param("[a]: b\n[a]", id="references"),
+    ],
+)
+def test_a_hostile_text_of_the_largest_size_is_cut_in_good_time(unit):
+    for begin in ("", "# a"):
+        body = (begin + unit * (MAX_BODY_CHARACTERS // len(unit)))[:MAX_BODY_CHARACTERS]
+        started = time.process_time()
+        pieces = split("Help", body)
+        # A tenth of a second a portion at worst; without portions some of these take minutes.
+        assert time.process_time() - started < 10
+        assert all(len(piece.text) <= 900 for piece in pieces)
+        assert all(len(piece.heading) <= 200 for piece in pieces)
+
+
+def test_a_text_of_nothing_but_tiny_sections_is_refused_in_words():
+    with pytest.raises(ValueError, match="more than 10,000 sections"):
+        split("Help", "# a\nb\n" * (MAX_BODY_CHARACTERS // 6))
+
+
+def test_a_section_longer_than_a_portion_loses_nothing():
+    text = " ".join(f"Sentence number {number}." for number in range(4_000))
+    pieces = split("Help", text)
+    assert " ".join(piece.text for piece in pieces) == text
+
+
+def test_closing_hashes_are_no_part_of_a_heading():
+    headings = [piece.heading for piece in split("Help", "# One #\na\n## Two##  \nb\n### #\nc")]
+    assert headings == ["Help › One", "Help › One › Two", "Help › One › Two"]

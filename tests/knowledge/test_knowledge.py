@@ -120,6 +120,31 @@ async def test_a_source_that_ends_its_worker_each_time_is_given_up(shop, agent_i
     assert "worker" in source["last_error"]
 
 
+async def test_hostile_texts_end_in_chunks_or_a_clear_error_and_hold_up_no_other(shop, agent_id):
+    hostile = {
+        "word": "a" * 400_000,
+        "controls": "x" + "\x01\x7f\x00" * 60_000,
+        "heading": "# a" + " #" * 190_000 + " x",
+        "sections": "# a\nb\n" * 9_999,
+        "too many sections": "# a\nb\n" * 60_000,
+    }
+    ids = {title: await add(shop, agent_id, title, body) for title, body in hostile.items()}
+    await add(shop, agent_id, "Shipping", "We ship within two days.")
+    for _ in range(5):
+        await shop.sql("UPDATE knowledge_source SET due_at = now() WHERE due_at IS NOT NULL")
+        await ingest_all(shop)
+    sources = {title: await read(shop, source_id) for title, source_id in ids.items()}
+    assert {title: source["state"] for title, source in sources.items()} == {
+        "word": "ready",
+        "controls": "ready",
+        "heading": "failed",
+        "sections": "ready",
+        "too many sections": "failed",
+    }
+    assert "more than 10,000 sections" in sources["too many sections"]["last_error"]
+    assert (await find(shop, agent_id, "how long does shipping take?"))[0].title == "Shipping"
+
+
 async def test_a_small_shop_is_given_all_it_knows_best_first(shop, agent_id):
     for title, body in FACTS.items():
         await add(shop, agent_id, title, body)

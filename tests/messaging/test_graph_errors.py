@@ -225,6 +225,15 @@ def test_an_answer_without_an_error_body_leaves_the_outcome_open(body: bytes) ->
     assert parse_graph_error(502, body) is None
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>Too many requests</html>", b"{}"])
+def test_a_429_was_not_taken_whatever_its_body(body: bytes) -> None:
+    error = parse_graph_error(429, body)
+    assert error == GraphError(None, http_status=429)
+    failure = classify(error)
+    assert (failure.failure_class, failure.scope) == (THROTTLED, Scope.CHANNEL)
+    assert "None" not in failure.words
+
+
 @pytest.mark.parametrize("code", [None, True, "x", [], 1.5, "٤"])
 def test_an_error_without_a_readable_code_is_still_an_error(code: object) -> None:
     body = json.dumps({"error": {"message": "m", "code": code, "error_data": "d"}}).encode()

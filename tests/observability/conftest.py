@@ -11,17 +11,9 @@ from fastapi import FastAPI
 
 from frontdesk.core.api import Role
 from frontdesk.core.resources import Resources
-from frontdesk.core.settings import Settings
 from frontdesk.identity import add_member, create_tenant, create_user
-from frontdesk.main import create_app
 
 PASSWORD = "eleven purple boats sing"
-
-
-@pytest.fixture(scope="session")
-def app(settings: Settings, resources: Resources) -> FastAPI:
-    """The application on the shared resources."""
-    return create_app(settings, resources)
 
 
 @pytest.fixture

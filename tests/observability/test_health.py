@@ -1,5 +1,6 @@
 """What orchestrators and Prometheus ask."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,10 +10,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from tests.desk import Desk
 
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.main import create_app
+from frontdesk.observability.overdue import OVERDUE
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
 NOWHERE = "127.0.0.1:9"  # The discard port: nothing listens, connections are refused.
@@ -51,6 +54,47 @@ async def test_ready_means_every_required_check_passes(settings: Settings, beati
     assert all(checks[name]["ok"] for name in ("database", "migrations", "redis", "workers"))
 
 
+async def test_readyz_tells_the_age_of_the_oldest_unfinished_work_of_every_kind_as_a_number(
+    settings: Settings, admin_sql: asyncpg.Connection, desk: Desk
+) -> None:
+    await desk.say("When does it ship?")
+    await desk.sql(
+        "INSERT INTO timer (id, conversation_id, kind, epoch, due_at) SELECT gen_random_uuid(), id, "
+        "'follow_up', 0, now() - interval '5 minutes' FROM conversation "
+        "ON CONFLICT (tenant_id, conversation_id, kind) DO UPDATE SET due_at = excluded.due_at"
+    )
+    async with started(settings) as client:
+        check = (await client.get("/readyz")).json()["checks"]["oldest_unfinished"]
+        metrics = (await client.get("/metrics")).text
+    assert check["ok"] is False
+    assert 300 <= check["value"] < 400
+    assert check["detail"].endswith("in timer")
+    assert re.search(r'frontdesk_oldest_unfinished_seconds\{table="timer"\} 3\d\d\.', metrics)
+    for table in ("webhook_event", "conversation", "outbound", "knowledge_source", "eval_run"):
+        assert f'frontdesk_oldest_unfinished_seconds{{table="{table}"}}' in metrics
+    for name in ("frontdesk_dead_webhooks", "frontdesk_uncertain_sends"):
+        assert re.search(rf"^{name} \d+\.0$", metrics, re.MULTILINE)
+
+
+async def test_every_table_whose_rows_come_due_is_looked_at(admin_sql: asyncpg.Connection) -> None:
+    rows = await admin_sql.fetch(
+        "SELECT table_name FROM information_schema.columns "
+        "WHERE column_name = 'due_at' AND table_schema = 'public'"
+    )
+    assert {row["table_name"] for row in rows} == {due.table for due in OVERDUE}
+
+
+async def test_metrics_are_given_without_the_backlog_while_postgres_is_down(
+    settings: Settings,
+) -> None:
+    database = type(settings.database)(url=SecretStr(f"postgresql://frontdesk_app@{NOWHERE}/x"))
+    async with started(settings.model_copy(update={"database": database})) as client:
+        answer = await client.get("/metrics")
+    assert answer.status_code == 200
+    assert "frontdesk_http_requests" in answer.text
+    assert "frontdesk_oldest_unfinished_seconds" not in answer.text
+
+
 async def test_without_redis_it_is_slower_and_still_ready(settings: Settings) -> None:
     redis = settings.redis.model_copy(update={"url": SecretStr(f"redis://{NOWHERE}/0")})
     async with started(settings.model_copy(update={"redis": redis})) as client:
@@ -74,6 +118,7 @@ async def test_without_postgres_it_is_alive_and_not_ready(settings: Settings) ->
         "ok": False,
         "required": True,
         "detail": "The database can't be reached.",
+        "value": None,
     }
     assert (sign_in.status_code, sign_in.json()["code"]) == (503, "unavailable")
     assert int(sign_in.headers["retry-after"]) >= 1

@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 from tests.desk import Desk
 
 from frontdesk.simulator import ModelFault, ModelFaultKind
@@ -221,3 +222,20 @@ async def test_golden_cases_are_scored_without_anybody_outside_noticing(desk: De
     assert desk.simulator.whatsapp.sent == []
     assert desk.simulator.whatsapp.reads == []
     assert await desk.sql("SELECT 1 FROM conversation") == []
+
+
+async def test_a_burst_whose_agent_can_not_be_loaded_goes_to_a_person_all_the_same(
+    desk: Desk,
+) -> None:
+    await desk.sql("UPDATE agent_version SET config = '{\"languages\": 5}' RETURNING id")
+    with capture_logs():
+        await desk.say("How long does delivery take?")
+        for _ in range(desk.resources.settings.worker.max_attempts + 2):
+            await desk.sql(
+                "UPDATE conversation SET due_at = now() WHERE due_at IS NOT NULL RETURNING id"
+            )
+            await desk.work_until_idle()
+    (thread,) = await desk.sql("SELECT status, handled_seq, attempts FROM conversation")
+    assert (thread["status"], thread["handled_seq"]) == ("WITH_HUMAN", 1)
+    (handoff,) = await desk.sql("SELECT reason FROM handoff")
+    assert handoff["reason"] == "stuck"

@@ -13,6 +13,7 @@ import typer
 from frontdesk.cli.operating import init, migrate, show_settings, web, worker
 from frontdesk.cli.playing import demo, simulate, simulator
 from frontdesk.cli.telling import EXIT_CODES, FAILED, Commands, fail
+from frontdesk.cli.tending import dead, invariants
 
 __all__ = ["app"]
 
@@ -49,9 +50,13 @@ for command, name, summary in (
     (init, "init", "Create the first tenant with an admin and an AI agent."),
     (web, "web", "Serve the REST API, the live feed and WhatsApp's webhooks."),
     (worker, "worker", "Answer, send and do whatever else is due."),
+    (invariants, "invariants", "Prove with SQL that the promises hold."),
     (show_settings, "settings", "Show every setting, check them, or print their page."),
 ):
     app.command(name, short_help=summary, epilog=EXIT_CODES)(command)
+app.add_typer(
+    dead, name="dead", short_help="Work that will not go on by itself: see, replay, discard."
+)
 app.add_typer(simulate, name="simulate")
 
 

@@ -13,8 +13,14 @@ if TYPE_CHECKING:
 CHUNK_CHARACTERS = (500, 900)
 PATH_SEPARATOR = " › "
 _MAX_HEADING_CHARACTERS = 200
+# The splitter's time grows with the square of what it is given, and nothing else runs meanwhile.
+_PORTION_CHARACTERS = 20_000
+# Two orders above what a text of the largest size has; each is a row with two indexes.
+MAX_PIECES = 10_000
 
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+# The closing #s are taken off afterwards: as part of the pattern they can be matched in so many
+# ways that one long line takes for ever.
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 
 
@@ -30,7 +36,10 @@ def split(title: str, body: str) -> list[Piece]:
     """The pieces of a Markdown text; none when it holds nothing but headings.
 
     Each section is cut by itself, at paragraphs and sentences, so no piece mixes two topics, and
-    each piece knows the headings it stood under.
+    each piece knows the headings it stood under. Takes seconds at most, whatever the text.
+
+    Raises:
+        ValueError: it falls into more than `MAX_PIECES`.
     """
     pieces = []
     for path, text in _sections(body):
@@ -38,8 +47,27 @@ def split(title: str, body: str) -> list[Piece]:
         if path and path[0].casefold() == title.casefold():
             names = list(path)
         heading = PATH_SEPARATOR.join(names)[:_MAX_HEADING_CHARACTERS]
-        pieces += [Piece(heading, part.strip()) for part in _splitter().chunks(text)]
-    return [piece for piece in pieces if piece.text]
+        for portion in _portions(text):
+            parts = (part.strip() for part in _splitter().chunks(portion))
+            pieces += [Piece(heading, part) for part in parts if part]
+        if len(pieces) > MAX_PIECES:
+            raise ValueError(f"it has more than {MAX_PIECES:,} sections; make fewer, longer ones")
+    return pieces
+
+
+def _portions(text: str) -> Iterator[str]:
+    """The text in portions, cut where a reader would pause if there is such a place."""
+    start = 0
+    while len(text) - start > _PORTION_CHARACTERS:
+        end = start + _PORTION_CHARACTERS
+        for pause in ("\n\n", "\n", ". ", " "):
+            found = text.rfind(pause, start + _PORTION_CHARACTERS // 2, end)
+            if found > 0:
+                end = found + len(pause)
+                break
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 def _sections(body: str) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -61,8 +89,8 @@ def _sections(body: str) -> Iterator[tuple[tuple[str, ...], str]]:
         lines = []
         level = len(heading[1])
         path = [(depth, name) for depth, name in path if depth < level]
-        if heading[2]:
-            path.append((level, heading[2]))
+        if name := heading[2].rstrip(" \t").rstrip("#").rstrip(" \t"):
+            path.append((level, name[:_MAX_HEADING_CHARACTERS]))
     yield tuple(name for _, name in path), "\n".join(lines)
 
 

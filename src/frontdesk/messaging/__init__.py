@@ -24,7 +24,7 @@ from frontdesk.messaging.graph import (
     post_message,
 )
 from frontdesk.messaging.graph_errors import FailureClass, Scope, SendFailure
-from frontdesk.messaging.inbox import WEBHOOK_EVENT, WebhookInbox
+from frontdesk.messaging.inbox import WEBHOOK_EVENT, WebhookInbox, has_unread_webhooks
 from frontdesk.messaging.incoming import parse_webhook
 from frontdesk.messaging.incoming_items import (
     AccountEvent,
@@ -60,6 +60,7 @@ from frontdesk.messaging.outbound import (
     is_hopeless,
     list_due,
     resend_is_proven,
+    resolve_uncertain,
     tell,
 )
 from frontdesk.messaging.outgoing import read_mark, text_message
@@ -123,6 +124,7 @@ __all__ = [
     "disconnect_channel",
     "enqueue",
     "get_channel",
+    "has_unread_webhooks",
     "in_flight",
     "is_hopeless",
     "is_open",
@@ -135,6 +137,7 @@ __all__ = [
     "post_message",
     "read_mark",
     "resend_is_proven",
+    "resolve_uncertain",
     "resume_channel",
     "shorten",
     "signature",

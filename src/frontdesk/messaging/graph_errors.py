@@ -81,6 +81,7 @@ class SendFailure:
 
 
 MAX_EXPONENT = 4  # 256 s; a support answer that waits longer is stale.
+TOO_MANY_REQUESTS = 429
 
 _T, _P = FailureClass.TRANSIENT, FailureClass.THROTTLED
 _W, _B = FailureClass.RECIPIENT, FailureClass.REQUEST
@@ -100,6 +101,7 @@ _GROUP = "The message concerns a WhatsApp group, which can't be used here."
 _TEMPLATE_TEXT = "The values given for the template do not fit it."
 _PIN_GUESSES = "The two-step PIN was tried too often: wait before trying again."
 _TERMS = "Terms of WhatsApp must be accepted first: see WhatsApp Manager."
+_TOO_MANY = "Too many calls to WhatsApp in too short a time."
 _HISTORY = "The history of the phone app can't be read:"
 
 _CODES: dict[int, tuple[FailureClass, Scope, str]] = {
@@ -229,8 +231,8 @@ def classify(error: GraphError) -> SendFailure:
     told = f"WhatsApp refused with the code {code}, which is new to us."
     if error.http_status == 401:
         return SendFailure(_A, _CHANNEL, _ACCESS, code)
-    if error.http_status == 429:
-        return SendFailure(_P, _CHANNEL, told, code)
+    if error.http_status == TOO_MANY_REQUESTS:
+        return SendFailure(_P, _CHANNEL, _TOO_MANY if code is None else told, code)
     if error.http_status is not None and error.http_status >= 500:
         return SendFailure(_T, _MESSAGE, told, code)
     return SendFailure(_X, _MESSAGE, told, code)
@@ -244,15 +246,17 @@ def classify_code(code: int | None) -> SendFailure:
 def parse_graph_error(http_status: int, body: bytes) -> GraphError | None:
     """The Graph error in an answer, or None when the body holds none; never raises.
 
-    Without one, a 5xx leaves open whether the message was taken.
+    Without one, a 5xx leaves open whether the message was taken. A 429 does not, whoever on the way
+    answered with it: too many requests are turned away before they are read.
     """
     try:
         payload = json.loads(body)
     except (ValueError, RecursionError):
-        return None
+        payload = None
     error = payload.get("error") if isinstance(payload, dict) else None
     if not isinstance(error, dict) or not error:
-        return None
+        turned_away = http_status == TOO_MANY_REQUESTS
+        return GraphError(None, http_status=http_status) if turned_away else None
     data = error.get("error_data")
     return GraphError(
         code=_integer(error.get("code")),

@@ -59,11 +59,21 @@ class WebhookInbox:
                 self._resources.db.bell.ring(WEBHOOK_EVENT, NIL, NIL)
 
 
+async def has_unread_webhooks(resources: Resources) -> bool:
+    """Whether any webhook has come that nobody has read yet; it may hold any message's status."""
+    async with resources.db.system() as connection:
+        found = await connection.fetchval(
+            # One that waits for a send it belongs to has been read.
+            "SELECT 1 FROM webhook_event WHERE state = 'pending' AND waits = 0 LIMIT 1"
+        )
+    return found is not None
+
+
 async def prune_webhooks(connection: Connection, days: int) -> int:
-    """Delete raw webhooks that were handled more than so many days ago; how many there were."""
+    """Delete raw webhooks that came more than so many days ago and are done with; how many."""
     answer = await connection.execute(
-        "DELETE FROM webhook_event WHERE ctid IN (SELECT ctid FROM webhook_event WHERE state = "
-        "'done' AND received_at < now() - make_interval(days => $1) LIMIT 5000)",
+        "DELETE FROM webhook_event WHERE ctid IN (SELECT ctid FROM webhook_event WHERE state IN "
+        "('done', 'discarded') AND received_at < now() - make_interval(days => $1) LIMIT 5000)",
         days,
     )
     return int(answer.rpartition(" ")[2])

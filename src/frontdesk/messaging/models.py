@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlmodel import Field, SQLModel
 
 from frontdesk.core.tables import (
@@ -25,6 +26,7 @@ class WebhookState(StrEnum):
     PENDING = "pending"
     DONE = "done"
     DEAD = "dead"
+    DISCARDED = "discarded"  # It was dead, and an operator has let it go.
 
 
 class WebhookEvent(SQLModel, table=True):
@@ -36,6 +38,13 @@ class WebhookEvent(SQLModel, table=True):
             "ix_webhook_event_due", "due_at", "id", postgresql_where=sa.text("state = 'pending'")
         ),
         sa.Index("ix_webhook_event_received", "received_at"),
+        sa.Index("ix_webhook_event_dead", "id", postgresql_where=sa.text("state = 'dead'")),
+        sa.Index(
+            "ix_webhook_event_letter",
+            "letter_id",
+            unique=True,
+            postgresql_where=sa.text("letter_id IS NOT NULL"),
+        ),
     )
 
     id: int = Field(
@@ -60,6 +69,11 @@ class WebhookEvent(SQLModel, table=True):
     received_at: datetime = Field(
         default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
     )
+    # Of a dead one, once somebody has looked: the id it is shown under, as its own would tell how
+    # much others receive; the tenants whose numbers it names; and those of them who let it go.
+    letter_id: UUID | None = None
+    concerns: list[UUID] | None = Field(default=None, sa_type=postgresql.ARRAY(sa.Uuid))
+    let_go: list[UUID] | None = Field(default=None, sa_type=postgresql.ARRAY(sa.Uuid))
 
 
 class ChannelStatus(StrEnum):
@@ -146,6 +160,14 @@ class Outbound(TenantRow, table=True):
             postgresql_where=sa.text("state IN ('pending', 'sending', 'unknown')"),
         ),
         sa.Index("ix_outbound_wamid", "tenant_id", "wamid"),
+        sa.Index(
+            "ix_outbound_dead",
+            "tenant_id",
+            "id",
+            postgresql_where=sa.text(
+                "state IN ('failed', 'needs_attention') AND discarded_at IS NULL"
+            ),
+        ),
     )
 
     conversation_id: UUID
@@ -173,6 +195,8 @@ class Outbound(TenantRow, table=True):
     pricing: dict[str, Any] | None = Field(default=None, sa_type=Json)
     error_code: int | None = None
     last_error: str | None = Field(default=None, sa_type=sa.Text)
+    # Since when nobody needs to be told any more that it failed.
+    discarded_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
 class AccountEvent(TenantRow, table=True):

@@ -179,6 +179,12 @@ def outbound_id_of(callback: str | None) -> UUID | None:
         return None
 
 
+def attempt_of(callback: str | None) -> int | None:
+    """The attempt a status's callback data names, or None when it names none."""
+    attempt = (callback or "").partition(".")[2]
+    return int(attempt) if attempt.isascii() and attempt.isdigit() and len(attempt) < 6 else None
+
+
 @dataclass(frozen=True)
 class Uncertain:
     """A send whose outcome is unknown, and what speaks for repeating it."""

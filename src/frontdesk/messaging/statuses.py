@@ -12,7 +12,7 @@ from frontdesk.billing import DeliveredMessage
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps
 from frontdesk.messaging.incoming_items import Status
-from frontdesk.messaging.outbound import announce_failure, outbound_id_of, tell
+from frontdesk.messaging.outbound import announce_failure, attempt_of, outbound_id_of, tell
 
 STATUS_RANK = ("sent", "delivered", "read", "played")
 
@@ -45,6 +45,7 @@ UPDATE outbound SET state = 'failed', delivery = 'failed', delivery_at = $3,
     wamid = coalesce(wamid, $2), finished_at = coalesce(finished_at, now()), error_code = $4,
     last_error = $5
 WHERE id = $1 AND state <> 'failed' AND (delivery IS NULL OR delivery = 'sent')
+    AND coalesce($6 >= attempt, true) -- What failed before it was sent again has been heard.
 RETURNING id, conversation_id, origin
 """
 
@@ -155,6 +156,7 @@ async def _fail(tx: Transaction, outbound_id: UUID, status: Status) -> bool:
         status.provider_at,
         error.code if error else None,
         reason,
+        attempt_of(status.callback_data),
     )
     if row is None:
         return False

@@ -19,7 +19,7 @@ def messaging_work(settings: Settings) -> tuple[Due, ...]:
 
     async def list_ids(connection: Connection, _limit: int) -> Sequence[tuple[UUID, UUID]]:
         found = await connection.fetchval(
-            "SELECT 1 FROM webhook_event WHERE state = 'done' "
+            "SELECT 1 FROM webhook_event WHERE state IN ('done', 'discarded') "
             "AND received_at < now() - make_interval(days => $1) LIMIT 1",
             days,
         )

@@ -3,16 +3,19 @@
 from frontdesk.observability.audit_log import audit
 from frontdesk.observability.health import is_ready
 from frontdesk.observability.heartbeat import beat
+from frontdesk.observability.invariants import InvariantResult, check_invariants
 from frontdesk.observability.llm_calls import LlmCallRecord, record_llm_call
 from frontdesk.observability.schemas import AuditEntryPublic, LlmCallPublic, LlmCallSummary
 
 __all__ = [
     "AuditEntryPublic",
+    "InvariantResult",
     "LlmCallPublic",
     "LlmCallRecord",
     "LlmCallSummary",
     "audit",
     "beat",
+    "check_invariants",
     "is_ready",
     "record_llm_call",
 ]

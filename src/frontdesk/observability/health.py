@@ -11,6 +11,7 @@ from frontdesk.core.errors import FrontdeskError
 from frontdesk.core.ids import NIL
 from frontdesk.core.redis import REDIS_DOWN
 from frontdesk.core.resources import Resources
+from frontdesk.observability.overdue import look_at_backlog
 from frontdesk.observability.schemas import CheckPublic, ReadinessPublic
 
 _CHECK_SECONDS = 3
@@ -20,15 +21,6 @@ _WORKER_SILENT_SECONDS = 15
 # Longer than a lease: what is overdue by more than this was due and nobody could do it.
 _OVERDUE_SECONDS = 120
 
-# Live work of the contexts above, by its tables: a queue's age is a fact about the database, and
-# asking each context for it would need a registry for the sake of one number.
-_OLDEST_UNFINISHED = """
-SELECT greatest(0, extract(epoch FROM now() - least(
-  (SELECT min(due_at) FROM webhook_event WHERE state = 'pending'),
-  (SELECT min(due_at) FROM conversation WHERE due_at IS NOT NULL),
-  (SELECT min(due_at) FROM outbound WHERE state IN ('pending', 'sending', 'unknown'))
-)))::float8
-"""
 _WORKERS = """
 SELECT count(*) FROM worker_heartbeat WHERE seen_at > now() - make_interval(secs => $1)
 """
@@ -38,6 +30,7 @@ SELECT count(*) FROM worker_heartbeat WHERE seen_at > now() - make_interval(secs
 class _Finding:
     ok: bool
     detail: str
+    value: float | None = None
 
 
 class Readiness:
@@ -70,7 +63,9 @@ class Readiness:
         }
         findings = await asyncio.gather(*(_bounded(check) for _, check in checks.values()))
         results = {
-            name: CheckPublic(ok=finding.ok, required=required, detail=finding.detail)
+            name: CheckPublic(
+                ok=finding.ok, required=required, detail=finding.detail, value=finding.value
+            )
             for (name, (required, _)), finding in zip(checks.items(), findings, strict=True)
         }
         return ReadinessPublic(
@@ -111,14 +106,17 @@ class Readiness:
     async def _workers(self) -> _Finding:
         async with self._resources.db.system() as connection:
             alive = await connection.fetchval(_WORKERS, _WORKER_SILENT_SECONDS)
-        return _Finding(alive > 0, f"{alive} seen in the last {_WORKER_SILENT_SECONDS} seconds")
+        detail = f"{alive} seen in the last {_WORKER_SILENT_SECONDS} seconds"
+        return _Finding(alive > 0, detail, value=alive)
 
     async def _oldest_unfinished(self) -> _Finding:
         async with self._resources.db.system() as connection:
-            seconds = await connection.fetchval(_OLDEST_UNFINISHED)
+            backlog = await look_at_backlog(connection)
+        seconds = backlog.oldest_seconds
         if seconds is None:
-            return _Finding(True, "nothing is due")
-        return _Finding(seconds <= _OVERDUE_SECONDS, f"due {seconds:.0f} seconds ago")
+            return _Finding(True, "nothing is due", value=0)
+        detail = f"due {seconds:.0f} seconds ago, in {backlog.oldest_table}"
+        return _Finding(seconds <= _OVERDUE_SECONDS, detail, value=round(seconds, 3))
 
 
 async def is_ready(resources: Resources) -> ReadinessPublic:

@@ -55,7 +55,11 @@ class LlmCallRecord:
 _COLUMNS = tuple(item.name for item in fields(LlmCallRecord))
 _JSON_COLUMNS = frozenset({"messages", "parameters", "chunk_ids"})
 _PLACES = ", ".join(f"${number}" for number in range(1, len(_COLUMNS) + 1))
-_INSERT = f"INSERT INTO llm_call ({', '.join(_COLUMNS)}) VALUES ({_PLACES})"  # noqa: S608  # Names of fields.
+# Written again when nobody knows whether the first time was committed.
+_INSERT = (
+    f"INSERT INTO llm_call ({', '.join(_COLUMNS)}) VALUES ({_PLACES}) "  # noqa: S608  # Names of fields.
+    "ON CONFLICT (tenant_id, id) DO NOTHING"
+)
 
 
 async def record_llm_call(tx: Transaction, record: LlmCallRecord) -> None:

@@ -15,8 +15,8 @@ class LlmCall(TenantRow, table=True):
     """One attempt at one model, with all it takes to make the same call again."""
 
     __tablename__ = "llm_call"
+    # No reference to the tenant: each would lock the tenant's one row, for every call anew.
     __table_args__ = (
-        of_tenant(),
         sa.Index("ix_llm_call_conversation", "tenant_id", "conversation_id", "created_at"),
         sa.Index("ix_llm_call_created", "tenant_id", "created_at"),
     )

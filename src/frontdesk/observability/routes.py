@@ -24,6 +24,7 @@ from frontdesk.core.api import (
 from frontdesk.core.errors import Forbidden, NotFound, Unauthenticated
 from frontdesk.observability import audit_log, llm_calls
 from frontdesk.observability.health import is_ready
+from frontdesk.observability.overdue import BacklogGauges
 from frontdesk.observability.schemas import (
     AlivePublic,
     AuditEntryPublic,
@@ -142,7 +143,12 @@ def _is_loopback(host: str) -> bool:
     dependencies=[Depends(_may_read_metrics)],
 )
 async def metrics(resources: ResourcesDep) -> Response:
-    """This process's metrics, to this machine only or, when a token is set, to whoever sends it."""
+    """This process's metrics, to this machine only or, when a token is set, to whoever sends it.
+
+    With them, of the whole deployment: how old the oldest unfinished work is, and what waits for
+    people.
+    """
+    await resources.keep(BacklogGauges).refresh()
     return Response(
         generate_latest(resources.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
     )

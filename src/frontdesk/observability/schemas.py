@@ -132,6 +132,10 @@ class CheckPublic(PublicSchema):
     ok: bool
     required: bool = Field(description="Whether the service is unready without it.")
     detail: str
+    value: float | None = Field(
+        default=None,
+        description="Seconds since the oldest unfinished work came due, or how many workers.",
+    )
 
 
 class ReadinessPublic(PublicSchema):
@@ -146,6 +150,12 @@ class ReadinessPublic(PublicSchema):
                     "checks": {
                         "database": {"ok": True, "required": True, "detail": "answers in 2 ms"},
                         "redis": {"ok": False, "required": False, "detail": "down: work is slower"},
+                        "oldest_unfinished": {
+                            "ok": True,
+                            "required": False,
+                            "detail": "due 2 seconds ago, in conversation",
+                            "value": 2.113,
+                        },
                     },
                 }
             ]

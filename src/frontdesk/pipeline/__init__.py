@@ -1,21 +1,40 @@
 """The pipeline: one message in, one answer out. It owns the flow and no tables."""
 
 from frontdesk.pipeline.answer import answer, think
+from frontdesk.pipeline.dead_letters import (
+    discard_letter,
+    get_letter,
+    list_letters,
+    replay_letter,
+)
+from frontdesk.pipeline.dead_webhooks import find_number
 from frontdesk.pipeline.deliver import deliver
 from frontdesk.pipeline.escalate import PACKET_DEADLINE_SECONDS
 from frontdesk.pipeline.language import warm
+from frontdesk.pipeline.letters import OPERATOR, Caller, Change, Kind, Letter, NoSuchLetter
 from frontdesk.pipeline.receive import receive
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Trace, Turn
 
 __all__ = [
+    "OPERATOR",
     "PACKET_DEADLINE_SECONDS",
+    "Caller",
+    "Change",
+    "Kind",
+    "Letter",
+    "NoSuchLetter",
     "Outcome",
     "OutcomeKind",
     "Trace",
     "Turn",
     "answer",
     "deliver",
+    "discard_letter",
+    "find_number",
+    "get_letter",
+    "list_letters",
     "receive",
+    "replay_letter",
     "think",
     "warm",
 ]

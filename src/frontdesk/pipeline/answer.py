@@ -11,12 +11,13 @@ from frontdesk.core.resources import Resources
 from frontdesk.escalation import Escalation, Reason
 from frontdesk.gateway import ModelsUnavailable, PromptRejected
 from frontdesk.messaging import ChannelRegistry, mark_read, read_mark
-from frontdesk.pipeline.decide import decide
+from frontdesk.pipeline.decide import decide, give_up
 from frontdesk.pipeline.escalate import draft_escalation, handed_off
 from frontdesk.pipeline.guard import guard_draft
 from frontdesk.pipeline.load import claim_burst, load_turn
 from frontdesk.pipeline.prompt import compose_prompt
 from frontdesk.pipeline.reply import draft_reply
+from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.triage import triage_turn
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn, Verdict
 
@@ -36,6 +37,10 @@ async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -
     """
     claimed = await claim_burst(resources, tenant_id, conversation_id)
     if claimed is None:
+        return
+    if claimed[0].attempts > resources.settings.worker.max_attempts + 1:
+        # Even the handoff has failed, or the turn could not be loaded for it.
+        await give_up(resources, *claimed)
         return
     try:
         turn = await load_turn(resources, *claimed)
@@ -74,8 +79,12 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
             OutcomeKind.IGNORE, triaged.language, triaged.reason, opts_out=triaged.opts_out
         )
     if triaged.escalation is not None:
-        return await handed_off(resources, turn, triaged.language, triaged.escalation)
-    _show_typing(resources, turn)
+        # A burst that ended every attempt so far is shown to no model once more.
+        ask_model = triaged.escalation.reason is not Reason.STUCK
+        return await handed_off(
+            resources, turn, triaged.language, triaged.escalation, ask_model=ask_model
+        )
+    await _show_typing(resources, turn)
     prompt = await compose_prompt(resources, turn, triaged)
     draft = await draft_reply(resources, turn, prompt)
     crash("after_model")
@@ -128,10 +137,12 @@ class Courtesies:
         task.add_done_callback(self._running.discard)
 
 
-def _show_typing(resources: Resources, turn: Turn) -> None:
+async def _show_typing(resources: Resources, turn: Turn) -> None:
     claim = turn.claim
     wamid = turn.background.burst[-1].wamid
     if wamid is None or not claim.channel_sends or turn.trace.on_paper:
+        return
+    if await goes_without(resources, turn, Extra.TYPING):
         return
     token = resources.keep(ChannelRegistry).access_token(claim.tenant_id, claim.access_token_sealed)
     resources.keep(Courtesies).show_typing(claim.phone_number_id, token, wamid)

@@ -6,6 +6,8 @@ from frontdesk import escalation, feed
 from frontdesk.agent_config import AgentConfig
 from frontdesk.conversation import (
     Actor,
+    Background,
+    Claim,
     Locked,
     NewMessage,
     NewTimer,
@@ -22,8 +24,9 @@ from frontdesk.conversation import (
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.resources import Resources
-from frontdesk.escalation import Notices
+from frontdesk.escalation import Notices, Signals, plain_packet
 from frontdesk.gateway import count_tokens
+from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
 
 # After a goodbye the conversation ends soon, unless the contact has something to add.
@@ -42,6 +45,11 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
     A person who took over, or another worker that claimed after our lease ran out, moved the epoch
     or the token. The calls are recorded and paid for already; nothing else remains of the draft.
     """
+    timers = timers_after(turn.agent.config, closes=outcome.closes)
+    if any(timer.kind is TimerKind.FOLLOW_UP for timer in timers) and await goes_without(
+        resources, turn, Extra.FOLLOW_UP
+    ):
+        timers = [timer for timer in timers if timer.kind is not TimerKind.FOLLOW_UP]
     async with resources.db.hot(turn.claim.tenant_id) as tx:
         thread = await lock_if_ours(tx, turn.claim)
         if thread is None:
@@ -56,11 +64,41 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
         else:
             turn_id = await conclude(tx, thread, turn.claim, record, language=outcome.language)
             if outcome.kind is OutcomeKind.REPLY:
-                await _reply(tx, thread, turn, outcome, turn_id)
+                await _reply(tx, thread, outcome, turn_id)
+                await set_timers(tx, thread, timers)
         _tell(tx, turn, outcome, turn_id)
         crash("before_decide_commit")
     crash("after_decide")
     resources.metrics.turns.labels(str(turn.claim.tenant_id), outcome.kind).inc()
+    return True
+
+
+async def give_up(resources: Resources, claim: Claim, background: Background) -> bool:
+    """Hand a burst to people without a model and without the agent's configuration.
+
+    Whatever ended every attempt so far must not be tried once more, so the contact is told nothing.
+    False when the claim no longer holds.
+    """
+    rule = escalation.escalation_reason(
+        Signals(attempts_exhausted=True, last_error=claim.last_error)
+    )
+    assert rule is not None
+    lines = (*background.history, *background.burst)
+    packet = plain_packet(
+        contact_lines=[(str(m.id), m.text) for m in lines if m.author == Actor.CONTACT],
+        agent_lines=[m.text for m in lines if m.author == Actor.AGENT],
+        reasoning=rule.rule,
+    )
+    async with resources.db.hot(claim.tenant_id) as tx:
+        thread = await lock_if_ours(tx, claim)
+        if thread is None:
+            return False
+        outcome = NewTurn(outcome=TurnOutcome.HANDOFF, by=Actor.SYSTEM, reason=rule.rule)
+        await write_turn(tx, thread, outcome, to_seq=claim.inbound_seq)
+        await escalation.hand_off(
+            tx, thread, rule, packet, handled_seq=claim.inbound_seq, notices=None
+        )
+    resources.metrics.turns.labels(str(claim.tenant_id), OutcomeKind.HAND_OFF).inc()
     return True
 
 
@@ -80,21 +118,15 @@ def _record(turn: Turn, outcome: Outcome) -> NewTurn:
     )
 
 
-async def _reply(
-    tx: Transaction, thread: Locked, turn: Turn, outcome: Outcome, turn_id: UUID
-) -> None:
+async def _reply(tx: Transaction, thread: Locked, outcome: Outcome, turn_id: UUID) -> None:
     assert outcome.text is not None
-    await send_message(
-        tx,
-        thread,
-        NewMessage(
-            text=outcome.text,
-            author=Actor.AGENT,
-            turn_id=turn_id,
-            tokens=count_tokens(outcome.text),
-        ),
+    message = NewMessage(
+        text=outcome.text,
+        author=Actor.AGENT,
+        turn_id=turn_id,
+        tokens=count_tokens(outcome.text),
     )
-    await set_timers(tx, thread, timers_after(turn.agent.config, closes=outcome.closes))
+    await send_message(tx, thread, message)
 
 
 def timers_after(config: AgentConfig, *, closes: bool) -> list[NewTimer]:

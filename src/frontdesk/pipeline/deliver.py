@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from frontdesk import messaging
+from frontdesk import conversation, messaging
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import loads
@@ -100,14 +100,13 @@ class Drop:
 def may_send(row: Row) -> Send | Wait | Drop:
     """Whether a pending message may leave now.
 
-    An AI message needs the conversation to be the AI's still, in the epoch it was decided in, and
-    goes out after those decided before it. A human agent's never waits behind one.
+    What no person wrote needs the conversation to be in the epoch it was decided in. An AI message
+    goes out after those decided before it; a human agent's never waits behind one.
     """
-    if row.origin is Origin.AGENT:
-        if row.conversation_status != "ACTIVE" or row.conversation_epoch != row.epoch:
-            return Drop("cancelled", "The conversation changed hands.")
-        if row.behind_another:
-            return Wait(BEHIND_ANOTHER_WAIT_SECONDS)
+    if row.origin is not Origin.HUMAN_AGENT and row.conversation_epoch != row.epoch:
+        return Drop("cancelled", "The conversation changed hands.")
+    if row.origin is Origin.AGENT and row.behind_another:
+        return Wait(BEHIND_ANOTHER_WAIT_SECONDS)
     if row.content.get("type") != "template" and not is_open(row.last_inbound_at, row.now):
         return Drop("failed", "The 24-hour window closed before it was sent.")
     if row.channel_status == "DISCONNECTED":
@@ -172,6 +171,8 @@ async def _mark(tx: Transaction, row: Row) -> bool:
         return False
     if isinstance(verdict, Drop):
         await _end(tx, row, verdict.state, verdict.reason)
+        if verdict.state == "cancelled":
+            await conversation.ask_again(tx, row.conversation_id, decided_at=row.created_at)
         return False
     await tx.sql.execute(
         "UPDATE outbound SET state = 'sending', attempt = attempt + 1, sending_since = now(), "

@@ -13,6 +13,7 @@ from frontdesk.escalation import (
     plain_packet,
 )
 from frontdesk.pipeline.prompt import transcript
+from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Reply, Triaged, Turn
 from frontdesk.prompts import load_prompt, render
 
@@ -50,9 +51,13 @@ async def handed_off(
     ask_model: bool = True,
 ) -> Outcome:
     """A handoff with its packet: written by a model if one answers in time, else gathered."""
+    ask_model = ask_model and not await goes_without(resources, turn, Extra.PACKET)
     packet = await _write_packet(resources, turn, escalation, draft) if ask_model else None
     if packet is None:
-        packet = _gather_packet(turn, escalation, draft)
+        why = (
+            f"{escalation.rule} No model answered to write this." if ask_model else escalation.rule
+        )
+        packet = _gather_packet(turn, why, draft)
     turn.trace.add(
         "packet",
         written_by=packet.written_by,
@@ -130,12 +135,12 @@ async def _write_packet(
     )
 
 
-def _gather_packet(turn: Turn, escalation: Escalation, draft: Reply | None) -> Packet:
+def _gather_packet(turn: Turn, why: str, draft: Reply | None) -> Packet:
     lines = transcript(turn)
     return plain_packet(
         contact_lines=[(str(i), text) for i, author, text in lines if author == "contact"],
         agent_lines=[text for _, author, text in lines if author == "agent"],
-        reasoning=escalation.rule if draft is None else f"{escalation.rule} {draft.reasoning}",
+        reasoning=why if draft is None else f"{why} {draft.reasoning}",
         confidence=draft.confidence if draft else None,
         suggested_next_action=draft.suggested_next_action if draft else None,
     )

@@ -50,6 +50,7 @@ async def draft_reply(
         suggested_next_action=draft.suggested_next_action,
         model=completion.model,
         attempts=completion.attempts,
+        failed=completion.failures,
         calls=[str(call_id) for call_id in completion.call_ids],
         input_tokens=completion.input_tokens,
         output_tokens=completion.output_tokens,

@@ -11,7 +11,9 @@ from frontdesk.escalation import (
     escalation_reason,
     mentions,
 )
+from frontdesk.gateway import Completion
 from frontdesk.pipeline.language import SURE, detect_language
+from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Triage, Triaged, Turn, Verdict
 from frontdesk.prompts import load_prompt, render
 
@@ -25,7 +27,11 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
     if local := triage_locally(turn, resources.settings.worker.max_attempts):
         turn.trace.add("triage", verdict=local.verdict, reason=local.reason, by="local checks")
         return local
-    found = await _ask(resources, turn)
+    if await goes_without(resources, turn, Extra.TRIAGE):
+        return Triaged(Verdict.ANSWER, _language(turn))
+    completion = await _ask(resources, turn)
+    found = completion.parsed
+    assert isinstance(found, Triage)
     triaged = judge(turn, found)
     turn.trace.add(
         "triage",
@@ -37,6 +43,8 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
         sentiment=found.sentiment,
         intent=found.intent,
         wants_person=found.wants_person,
+        model=completion.model,
+        failed=completion.failures,
     )
     return triaged
 
@@ -49,11 +57,13 @@ def triage_locally(turn: Turn, max_attempts: int) -> Triaged | None:  # noqa: PL
         return Triaged(Verdict.IGNORE, language, "The contact took it back.")
     config = turn.agent.config
     stop_words = {word.casefold() for word in config.stop_words}
-    if any(asks_to_stop(text) or text.strip().casefold() in stop_words for text in texts):
-        return Triaged(Verdict.IGNORE, language, "The contact opted out.", opts_out=True)
     # Counted at the claim, so a burst that kills its worker is counted too.
     if turn.claim.attempts > max_attempts:
-        return _to_person(language, Signals(attempts_exhausted=True))
+        return _to_person(
+            language, Signals(attempts_exhausted=True, last_error=turn.claim.last_error)
+        )
+    if any(asks_to_stop(text) or text.strip().casefold() in stop_words for text in texts):
+        return Triaged(Verdict.IGNORE, language, "The contact opted out.", opts_out=True)
     if not config.answers_enabled:
         off = Escalation(Reason.RULE, "The agent's answers are switched off.")
         return Triaged(Verdict.PERSON, language, off.rule, escalation=off)
@@ -102,7 +112,7 @@ def judge(turn: Turn, found: Triage) -> Triaged:
     )
 
 
-async def _ask(resources: Resources, turn: Turn) -> Triage:
+async def _ask(resources: Resources, turn: Turn) -> Completion:
     prompt = await load_prompt(resources, turn.claim.tenant_id, "triage")
     config = turn.agent.config
     system = render(
@@ -132,8 +142,7 @@ async def _ask(resources: Resources, turn: Turn) -> Triage:
         ),
     )
     turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
-    assert isinstance(completion.parsed, Triage)
-    return completion.parsed
+    return completion
 
 
 def _to_person(language: str, signals: Signals) -> Triaged:

@@ -26,6 +26,7 @@ def pipeline_work(settings: Settings) -> tuple[Due, ...]:
             list_ids=conversation.list_due,
             handle=answer,
             at_once=settings.worker.conversations_at_once,
+            tenant_at_once=settings.worker.tenant_conversations_at_once,
         ),
         Due(
             kind=messaging.OUTBOUND,

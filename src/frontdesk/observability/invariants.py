@@ -1,0 +1,190 @@
+"""What must be true of the tables at any moment, as SQL: the promises of docs/reliability.md, proven.
+
+Each statement lists what breaks its rule, so an empty answer is the proof. All are read in one
+snapshot, so work that goes on meanwhile can't make a rule look broken. Tables of the contexts above
+are read by name: the rules are about what they hold together, which none of them sees alone.
+"""
+
+from dataclasses import dataclass
+
+from frontdesk.core.db import Connection
+from frontdesk.core.ids import NIL
+from frontdesk.observability.overdue import OVERDUE
+
+# Longer than any lease, pause or wait of ours: what is older has been forgotten, or nobody works.
+OLDER_THAN_MINUTES = 10
+EXAMPLES = 5
+# On years of messages a check takes longer than a request may.
+_STATEMENT_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """A rule in words and the statement that lists what breaks it.
+
+    The statement gives `tenant_id` (the nil id where there is none) and `what`, and may use the
+    seconds after which work counts as forgotten as `$1`.
+    """
+
+    name: str
+    words: str
+    broken: str
+
+
+@dataclass(frozen=True)
+class InvariantResult:
+    """Whether a rule holds: how often it is broken, and a few examples."""
+
+    name: str
+    words: str
+    broken: int
+    examples: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing breaks it."""
+        return self.broken == 0
+
+
+INVARIANTS = (
+    Invariant(
+        "one_outcome",
+        "Every message of a contact has exactly one outcome: one turn, or a reason why it wants "
+        "none, or it is open still, due or with a person.",
+        """
+        SELECT m.tenant_id, format('message %s of conversation %s: %s turns, ignored: %s, open: %s',
+            m.id, m.conversation_id, count(t.id), coalesce(m.ignored_reason, 'no'),
+            m.seq > k.handled_seq AND (k.status = 'WITH_HUMAN'
+                                       OR k.status = 'ACTIVE' AND k.due_at IS NOT NULL)) AS what
+        FROM message m
+        JOIN conversation k ON k.tenant_id = m.tenant_id AND k.id = m.conversation_id
+        LEFT JOIN turn t ON t.tenant_id = m.tenant_id AND t.conversation_id = m.conversation_id
+            AND m.seq BETWEEN t.from_seq AND t.to_seq
+        WHERE m.direction = 'in'
+        GROUP BY m.tenant_id, m.id, k.tenant_id, k.id
+        HAVING count(t.id) + (m.ignored_reason IS NOT NULL)::int
+            + coalesce(m.seq > k.handled_seq AND (k.status = 'WITH_HUMAN'
+                       OR k.status = 'ACTIVE' AND k.due_at IS NOT NULL), false)::int <> 1
+        """,
+    ),
+    Invariant(
+        "turns_cover_what_is_handled",
+        "The turns of a conversation cover its messages from the first to the last handled one.",
+        """
+        SELECT k.tenant_id, format('conversation %s: handled up to %s of %s, turns cover %s up to '
+            '%s', k.id, k.handled_seq, k.inbound_seq, coalesce(sum(t.to_seq - t.from_seq + 1), 0),
+            coalesce(max(t.to_seq), 0)) AS what
+        FROM conversation k
+        LEFT JOIN turn t ON t.tenant_id = k.tenant_id AND t.conversation_id = k.id
+        GROUP BY k.tenant_id, k.id
+        HAVING coalesce(sum(t.to_seq - t.from_seq + 1), 0) <> k.handled_seq
+            OR coalesce(max(t.to_seq), 0) <> k.handled_seq OR k.handled_seq > k.inbound_seq
+        """,
+    ),
+    Invariant(
+        "turns_without_gaps",
+        "Each turn begins with the message after the one the turn before it ended with.",
+        """
+        SELECT tenant_id, format('conversation %s: a turn of %s to %s follows %s',
+            conversation_id, from_seq, to_seq, before) AS what
+        FROM (SELECT *, lag(to_seq, 1, 0) OVER (PARTITION BY tenant_id, conversation_id
+                                                ORDER BY from_seq, to_seq) AS before FROM turn) t
+        WHERE from_seq <> before + 1 OR to_seq < from_seq
+        """,
+    ),
+    Invariant(
+        "replied_was_sent",
+        "Every turn that says it replied has a message that was to go out.",
+        """
+        SELECT t.tenant_id, format('turn %s of conversation %s', t.id, t.conversation_id) AS what
+        FROM turn t WHERE t.outcome = 'replied' AND NOT EXISTS (
+            SELECT 1 FROM outbound o WHERE o.tenant_id = t.tenant_id AND o.turn_id = t.id)
+        """,
+    ),
+    Invariant(
+        "sent_once",
+        "A message that was sent was tried, and is one message at WhatsApp: no two share its id.",
+        """
+        SELECT tenant_id, format('message %s was sent and never tried', id) AS what
+        FROM outbound WHERE state = 'sent' AND attempt = 0
+        UNION ALL
+        SELECT tenant_id, format('%s messages are %s at WhatsApp', count(*), wamid)
+        FROM outbound WHERE wamid IS NOT NULL GROUP BY tenant_id, channel_id, wamid
+        HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        "nothing_forgotten",
+        "Nothing that is due has waited longer than the given minutes, and no send has been of "
+        "unknown outcome so long without needing a person.",
+        " UNION ALL ".join(
+            [
+                # A send of unknown outcome is looked at every few seconds for a quarter of an hour.
+                "SELECT tenant_id, format('outbound %s: unknown since %s', id, sending_since) "
+                "AS what FROM outbound WHERE state = 'unknown' "
+                "AND sending_since < now() - interval '15 minutes' - make_interval(secs => $1)",
+                *(
+                    f"SELECT {due.tenant}, format('{due.table} %s: due since %s', id, due_at) "  # noqa: S608  # Ours.
+                    f"FROM {due.table} WHERE {due.unfinished} "
+                    "AND due_at < now() - make_interval(secs => $1)"
+                    for due in OVERDUE
+                ),
+            ]
+        ),
+    ),
+    Invariant(
+        "webhooks_are_received",
+        "No raw webhook is neither received nor dead longer than the given minutes after it came.",
+        f"""
+        SELECT '{NIL}'::uuid AS tenant_id, format('webhook %s: pending since %s, attempts %s, '
+            'waits %s', id, received_at, attempts, waits) AS what
+        FROM webhook_event WHERE state = 'pending'
+            AND received_at < now() - make_interval(secs => $1)
+        """,  # noqa: S608  # A constant of ours.
+    ),
+    Invariant(
+        "feed_has_no_gaps",
+        "The feed of each tenant holds every number from its oldest event to its counter.",
+        """
+        SELECT coalesce(c.tenant_id, e.tenant_id) AS tenant_id, format(
+            'the counter is %s; %s events from %s to %s', c.n, e.held, e.first, e.last) AS what
+        FROM feed_counter c FULL JOIN (
+            SELECT tenant_id, count(*) AS held, min(seq) AS first, max(seq) AS last
+            FROM feed_event GROUP BY tenant_id) e ON e.tenant_id = c.tenant_id
+        WHERE e.held <> e.last - e.first + 1 OR e.last IS DISTINCT FROM c.n AND e.held > 0
+        """,
+    ),
+)
+
+
+async def check_invariants(
+    connection: Connection, *, older_than_minutes: float = OLDER_THAN_MINUTES
+) -> list[InvariantResult]:
+    """Look whether each rule holds, over all tenants and without changing anything.
+
+    Args:
+        connection: one that sees all tenants, as `db.system()` gives it; outside a transaction.
+        older_than_minutes: what has waited for longer counts as forgotten.
+    """
+    results = []
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        await connection.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
+        for invariant in INVARIANTS:
+            row = await connection.fetchrow(_counted(invariant), older_than_minutes * 60)
+            assert row is not None
+            results.append(
+                InvariantResult(
+                    invariant.name, invariant.words, row["broken"], tuple(row["examples"])
+                )
+            )
+    return results
+
+
+def _counted(invariant: Invariant) -> str:
+    """The statement that counts what is broken and tells the first few; it always uses `$1`."""
+    return (
+        f"WITH broken AS MATERIALIZED ({invariant.broken}) "  # noqa: S608  # Ours.
+        "SELECT count(*) AS broken, coalesce((array_agg(CASE WHEN tenant_id = "
+        f"'{NIL}'::uuid THEN '' ELSE 'tenant ' || tenant_id || ': ' END || what))"
+        f"[:{EXAMPLES}], '{{}}') AS examples FROM broken WHERE $1::float8 IS NOT NULL"
+    )

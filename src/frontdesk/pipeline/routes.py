@@ -1,0 +1,94 @@
+"""HTTP of the pipeline: dead letters, for admins."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    Limit,
+    Page,
+    Principal,
+    ResourcesDep,
+    cursor_uuid,
+    decode_cursor,
+    encode_cursor,
+    problems,
+)
+from frontdesk.messaging import WindowClosed
+from frontdesk.pipeline import dead_letters
+from frontdesk.pipeline.letters import Caller, ChannelGone, Kind, NoSuchLetter, WithPerson
+from frontdesk.pipeline.schemas import DeadLetterChange, DeadLetterPublic, DeadLetterSummary
+
+router = APIRouter(prefix="/api/v1/dead-letters", tags=["dead letters"])
+
+
+@router.get("", summary="List dead letters", responses=problems())
+async def list_dead_letters(
+    who: AdminOnly,
+    resources: ResourcesDep,
+    kind: Annotated[Kind | None, Query(description="Only those of this kind.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[DeadLetterSummary]:
+    """Work of yours that will not go on by itself, newest first, with what can be done about it."""
+    values = decode_cursor(cursor, 1)
+    letters = await dead_letters.list_letters(
+        resources,
+        _caller(who),
+        kind=kind,
+        before=cursor_uuid(values[0]) if values else None,
+        limit=limit + 1,
+    )
+    return Page(
+        items=[DeadLetterSummary.model_validate(letter) for letter in letters[:limit]],
+        next_cursor=encode_cursor(letters[limit - 1].id) if len(letters) > limit else None,
+    )
+
+
+@router.get("/{letter_id}", summary="Read a dead letter", responses=problems(NoSuchLetter))
+async def get_dead_letter(
+    letter_id: UUID, who: AdminOnly, resources: ResourcesDep
+) -> DeadLetterPublic:
+    """One dead letter with what it holds, also after it has been replayed or discarded."""
+    letter = await dead_letters.get_letter(resources, _caller(who), letter_id)
+    return DeadLetterPublic.model_validate(letter)
+
+
+@router.post(
+    "/{letter_id}/replay",
+    summary="Try a dead letter again",
+    responses=problems(NoSuchLetter, WithPerson, WindowClosed, ChannelGone),
+)
+async def replay_dead_letter(
+    letter_id: UUID, who: AdminOnly, resources: ResourcesDep
+) -> DeadLetterChange:
+    """Receive a webhook again from the start, or send a message again.
+
+    Safe to repeat: when it is under way or has succeeded, nothing changes and `message` says so.
+    Sending again a message in state `needs_attention` sends it twice if it had arrived.
+    """
+    change = await dead_letters.replay_letter(resources, _caller(who), letter_id)
+    return DeadLetterChange.model_validate(change)
+
+
+@router.post(
+    "/{letter_id}/discard",
+    summary="Let go of a dead letter",
+    responses=problems(NoSuchLetter, WithPerson),
+)
+async def discard_dead_letter(
+    letter_id: UUID, who: AdminOnly, resources: ResourcesDep
+) -> DeadLetterChange:
+    """List it no more; what it is about stays as it is. Safe to repeat.
+
+    A message that did arrive is settled instead: `POST /api/v1/messages/{message_id}/resolution`.
+    """
+    change = await dead_letters.discard_letter(resources, _caller(who), letter_id)
+    return DeadLetterChange.model_validate(change)
+
+
+def _caller(who: Principal) -> Caller:
+    return Caller(tenant_id=who.tenant_id, user_id=who.user_id, request_id=who.request_id)

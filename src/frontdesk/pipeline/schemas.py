@@ -1,0 +1,69 @@
+"""What of the pipeline crosses HTTP: dead letters."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from frontdesk.core.api import PublicSchema
+from frontdesk.pipeline.letters import Kind
+
+_SEND: dict[str, JsonValue] = {
+    "id": "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001",
+    "kind": "send",
+    "state": "needs_attention",
+    "at": "2026-11-21T06:10:16.337999Z",
+    "reason": "Nobody can tell whether it arrived.",
+    "attempts": 3,
+    "conversation_id": "0192f0aa-6b11-7d40-9f02-0c0ffee00001",
+    "next_step": "Look at the thread: if the contact answered it, it arrived, so settle it as "
+    "arrived. Else replay it to send it again.",
+}
+
+
+class DeadLetterSummary(PublicSchema):
+    """Work that will not go on by itself."""
+
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_SEND]})
+
+    id: UUID
+    kind: Kind = Field(
+        description="`webhook`: what WhatsApp told could not be received. `burst`: answering failed "
+        "too often, a person has it. `send`: a message failed, or nobody knows whether it arrived."
+    )
+    state: str = Field(
+        description="`dead`, `with_person`, `failed` or `needs_attention`; another state once it "
+        "has been dealt with."
+    )
+    at: datetime = Field(description="When the work came up.")
+    reason: str = Field(description="Why it does not go on, in words.")
+    attempts: int
+    conversation_id: UUID | None
+    next_step: str = Field(description="What a person can do about it.")
+
+
+class DeadLetterPublic(DeadLetterSummary):
+    """The same with what it holds."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                _SEND | {"contents": [{"type": "text", "to": "15550001111", "text": {"body": "…"}}]}
+            ]
+        },
+    )
+
+    contents: list[dict[str, Any]] = Field(
+        description="A send's body; of a webhook, the parts that concern your numbers, as they "
+        "came; of a burst nothing, as it is in its conversation."
+    )
+
+
+class DeadLetterChange(PublicSchema):
+    """What became of a dead letter."""
+
+    changed: bool = Field(description="False when there was nothing left to do.", examples=[True])
+    message: str = Field(examples=["It will be tried again at once."])
+    letter: DeadLetterPublic
