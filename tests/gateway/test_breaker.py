@@ -1,6 +1,7 @@
 """The breaker: shared by processes through Redis, and local while Redis is down."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 
 from frontdesk.core import ids
 from frontdesk.core.redis import connect
+from frontdesk.core.resources import Resources
 from frontdesk.core.settings import RedisSettings
 from frontdesk.gateway.attempts import Outcome
 from frontdesk.gateway.breaker import Admission, Breaker, Circuit
@@ -159,6 +161,97 @@ async def test_without_redis_each_process_keeps_its_own(no_redis: ArqRedis, mode
     clock.now += 30
     assert (await breaker.admit(model)).is_probe
     assert (await breaker.admit(model)).is_open
+
+
+async def test_a_probe_whose_caller_goes_away_makes_room_for_another(
+    redis: ArqRedis, model: str
+) -> None:
+    clock = Clock()
+    breaker = Breaker(redis, clock)
+    await fail(breaker, model, 5)
+    await age(redis, model, 30_000)
+    clock.now += 30
+    await breaker.withdraw(model, await breaker.admit(model))
+    probe = await Breaker(redis).admit(model)
+    assert probe.is_probe
+    # One that is not the probe has nothing to give back.
+    await breaker.withdraw(model, Admission())
+    assert (await Breaker(redis).admit(model)).is_open
+
+
+async def test_an_emptied_redis_does_not_let_calls_through_at_once(
+    redis: ArqRedis, model: str
+) -> None:
+    clock = Clock()
+    breaker = Breaker(redis, clock)
+    await fail(breaker, model, 5)
+    await redis.delete(f"platform:breaker:v1:{model}")
+    assert 29 < (await breaker.admit(model)).wait_seconds <= 30
+    clock.now += 30
+    assert await breaker.admit(model) == Admission()
+
+
+@pytest.fixture
+async def read_only(redis: ArqRedis, opened: Resources) -> AsyncIterator[ArqRedis]:
+    """The same Redis, which takes no writes from us."""
+    await redis.execute_command(
+        "ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@all", "-@write", "+eval", "+evalsha"
+    )
+    url = opened.settings.redis.url.get_secret_value().replace("://", "://reader:secret@")
+    made = connect(RedisSettings(url=SecretStr(url), socket_timeout_seconds=1))
+    yield made
+    await made.aclose(close_connection_pool=True)
+    await redis.execute_command("ACL", "DELUSER", "reader")
+
+
+async def test_with_a_redis_that_takes_no_writes_each_process_keeps_its_own(
+    read_only: ArqRedis, model: str
+) -> None:
+    clock = Clock()
+    breaker = Breaker(read_only, clock)
+    await fail(breaker, model, 5)
+    clock.now += 2
+    assert (await breaker.admit(model)).is_open
+    clock.now += 30
+    assert not (await breaker.admit(model)).is_open
+
+
+ANOTHER_PROCESS = """
+import asyncio, sys
+from pydantic import SecretStr
+from frontdesk.core.redis import connect
+from frontdesk.core.resources import Resources
+from frontdesk.core.settings import RedisSettings
+from frontdesk.gateway.attempts import Outcome
+from frontdesk.gateway.breaker import Breaker
+
+async def main(url, model):
+    redis = connect(RedisSettings(url=SecretStr(url)))
+    breaker = Breaker(redis)
+    print((await breaker.admit(model)).is_open)
+    for _ in range(3):
+        await breaker.settle(model, Outcome.TIMEOUT, await breaker.admit(model), None)
+    print((await breaker.admit(model)).is_open)
+    await redis.aclose(close_connection_pool=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_process_of_its_own_sees_and_adds_to_what_others_saw(
+    redis: ArqRedis, model: str
+) -> None:
+    breaker = Breaker(redis)
+    await fail(breaker, model, 2)
+    known = redis.connection_pool.connection_kwargs
+    url = f"redis://{known['host']}:{known['port']}/{known['db']}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ANOTHER_PROCESS, url, model, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await process.communicate()
+    assert told.split() == [b"False", b"True"]
+    # What was believed a moment ago is looked at again within a second.
+    assert (await Breaker(redis).admit(model)).is_open
 
 
 def test_failures_far_apart_do_not_open() -> None:

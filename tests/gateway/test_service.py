@@ -14,7 +14,7 @@ from frontdesk.core.db import Database
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.json import loads
 from frontdesk.core.settings import DatabaseSettings
-from frontdesk.gateway import ModelsUnavailable, Outcome, PromptRejected, complete
+from frontdesk.gateway import ModelsUnavailable, Outcome, PromptRejected, call_log, complete
 
 from .conftest import GROQ, OPENAI, Desk, MakeDesk, eventually
 from .stub_provider import USAGE, Provider, as_json, drips, fails, gives, hangs, says
@@ -302,6 +302,24 @@ async def test_missing_usage_is_counted_and_never_free(desk: Desk, provider: Pro
     assert entry["amount_usd"] > 0
 
 
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": 900, "completion_tokens": 0, "total_tokens": 900}, (900, 4)),
+        ({"prompt_tokens": 0, "completion_tokens": 7, "total_tokens": 7}, (None, 7)),
+    ],
+)
+async def test_half_of_the_usage_is_believed_and_the_other_half_counted(
+    desk: Desk, provider: Provider, usage: Any, expected: tuple[int | None, int]
+) -> None:
+    provider.plan = [says("Yes, we are.", usage=usage)]
+    await complete(desk.resources, desk.request())
+    (call,) = await desk.calls()
+    assert call["usage_known"] is False
+    assert call["input_tokens"] == (expected[0] or call["input_tokens"]) > 10
+    assert 0 < call["output_tokens"] in range(expected[1] - 1, expected[1] + 2)
+
+
 async def test_an_unknown_price_is_an_alarm_and_never_zero(desk: Desk, provider: Provider) -> None:
     with structlog.testing.capture_logs() as logged:
         completion = await complete(desk.resources, desk.request(models=("openai/brand-new",)))
@@ -358,6 +376,32 @@ async def test_an_open_breaker_spares_the_model(desk: Desk, provider: Provider) 
     assert 25 < refusal.value.retry_after_seconds <= 30
 
 
+async def test_a_call_that_had_hardly_any_time_says_nothing_of_its_model(
+    make_desk: MakeDesk, provider: Provider
+) -> None:
+    """One model that hangs must not bring down the breaker of the next, which got what was left."""
+    desk = make_desk(attempts_per_model=1, attempt_timeout_seconds=2.0)
+    provider.default = hangs
+    for _ in range(6):
+        with pytest.raises(ModelsUnavailable):
+            await complete(desk.resources, desk.request(models=(GROQ,), deadline_seconds=0.15))
+    provider.default = says("Yes.")
+    completion = await complete(desk.resources, desk.request(models=(GROQ,)))
+    assert (completion.text, completion.attempts) == ("Yes.", 1)
+
+
+async def test_who_gives_up_is_told_what_was_wrong_with_each_model(
+    make_desk: MakeDesk, provider: Provider
+) -> None:
+    desk = make_desk(attempts_per_model=1)
+    provider.plan = [fails(503), fails(429)]
+    with pytest.raises(ModelsUnavailable, match=f"{GROQ}: provider_down, {OPENAI}: rate_limited"):
+        await complete(desk.resources, desk.request())
+    provider.plan = [fails(503), says("Yes.")]
+    completion = await complete(desk.resources, desk.request())
+    assert completion.failures == (f"{GROQ}: provider_down",)
+
+
 async def test_cancelling_stops_the_call_and_still_records_it(
     desk: Desk, provider: Provider
 ) -> None:
@@ -411,8 +455,9 @@ async def test_a_database_that_is_down_costs_no_tokens(desk: Desk, provider: Pro
 
 
 async def test_a_call_that_can_not_be_recorded_is_not_taken_for_done(
-    desk: Desk, provider: Provider
+    desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(call_log, "RETRY_PAUSES_SECONDS", (0.01,))
     await complete(desk.resources, desk.request())  # Reads the prices while it can.
     database = await dead_database(desk)
     with pytest.raises(Unavailable):

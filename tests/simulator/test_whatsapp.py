@@ -431,6 +431,35 @@ async def test_statuses_come_early_twice_or_backwards(
     assert sorted(seen) == sorted(["sent", "delivered", "read"] * 2)
 
 
+async def test_statuses_come_late(
+    simulator: Simulator, graph: httpx.AsyncClient, desk: Desk
+) -> None:
+    await simulator.phone(ANA).say("Hi")
+    simulator.whatsapp.faults.next(SendFault(SendFaultKind.LATE_STATUS, seconds=0.3))
+    await send_to(graph, text_to(ANA))
+    assert (await send_to(graph, text_to(ANA))).status_code == 200
+    await eventually(lambda: len(desk.statuses()) == 3)
+    late = simulator.whatsapp.log[0].wamid
+    assert late not in {status["id"] for status in desk.statuses()}
+    await simulator.settle()
+    assert [s["status"] for s in desk.statuses() if s["id"] == late] == [
+        "sent",
+        "delivered",
+        "read",
+    ]
+
+
+async def test_an_outage_ends_by_itself(simulator: Simulator, graph: httpx.AsyncClient) -> None:
+    simulator.phone(ANA).say("Hi")
+    down = SendFault(SendFaultKind.SERVER_ERROR, code=131016, http_status=503, graph_body=True)
+    simulator.whatsapp.faults.share(down, 1.0, for_seconds=0.2)
+    answer = await send_to(graph, text_to(ANA))
+    assert (answer.status_code, code(answer)) == (503, 131016)
+    await asyncio.sleep(0.2)
+    assert (await send_to(graph, text_to(ANA))).status_code == 200
+    assert simulator.whatsapp.faults.describe()["shares"] == []
+
+
 async def test_a_seeded_plan_repeats_itself(simulator: Simulator, graph: httpx.AsyncClient) -> None:
     async def play() -> list[int]:
         await simulator.reset()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from arq import ArqRedis
+from redis.commands.core import AsyncScript
 
 from frontdesk.core.redis import REDIS_DOWN
 from frontdesk.gateway.attempts import Outcome
@@ -74,6 +75,7 @@ _SUCCEED = """
 if ARGV[1] == '1' then return redis.call('DEL', KEYS[1]) end
 return redis.call('HDEL', KEYS[1], 'f')
 """
+_WITHDRAW = "return redis.call('HDEL', KEYS[1], 'probe')"
 
 
 @dataclass
@@ -124,6 +126,7 @@ class Breaker:
         self._admit = redis.register_script(_ADMIT)
         self._fail = redis.register_script(_FAIL)
         self._succeed = redis.register_script(_SUCCEED)
+        self._withdraw = redis.register_script(_WITHDRAW)
         self._clock = clock
         self._believed: dict[str, _Believed] = {}
         self._failing: set[str] = set()
@@ -131,7 +134,7 @@ class Breaker:
         self._redis_down_until = 0.0
 
     async def admit(self, model: str) -> Admission:
-        """Whether a call may go to the model. After a yes, tell `settle` how it went."""
+        """Whether a call may go to the model. After a yes, `settle` it, or `withdraw` it."""
         now = self._clock()
         believed = self._believed.get(model)
         if believed is not None and now < believed.until:
@@ -146,8 +149,8 @@ class Breaker:
             return self._circuit(model).admit(now)
         if state == 1:
             return Admission(is_probe=True)
-        if state == 2:
-            wait = detail / 1000
+        wait = detail / 1000 if state == 2 else self._still_open_here(model, now)
+        if wait:
             # Looked at again each second: another process's probe may have closed it.
             until = now + min(wait, BELIEVED_SECONDS)
             self._believed[model] = _Believed(until, is_open=True, free_at=now + wait)
@@ -171,32 +174,53 @@ class Breaker:
         elif admission.is_probe or model in self._failing:
             await self._count_success(model, is_probe=admission.is_probe)
 
+    async def withdraw(self, model: str, admission: Admission) -> None:
+        """Tell that a call which was let through came to nothing that says how the model does.
+
+        If it was the one that tries, another may try at once.
+        """
+        if not admission.is_probe:
+            return
+        self._circuit(model).probe_until = 0.0
+        await self._tell(self._withdraw, model)
+
+    def _still_open_here(self, model: str, now: float) -> float:
+        """Seconds for which a breaker Redis takes for closed is open by what this process has seen.
+
+        Redis was emptied, or it can be read and not written. After that time Redis knows better:
+        another process may have tried.
+        """
+        circuit = self._local.get(model)
+        if circuit is None or circuit.open_until is None:
+            return 0.0
+        if now >= circuit.open_until:
+            del self._local[model]
+        return max(0.0, circuit.open_until - now)
+
     async def _count_failure(self, model: str, open_seconds: float, *, is_probe: bool) -> None:
         self._believed.pop(model, None)
         self._failing.add(model)
-        now = self._clock()
-        self._circuit(model).fail(now, open_seconds, is_probe=is_probe)
-        if now < self._redis_down_until:
-            return
-        arguments = [
+        self._circuit(model).fail(self._clock(), open_seconds, is_probe=is_probe)
+        await self._tell(
+            self._fail,
+            model,
             FAILURES,
             _milliseconds(WINDOW_SECONDS),
             _milliseconds(open_seconds),
             int(is_probe),
-        ]
-        try:
-            await self._fail([_key(model)], arguments)
-        except REDIS_DOWN:
-            self._redis_down_until = self._clock() + 1
+        )
 
     async def _count_success(self, model: str, *, is_probe: bool) -> None:
         self._believed.pop(model, None)
         self._failing.discard(model)
         self._circuit(model).succeed(is_probe=is_probe)
+        await self._tell(self._succeed, model, int(is_probe))
+
+    async def _tell(self, script: AsyncScript, model: str, *arguments: int) -> None:
         if self._clock() < self._redis_down_until:
             return
         try:
-            await self._succeed([_key(model)], [int(is_probe)])
+            await script([_key(model)], arguments)
         except REDIS_DOWN:
             self._redis_down_until = self._clock() + 1
 

@@ -43,8 +43,8 @@ class CallLog:
     ) -> asyncio.Future[None]:
         """Begin to write; the future ends with the commit, and may also be left alone.
 
-        The future raises `Unavailable` when the database stays down for some ten seconds. Cancelling whoever waits does not
-        stop the writing: what was used was used.
+        The future raises `Unavailable` when the database stays down for some ten seconds.
+        Cancelling whoever waits does not stop the writing: what was used was used.
         """
         written = asyncio.get_running_loop().create_future()
         # Marks a failure as seen, so that nobody has to wait for the future.

@@ -206,12 +206,17 @@ def _usage_of(
     usage = getattr(response, "usage", None)
     input_tokens = getattr(usage, "prompt_tokens", None) or 0
     output_tokens = getattr(usage, "completion_tokens", None) or 0
-    if not input_tokens:
-        # LiteLLM reports missing usage as 0 tokens; a prompt is never empty, and never free.
-        counted = TokenUsage(count_message_tokens(call.messages), count_tokens(text or ""))
-        return counted, False, None
     details = getattr(usage, "prompt_tokens_details", None)
     cached = getattr(details, "cached_tokens", None) or 0
+    if not input_tokens or (text and not output_tokens):
+        # LiteLLM reports missing usage as 0 tokens. A prompt is never empty, nor is what holds a
+        # text, and neither is ever free: what was not said is counted here.
+        counted = TokenUsage(
+            input_tokens or count_message_tokens(call.messages),
+            output_tokens or count_tokens(text or ""),
+            cached,
+        )
+        return counted, False, None
     details = getattr(usage, "completion_tokens_details", None)
     reasoning = getattr(details, "reasoning_tokens", None)
     return TokenUsage(input_tokens, output_tokens, cached), True, reasoning

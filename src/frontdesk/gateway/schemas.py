@@ -45,7 +45,8 @@ class CompletionRequest:
 class Completion:
     """A usable answer. Tokens and cost are of all attempts it took, as they were all billed.
 
-    `cost_usd` is None when the price of a model among them is not known.
+    `cost_usd` is None when the price of a model among them is not known. `failures` says of each
+    attempt before the good one which model it was and what was wrong, as `model: outcome`.
     """
 
     request_id: UUID
@@ -58,3 +59,4 @@ class Completion:
     latency_seconds: float
     attempts: int
     call_ids: tuple[UUID, ...]
+    failures: tuple[str, ...] = ()

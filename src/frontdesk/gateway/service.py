@@ -42,6 +42,9 @@ FREE_TEXT_FEATURES = frozenset({"reply", "suggestion"})
 # An attempt ends this long before the deadline, so that it is seen to end and is recorded.
 _MARGIN_SECONDS = 0.02
 _ALARM_EVERY_SECONDS = 60.0
+# A call that had less than this share of an attempt's time and was not answered says nothing of its
+# model: else one that hangs would use up the time and so bring the breaker of the next one down.
+_FAIR_SHARE_OF_TIME = 0.5
 _CORRECTION = (
     "Your previous answer could not be used: {error}. "
     "Answer again, completely and exactly in the form asked for."
@@ -96,7 +99,8 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
             attempt, recorded = await _run(resources, door, course)
     except TimeoutError:
         raise ModelsUnavailable(
-            "No model answered before the deadline.", attempts=len(course.call_ids)
+            _told("No model answered before the deadline", course),
+            attempts=len(course.call_ids),
         ) from None
     # After the deadline's scope: an answer that was paid for is not thrown away while it is written.
     await asyncio.shield(recorded)
@@ -112,6 +116,7 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
         latency_seconds=loop.time() - began,
         attempts=len(course.call_ids),
         call_ids=tuple(course.call_ids),
+        failures=_failures(course),
     )
 
 
@@ -143,15 +148,23 @@ async def _run(
         if admission.is_open:
             course.tried.append(Tried(step.model, Outcome.BREAKER_OPEN, admission.wait_seconds))
             continue
-        # Read before the model is paid, so that a database that is down costs no tokens.
-        prices = await price_of(resources, step.model, datetime.now(UTC))
-        async with door.slots:
-            call = _provider_call(resources.settings, course, step.model, loop.time())
-            attempt, recorded = await _attempt(resources, door, course, call, prices)
+        try:
+            # Read before the model is paid, so that a database that is down costs no tokens.
+            prices = await price_of(resources, step.model, datetime.now(UTC))
+            async with door.slots:
+                call = _provider_call(resources.settings, course, step.model, loop.time())
+                attempt, recorded = await _attempt(resources, door, course, call, prices)
+        except BaseException:  # Cancelled, mostly; what was let through to try must not stay out.
+            await door.breaker.withdraw(step.model, admission)
+            raise
         course.tried.append(Tried(step.model, attempt.outcome, attempt.retry_after_seconds))
-        await door.breaker.settle(
-            step.model, attempt.outcome, admission, attempt.retry_after_seconds
-        )
+        fair_seconds = llm.attempt_timeout_seconds * _FAIR_SHARE_OF_TIME
+        if attempt.outcome is Outcome.TIMEOUT and call.timeout_seconds < fair_seconds:
+            await door.breaker.withdraw(step.model, admission)
+        else:
+            await door.breaker.settle(
+                step.model, attempt.outcome, admission, attempt.retry_after_seconds
+            )
         if attempt.outcome is Outcome.OK:
             return attempt, recorded
         await asyncio.shield(recorded)
@@ -238,15 +251,26 @@ def _lacks_key(settings: Settings, call: ProviderCall) -> bool:
 
 def _refusal(course: _Course, step: GiveUp) -> ModelsUnavailable | PromptRejected:
     attempts = len(course.call_ids)
-    outcomes = [f"{item.model}: {item.outcome}" for item in course.tried]
-    log.warning("llm_gave_up", feature=course.request.feature, outcomes=outcomes)
+    log.warning("llm_gave_up", feature=course.request.feature, failures=_failures(course))
     if step.rejected is not None:
         return PromptRejected(step.rejected, attempts=attempts)
     return ModelsUnavailable(
-        "No model gave a usable answer.",
+        _told("No model gave a usable answer", course),
         attempts=attempts,
         retry_after_seconds=step.retry_after_seconds,
     )
+
+
+def _failures(course: _Course) -> tuple[str, ...]:
+    """What went wrong with each attempt that failed, in order: `model: outcome`."""
+    return tuple(
+        f"{item.model}: {item.outcome}" for item in course.tried if item.outcome is not Outcome.OK
+    )
+
+
+def _told(sentence: str, course: _Course) -> str:
+    failures = ", ".join(_failures(course))
+    return f"{sentence} ({failures})." if failures else f"{sentence}."
 
 
 def _record(

@@ -10,7 +10,14 @@ it passes because of what crossed the wire.
         reply = await phone.wait_for_reply()
 """
 
-from frontdesk.simulator.faults import ModelFault, ModelFaultKind, SendFault, SendFaultKind
+from frontdesk.simulator.faults import (
+    ModelFault,
+    ModelFaultKind,
+    SendFault,
+    SendFaultKind,
+    plan_fault,
+    read_wish,
+)
 from frontdesk.simulator.handset import NoReply, Phone
 from frontdesk.simulator.phone import PhoneError, chat, send
 from frontdesk.simulator.scripting import ModelRequest
@@ -41,6 +48,8 @@ __all__ = [
     "Ticks",
     "chat",
     "escape",
+    "plan_fault",
+    "read_wish",
     "running",
     "send",
     "serve",

@@ -3,18 +3,17 @@
 import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, fields
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from frontdesk.simulator.faults import (
-    FaultPlan,
     ModelFault,
     ModelFaultKind,
     SendFault,
     SendFaultKind,
+    plan_fault,
 )
 from frontdesk.simulator.graph import GraphError
 from frontdesk.simulator.handset import Phone
@@ -244,15 +243,15 @@ class ControlRoutes:
         )
 
     async def plan_send_fault(self, request: Request) -> Response:
-        """Plan a fault: {"kind", "code", "seconds", …, "times": n or "share": 0..1, "only"}."""
+        """Plan: {"kind", "code", …, "times": n, or "share": 0..1 with "for_seconds"; "only"}."""
         body = await _object(request)
-        _plan(self._simulator.whatsapp.faults, SendFault, SendFaultKind, body)
+        plan_fault(self._simulator.whatsapp.faults, SendFault, body)
         return await self.show_faults(request)
 
     async def plan_model_fault(self, request: Request) -> Response:
-        """Plan a fault: {"kind", "http_status", …, "times" or "share", "only": "groq"}."""
+        """Plan: {"kind", "http_status", …, "times", or "share" with "for_seconds"; "only": "groq"}."""
         body = await _object(request)
-        _plan(self._simulator.model.faults, ModelFault, ModelFaultKind, body)
+        plan_fault(self._simulator.model.faults, ModelFault, body)
         return await self.show_faults(request)
 
     async def clear_faults(self, request: Request) -> Response:
@@ -338,15 +337,6 @@ def _write(phone: Phone, body: Json, how: Json) -> Posting:
     if kind not in writers:
         raise Misuse(f"unknown type {kind!r}; known are {', '.join(writers)}")
     return writers[kind]()
-
-
-def _plan(plan: FaultPlan[Any], fault_type: Any, kinds: Any, body: Json) -> None:
-    times, share, only = body.pop("times", 1), body.pop("share", None), body.pop("only", None)
-    fault = fault_type(**{**body, "kind": kinds(body["kind"])})
-    if share is None:
-        plan.next(fault, int(times), only=only)
-    else:
-        plan.share(fault, float(share), only=only)
 
 
 def _page(request: Request, items: list[Json]) -> Json:

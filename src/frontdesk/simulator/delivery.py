@@ -72,9 +72,13 @@ class Delivery:
         if early and not lost:
             # Until the desk has answered this webhook it does not get the answer to its send.
             await self._post(journey, Ticks.SENT).first_attempt.wait()
-        self._world.spawn(self._travel(journey, lost=lost, reverse=reverse))
+        late_seconds = fault.seconds if fault and kind is SendFaultKind.LATE_STATUS else 0.0
+        self._world.spawn(self._travel(journey, lost=lost, reverse=reverse, late=late_seconds))
 
-    async def _travel(self, journey: Journey, *, lost: bool, reverse: bool) -> None:
+    async def _travel(
+        self, journey: Journey, *, lost: bool, reverse: bool, late: float = 0.0
+    ) -> None:
+        await self._world.sleep(late)
         steps = self._steps(journey)
         for ticks in reversed(steps) if reverse else steps:
             await self._pause()
