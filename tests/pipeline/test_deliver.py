@@ -1,11 +1,15 @@
 """A message on its way out: what WhatsApp answers, what it does not, and what becomes of it."""
 
+import time
 from typing import Any
 
+import asyncpg
 import pytest
+from tests.core.test_store_faults import failing
 from tests.desk import Desk, eventually
 
 from frontdesk.simulator import SendFault, SendFaultKind, Ticks
+from frontdesk.simulator.webhooks import envelope
 
 
 async def _outbound(desk: Desk) -> Any:
@@ -184,3 +188,68 @@ async def test_the_phone_sees_two_blue_ticks_reach_the_inbox(desk: Desk) -> None
     newest = page["items"][0]
     assert (newest["state"], newest["delivery"]) == ("sent", "read")
     assert Ticks.READ
+
+
+def _status(desk: Desk, status: str, *, at: float | None = None, ours: bool = True) -> None:
+    """WhatsApp says something of the last message it took."""
+    taken = desk.simulator.whatsapp.log[-1]
+    told = {
+        "id": taken.wamid if ours else "wamid.of-another",
+        "status": status,
+        "timestamp": str(int(at or time.time())),
+        "biz_opaque_callback_data": taken.callback_data if ours else "of-another",
+        "recipient_id": taken.number,
+    }
+    channel = desk.simulator.whatsapp.channel(taken.phone_number_id)
+    desk.simulator.post(envelope(channel, statuses=[told]))
+
+
+async def test_a_late_sent_does_not_revive_what_has_failed(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.FAILED, code=131026))
+    await desk.say("How long does delivery take?")
+    _status(desk, "sent")
+    await desk.work_until_idle()
+    row = await _outbound(desk)
+    assert (row["state"], row["error_code"]) == ("failed", 131026)
+    _status(desk, "delivered")
+    await desk.work_until_idle()
+    row = await _outbound(desk)
+    assert (row["state"], row["error_code"]) == ("sent", None), "it arrived after all"
+
+
+async def test_being_throttled_uses_up_no_try_of_an_outage(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=130429), 5)
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=131000))
+    await desk.say("How long does delivery take?")
+    for _ in range(7):
+        await _time_passes(desk)
+    assert (await _outbound(desk))["state"] == "sent"
+
+
+async def test_being_throttled_takes_no_patience_from_an_unknown_send(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=130429), 3)
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.DROP_BEFORE))
+    await desk.say("How long does delivery take?")
+    for _ in range(5):
+        await _time_passes(desk, seconds=0)
+    row = await _outbound(desk)
+    assert (row["state"], row["unknowns"]) == ("unknown", 1)
+
+
+async def test_what_whatsapp_answered_is_written_down_although_the_database_clashes(
+    desk: Desk, admin_sql: asyncpg.Connection
+) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=131026))
+    failing_now = f"NEW.tenant_id = '{desk.id}' AND NEW.state = 'failed'"
+    async with failing(admin_sql, "outbound", failing_now, "40P01", times=2):
+        await desk.say("How long does delivery take?")
+    row = await _outbound(desk)
+    assert (row["state"], row["error_code"]) == ("failed", 131026)
+
+
+async def test_a_time_in_the_future_proves_no_channel_alive(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    _status(desk, "sent", at=time.time() + 30 * 86_400, ours=False)
+    await desk.work_until_idle()
+    (row,) = await desk.sql("SELECT alive_at <= now() AS sound FROM channel")
+    assert row["sound"]

@@ -133,6 +133,34 @@ async def test_a_contact_is_told_once_that_no_model_answers(desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("no_second_try")
+async def test_a_contact_given_back_in_the_same_outage_is_not_told_again_but_in_the_next_is(
+    desk: Desk,
+) -> None:
+    ana = await desk.ana()
+
+    async def write_and_wait() -> int:
+        await desk.say(QUESTION)
+        await let_pass(desk, 61)
+        return len(desk.phone().replies)
+
+    async def give_back() -> None:
+        conversation = await desk.conversation()
+        await ana.post(f"/conversations/{conversation['id']}/take-over")
+        await ana.post(f"/conversations/{conversation['id']}/release")
+
+    all_models_are_down(desk)
+    assert await write_and_wait() == 1
+    await give_back()
+    assert await write_and_wait() == 1
+    assert len(await desk.sql("SELECT 1 FROM handoff WHERE reason = 'model_down'")) == 2
+    await models_are_back(desk)
+    await give_back()
+    assert len(await desk.say(QUESTION)) == 2, "answered"
+    all_models_are_down(desk)
+    assert await write_and_wait() == 3
+
+
+@pytest.mark.usefixtures("no_second_try")
 async def test_a_contact_who_keeps_writing_while_no_model_answers_gets_a_person(desk: Desk) -> None:
     """Each message has the burst looked at again, so its attempts run out before its time does."""
     all_models_are_down(desk)

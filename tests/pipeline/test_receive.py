@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from tests.conftest import APP_SECRET
-from tests.desk import ORIGIN, Desk
+from tests.desk import ORIGIN, Desk, eventually
 
 from frontdesk.messaging import signature
 
@@ -199,3 +200,24 @@ async def test_a_database_that_has_no_time_costs_a_message_nothing(desk: Desk) -
     await asyncio.sleep(2.1)  # It was put off for a moment.
     await desk.work_until_idle()
     assert len(phone.replies) == 2
+
+
+async def test_webhooks_are_put_off_and_lose_no_try_while_the_database_has_no_time(
+    desk: Desk, admin_sql: asyncpg.Connection
+) -> None:
+    async def put_off() -> list[Any]:
+        async with desk.resources.db.system() as connection:
+            found = "SELECT attempts, due_at FROM webhook_event WHERE last_error LIKE 'put off%'"
+            return list(await connection.fetch(found))
+
+    phone = desk.phone()
+    async with admin_sql.transaction():
+        await admin_sql.execute("LOCK TABLE contact_alias")
+        phone.say("How long does delivery take?")
+        await eventually(put_off, seconds=15)
+    assert [row["attempts"] for row in await put_off()] == [0]
+    async with desk.resources.db.system() as connection:
+        await connection.execute("UPDATE webhook_event SET due_at = now() WHERE state = 'pending'")
+    await desk.work_until_idle()
+    assert len(phone.replies) == 1
+    assert await put_off() == []

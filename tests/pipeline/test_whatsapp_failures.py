@@ -77,7 +77,8 @@ async def test_throttling_that_does_not_end_within_half_an_hour_goes_to_a_person
     await desk.say(QUESTION)
     await let_pass(desk, 29 * 60)
     assert await states(desk) == ["pending"]
-    await let_pass(desk, 60)
+    for _ in range(5):
+        await let_pass(desk, 60)
     row = await outbound(desk)
     assert (row["state"], row["error_code"]) == ("failed", 130429)
     assert (await desk.conversation())["status"] == "WITH_HUMAN"
@@ -191,6 +192,20 @@ async def test_a_permanent_parameter_error_is_not_tried_again_and_goes_to_a_pers
     handoff = await (await desk.admin()).get(f"/conversations/{conversation['id']}/handoff")
     assert handoff["reason"] == "send_failed"
     assert row["last_error"] in handoff["rule"]
+
+
+async def test_a_message_outlasts_an_outage_that_whatsapp_itself_tells_of(desk: Desk) -> None:
+    down = SendFault(SendFaultKind.SERVER_ERROR, code=131016, http_status=503, graph_body=True)
+    desk.simulator.whatsapp.faults.share(down, 1.0)
+    await desk.say(QUESTION)
+    for _ in range(8):
+        await let_pass(desk, 300)
+    row = await outbound(desk)
+    assert (row["state"], row["error_code"]) == ("pending", 131016)
+    desk.simulator.whatsapp.faults.clear()
+    await let_pass(desk, 300)
+    assert len(desk.phone().replies) == 1
+    assert (await desk.conversation())["status"] == "ACTIVE"
 
 
 async def test_an_outage_of_half_an_hour_delays_and_ends_without_a_flood(

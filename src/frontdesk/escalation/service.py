@@ -45,10 +45,14 @@ from frontdesk.messaging import OutboundFailed, WindowClosed, is_open
 
 @dataclass(frozen=True)
 class Notices:
-    """What the contact is told once, when people take over: somebody is there, or nobody is."""
+    """What the contact is told once, when people take over: somebody is there, or nobody is.
+
+    With `once_as` nothing is said when something has been under the same key.
+    """
 
     somebody_online: str
     nobody_online: str
+    once_as: str | None = None
 
 
 async def hand_off(
@@ -89,12 +93,21 @@ async def hand_off(
         ),
     )
     if notices is not None and is_open(thread.last_inbound_at, thread.now):
-        somebody = user_id is not None or await is_anybody_online(tx)
-        text = notices.somebody_online if somebody else notices.nobody_online
-        notice = NewMessage(text=text, author=Actor.SYSTEM)
-        await send_message(tx, thread, notice, epoch=thread.epoch + 1)
+        await _notify(tx, thread, notices, assigned=user_id is not None)
     _tell(tx, "handoff.opened", thread.id, handoff_id, user_id, escalation.reason)
     return handoff_id
+
+
+async def _notify(tx: Transaction, thread: Locked, notices: Notices, *, assigned: bool) -> None:
+    # The thread's row lock keeps two of the same key from passing here side by side.
+    if notices.once_as is not None and await tx.sql.fetchval(
+        "SELECT 1 FROM outbound WHERE client_key = $1", notices.once_as
+    ):
+        return
+    somebody = assigned or await is_anybody_online(tx)
+    text = notices.somebody_online if somebody else notices.nobody_online
+    notice = NewMessage(text=text, author=Actor.SYSTEM, client_key=notices.once_as)
+    await send_message(tx, thread, notice, epoch=thread.epoch + 1)
 
 
 async def take_over(tx: Transaction, conversation_id: UUID, who: Principal) -> Ownership:

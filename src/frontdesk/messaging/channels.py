@@ -218,12 +218,13 @@ async def disconnect_channel(tx: Transaction, channel_id: UUID, reason: str) -> 
 
 
 async def note_alive(tx: Transaction, channel_id: UUID, provider_at: datetime) -> None:
-    """Keep the provider time of the newest webhook of a channel.
+    """Keep the provider time of the newest webhook of a channel, but none from the future.
 
     It is the evidence that statuses reach us, on which an unknown send may be repeated.
     """
     await tx.sql.execute(
-        "UPDATE channel SET alive_at = $2 WHERE id = $1 AND (alive_at IS NULL OR alive_at < $2)",
+        "UPDATE channel SET alive_at = least($2, now()) "
+        "WHERE id = $1 AND (alive_at IS NULL OR alive_at < least($2, now()))",
         channel_id,
         provider_at,
     )

@@ -66,6 +66,11 @@ class SendFailure:
         """Whether nothing more may be sent on the channel until its tenant has acted."""
         return self.failure_class is FailureClass.ACCOUNT and self.scope is Scope.CHANNEL
 
+    @property
+    def is_outage(self) -> bool:
+        """Whether WhatsApp itself is out of order, so that no message of the channel would pass."""
+        return self.failure_class is FailureClass.TRANSIENT and self.scope is Scope.CHANNEL
+
     def retry_after_seconds(self, attempt: int) -> float | None:
         """Seconds to wait after the given attempt failed, counted from 1; None: never again.
 

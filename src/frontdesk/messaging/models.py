@@ -184,6 +184,9 @@ class Outbound(TenantRow, table=True):
         sa_column_kwargs={"server_default": "pending"},
     )
     attempt: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # Sends that certainly left nothing at WhatsApp, and sends of which nobody can tell.
+    refusals: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    unknowns: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     due_at: datetime = Field(
         default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
     )

@@ -142,8 +142,8 @@ async def resolve_uncertain(tx: Transaction, outbound_id: UUID, *, arrived: bool
         # A person's own decision to send again: whoever owned the conversation then no longer
         # matters, so the row goes on as theirs.
         await tx.sql.execute(
-            "UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now() "
-            "WHERE id = $1",
+            "UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), "
+            "refusals = 0, unknowns = 0 WHERE id = $1",
             outbound_id,
         )
         tx.ring(OUTBOUND, outbound_id)
@@ -189,7 +189,7 @@ def attempt_of(callback: str | None) -> int | None:
 class Uncertain:
     """A send whose outcome is unknown, and what speaks for repeating it."""
 
-    attempt: int
+    unknowns: int  # How often it was sent and nobody could tell what became of it.
     sending_since: datetime
     channel_alive_at: datetime | None
     now: datetime
@@ -197,7 +197,7 @@ class Uncertain:
 
 def resend_is_proven(facts: Uncertain) -> bool:
     """Whether the channel has been heard from since the send, and yet not about this message."""
-    if facts.channel_alive_at is None or facts.attempt >= MAX_UNKNOWN_ATTEMPTS:
+    if facts.channel_alive_at is None or facts.unknowns >= MAX_UNKNOWN_ATTEMPTS:
         return False
     later = (facts.channel_alive_at - facts.sending_since).total_seconds()
     return later > EVIDENCE_MARGIN_SECONDS
@@ -206,4 +206,4 @@ def resend_is_proven(facts: Uncertain) -> bool:
 def is_hopeless(facts: Uncertain) -> bool:
     """Whether a person has to decide: too many attempts, or no word for too long."""
     waited = (facts.now - facts.sending_since).total_seconds()
-    return facts.attempt >= MAX_UNKNOWN_ATTEMPTS or waited > UNKNOWN_PATIENCE_SECONDS
+    return facts.unknowns >= MAX_UNKNOWN_ATTEMPTS or waited > UNKNOWN_PATIENCE_SECONDS

@@ -30,8 +30,9 @@ FROM (
         AS s (id, wamid, delivery, at, pricing)
     JOIN outbound o ON o.id = s.id ORDER BY o.id FOR UPDATE OF o
 ) s
-WHERE o.id = s.id AND coalesce(array_position($6::text[], o.delivery::text), 0)
-                      < array_position($6::text[], s.delivery)
+-- What has failed was sent before: only that it arrived after all is news.
+WHERE o.id = s.id AND array_position($6::text[], s.delivery) >
+    coalesce(array_position($6::text[], o.delivery::text), (o.delivery = 'failed')::int, 0)
 RETURNING o.id, o.conversation_id, o.delivery
 """
 # The conversation first, as everywhere: whoever hears of the failure will want to lock it.

@@ -57,7 +57,11 @@ async def _outcome(resources: Resources, turn: Turn) -> Outcome | None:
     try:
         return await think(resources, turn)
     except ModelsUnavailable as error:
-        if turn.claim.waited_seconds + turn.trace.seconds < MODEL_PATIENCE_SECONDS:
+        # The last attempt is not for putting off: a contact who keeps writing uses them up sooner,
+        # and should hear of it and get a person who knows why all the same.
+        is_last = turn.claim.attempts >= resources.settings.worker.max_attempts
+        waited_seconds = turn.claim.waited_seconds + turn.trace.seconds
+        if waited_seconds < MODEL_PATIENCE_SECONDS and not is_last:
             await _put_off(resources, turn.claim, str(error))
             return None
         return await _without_model(resources, turn, error)

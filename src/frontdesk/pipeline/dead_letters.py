@@ -81,7 +81,7 @@ _SEND_AGAIN = """
 WITH renamed AS (UPDATE message SET wamid = NULL WHERE id = $1)
 UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), wamid = NULL,
     delivery = NULL, delivery_at = NULL, finished_at = NULL, error_code = NULL, last_error = NULL,
-    discarded_at = NULL
+    refusals = 0, unknowns = 0, discarded_at = NULL
 WHERE id = $1
 """
 _DISCARD_SEND = """
@@ -93,6 +93,9 @@ _UNMOVED = {
     "sending": "It is on its way already.",
     "unknown": "It was sent; whether it arrived is being found out.",
     "sent": "It was sent already.",
+    "failed": "It was sent again, and failed again.",
+    "needs_attention": "It was sent again, and nobody can tell whether it arrived.",
+    "dead": "It was read again, and failed again.",
     "done": "It was received already.",
     "cancelled": "It was withdrawn before it was sent.",
     "discarded": "It was discarded already.",

@@ -24,7 +24,7 @@ from frontdesk.conversation import (
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.resources import Resources
-from frontdesk.escalation import Notices, Signals, plain_packet
+from frontdesk.escalation import Escalation, Notices, Reason, Signals, plain_packet
 from frontdesk.gateway import count_tokens
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
@@ -157,8 +157,21 @@ async def _hand_off(tx: Transaction, thread: Locked, turn: Turn, outcome: Outcom
         notices=Notices(
             somebody_online=config.notice_in(config.handoff_notice, outcome.language),
             nobody_online=config.notice_in(config.away_notice, outcome.language),
+            once_as=await _outage(tx, thread, outcome.escalation),
         ),
     )
+
+
+async def _outage(tx: Transaction, thread: Locked, why: Escalation) -> str | None:
+    """The key of an outage of the models, as this conversation sees it: until the next AI reply."""
+    if why.reason is not Reason.MODEL_DOWN:
+        return None
+    answered = await tx.sql.fetchval(
+        "SELECT max(to_seq) FROM turn WHERE conversation_id = $1 AND by = 'agent' "
+        "AND outcome = 'replied'",
+        thread.id,
+    )
+    return f"models-down:{thread.id}:{answered or 0}"
 
 
 def _tell(tx: Transaction, turn: Turn, outcome: Outcome, turn_id: UUID | None) -> None:

@@ -4,6 +4,7 @@ Marking and finishing are short transactions of their own, and nothing is open d
 mark is the last moment at which a takeover can stop an AI message.
 """
 
+import asyncio
 import random
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import structlog
 from frontdesk import conversation, messaging
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
+from frontdesk.core.errors import Unavailable
 from frontdesk.core.json import loads
 from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
@@ -42,8 +44,11 @@ log = structlog.get_logger(__name__)
 
 # A worker that was paused between mark and POST must not send a row that was swept meanwhile.
 LONGEST_PAUSE_AFTER_MARK_SECONDS = 5
-MAX_REFUSALS = 5
-MAX_THROTTLED_SECONDS = 30 * 60
+# Throttled or out of order, WhatsApp is asked again for so long, counted from the message.
+MAX_REFUSED_SECONDS = 30 * 60
+LEAST_TRIES = 5
+# Together shorter than the time after which the sweep gives the send up.
+FINISH_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0)
 LONGEST_WAIT_SECONDS = 64.0
 CHANNEL_PAUSED_WAIT_SECONDS = 30
 BEHIND_ANOTHER_WAIT_SECONDS = 0.5
@@ -61,6 +66,8 @@ class Row:
     origin: Origin
     state: str
     attempt: int
+    refusals: int
+    unknowns: int
     epoch: int
     content: dict[str, Any]
     created_at: datetime
@@ -118,9 +125,10 @@ def may_send(row: Row) -> Send | Wait | Drop:
 
 async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> None:
     """Bring one message a step further. Safe to run twice: only a marked, due row is worked on."""
-    began = time.monotonic()
     async with resources.db.hot(tenant_id) as tx:
         row = await _load(tx, outbound_id)
+        # Not before the row is locked: waiting for the database is no pause after the mark.
+        began = time.monotonic()
         if row is None or not row.is_due:
             return
         if row.state == "sending":
@@ -138,8 +146,8 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
 
 
 _LOAD = """
-SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.epoch, o.content,
-    o.created_at, o.sending_since, o.due_at <= now() AS is_due,
+SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.refusals,
+    o.unknowns, o.epoch, o.content, o.created_at, o.sending_since, o.due_at <= now() AS is_due,
     k.status AS conversation_status, k.epoch AS conversation_epoch, k.last_inbound_at,
     h.status AS channel_status, h.alive_at AS channel_alive_at, h.phone_number_id,
     h.access_token_sealed, clock_timestamp() AS now,
@@ -204,11 +212,11 @@ async def _send(resources: Resources, tenant_id: UUID, row: Row, began: float) -
         "biz_opaque_callback_data": messaging.callback_data(row.id, attempt),
     }
     if time.monotonic() - began > LONGEST_PAUSE_AFTER_MARK_SECONDS:
+        await _unmark(resources, tenant_id, row, attempt, 0)
         return
     result = await post_message(resources, row.phone_number_id, token, body)
     crash("after_post")
-    async with resources.db.hot(tenant_id) as tx:
-        await _finish(tx, resources, row, attempt, result)
+    await _finish_patiently(resources, tenant_id, row, attempt, result)
     crash("after_finish")
     resources.metrics.sends.labels(type(result).__name__.lower()).inc()
 
@@ -230,6 +238,23 @@ async def _unmark(
             tx.ring(OUTBOUND, row.id, wait_seconds + 0.01)
 
 
+async def _finish_patiently(
+    resources: Resources, tenant_id: UUID, row: Row, attempt: int, result: SendResult
+) -> None:
+    """Write down how a POST ended, though the database is busy: only this process knows it."""
+    for pause in (*FINISH_PAUSES_SECONDS, None):
+        try:
+            async with resources.db.hot(tenant_id) as tx:
+                await _finish(tx, resources, row, attempt, result)
+        except Unavailable as error:
+            if pause is None:
+                raise
+            log.warning("finish_waits", outbound_id=str(row.id), error=str(error))
+            await asyncio.sleep(pause)
+        else:
+            return
+
+
 async def _finish(
     tx: Transaction, resources: Resources, row: Row, attempt: int, result: SendResult
 ) -> None:
@@ -237,6 +262,8 @@ async def _finish(
     if isinstance(result, Accepted):
         await _accept(tx, row, attempt, result)
         return
+    # The conversation first, as everywhere: whoever hears of a failure will want to lock it.
+    await tx.sql.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", row.conversation_id)
     ours = await tx.sql.fetchval(
         "SELECT 1 FROM outbound WHERE id = $1 AND attempt = $2 AND state = 'sending' FOR UPDATE",
         row.id,
@@ -246,7 +273,7 @@ async def _finish(
         return
     if isinstance(result, NotSent):
         # WhatsApp is away: the message waits for it, until the window closes.
-        wait = min(4.0 ** (attempt - 1), LONGEST_WAIT_SECONDS)
+        wait = min(4.0**row.refusals, LONGEST_WAIT_SECONDS)
         await _retry(tx, row, f"WhatsApp can't be reached ({result.reason}).", wait)
     elif isinstance(result, SendUnknown):
         log.warning("send_unknown", outbound_id=str(row.id), reason=result.reason)
@@ -283,18 +310,24 @@ async def _refused(tx: Transaction, row: Row, attempt: int, refused: Refused) ->
         # The tenant has to mend something; until then nothing is lost, it only waits.
         await messaging.pause_channel(tx, row.channel_id, failure.words)
         await _put_off(tx, row, CHANNEL_PAUSED_WAIT_SECONDS, code=refused.error.code)
-    elif _is_worth_another_try(row, attempt, failure):
-        wait = failure.retry_after_seconds(attempt) or 1.0
+    elif _is_worth_another_try(row, failure):
+        wait = failure.retry_after_seconds(row.refusals + 1) or 1.0
         await _retry(tx, row, failure.words, wait, code=refused.error.code)
     else:
         await _end(tx, row, "failed", failure.words, code=refused.error.code)
 
 
-def _is_worth_another_try(row: Row, attempt: int, failure: SendFailure) -> bool:
-    """Whether a refused send is tried again: while throttled for half an hour, else a few times."""
-    if failure.failure_class is FailureClass.THROTTLED:
-        return (row.now - row.created_at).total_seconds() < MAX_THROTTLED_SECONDS
-    return failure.failure_class is FailureClass.TRANSIENT and attempt < MAX_REFUSALS
+def _is_worth_another_try(row: Row, failure: SendFailure) -> bool:
+    """Whether a refused send is tried again.
+
+    While WhatsApp is out of order, until the window closes; else for half an hour, if the same may
+    succeed later. One that is older by now, as it waited for something else, gets a few tries.
+    """
+    if failure.is_outage:
+        return True
+    waited_seconds = (row.now - row.created_at).total_seconds()
+    may_succeed = failure.failure_class in (FailureClass.THROTTLED, FailureClass.TRANSIENT)
+    return may_succeed and (waited_seconds < MAX_REFUSED_SECONDS or row.refusals < LEAST_TRIES)
 
 
 async def _retry(
@@ -302,7 +335,7 @@ async def _retry(
 ) -> None:
     """Back to pending, with jitter, so that an outage does not end with everybody at once."""
     jitter = random.uniform(1, 1.25)  # noqa: S311  # Not a secret.
-    await _put_off(tx, row, wait_seconds * jitter, code=code, reason=reason)
+    await _put_off(tx, row, wait_seconds * jitter, code=code, reason=reason, refused=True)
 
 
 async def _put_off(
@@ -312,14 +345,16 @@ async def _put_off(
     *,
     code: int | None = None,
     reason: str | None = None,
+    refused: bool = False,
 ) -> None:
     await tx.sql.execute(
         "UPDATE outbound SET state = 'pending', due_at = now() + make_interval(secs => $2), "
-        "error_code = $3, last_error = $4 WHERE id = $1",
+        "error_code = $3, last_error = $4, refusals = refusals + $5 WHERE id = $1",
         row.id,
         seconds,
         code,
         reason,
+        int(refused),
     )
     if seconds < 60:
         tx.ring(OUTBOUND, row.id, seconds + 0.01)
@@ -344,7 +379,7 @@ async def _end(
 
 async def _become_unknown(tx: Transaction, resources: Resources, row: Row, reason: str) -> None:
     await tx.sql.execute(
-        "UPDATE outbound SET state = 'unknown', last_error = $2, "
+        "UPDATE outbound SET state = 'unknown', unknowns = unknowns + 1, last_error = $2, "
         "due_at = now() + make_interval(secs => $3) WHERE id = $1",
         row.id,
         reason,
@@ -357,7 +392,7 @@ async def _look_for_evidence(tx: Transaction, resources: Resources, row: Row) ->
     """Repeat a send of unknown outcome if that is proven safe, ask a person if it can't be known."""
     assert row.sending_since is not None
     facts = Uncertain(
-        attempt=row.attempt,
+        unknowns=row.unknowns,
         sending_since=row.sending_since,
         channel_alive_at=row.channel_alive_at,
         now=row.now,

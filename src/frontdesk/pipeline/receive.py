@@ -53,6 +53,7 @@ MAX_ATTEMPTS = 3
 MAX_WAITS = 8
 # A message this old was held up on its way; how fast such come says nothing about their sender.
 BACKLOG_SECONDS = 60
+SETTLE_PAUSES_SECONDS = (0.2, 1.0, 3.0)
 
 # So many tenants of a batch are served side by side, each in a transaction of its own.
 TENANTS_AT_ONCE = 4
@@ -68,7 +69,7 @@ WITH fresh AS (
 )
 UPDATE webhook_event SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2)
 WHERE id IN (SELECT id FROM fresh UNION ALL SELECT id FROM failed)
-RETURNING id, body, attempts, waits
+RETURNING id, body, attempts, waits, last_error
 """
 
 
@@ -88,10 +89,16 @@ class Event:
     body: bytes
     attempts: int
     waits: int
+    last_error: str | None = None  # Of the time before.
     notes: list[str] = field(default_factory=list)
     error: str | None = None
     waits_again: bool = False
     put_off: bool = False  # The database had no time; that is no fault of the event.
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has looked at it before."""
+        return self.attempts == 1 and self.last_error is None
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,16 @@ async def _receive_batch(resources: Resources, events: list[Event]) -> None:
     poison = [event for event in events if event.attempts > MAX_ATTEMPTS]
     for event in poison:
         event.error = event.error or "it was tried too often; a worker may have died of it"
-    routed = await _route(resources, [event for event in events if event not in poison])
+    try:
+        await _receive_all(resources, [event for event in events if event not in poison])
+    except Unavailable as error:
+        _put_off(events, error)
+    crash("during_receive")
+    await _settle_patiently(resources, events)
+
+
+async def _receive_all(resources: Resources, events: list[Event]) -> None:
+    routed = await _route(resources, events)
     by_tenant: dict[UUID, list[Routed]] = defaultdict(list)
     for item in await _limited(resources, await _fresh(resources, routed)):
         by_tenant[item.channel.tenant_id].append(item)
@@ -139,8 +155,6 @@ async def _receive_batch(resources: Resources, events: list[Event]) -> None:
             await _apply_all(resources, tenant_id, items)
 
     await asyncio.gather(*(apply(*of_tenant) for of_tenant in by_tenant.items()))
-    crash("during_receive")
-    await _settle(resources, events)
 
 
 async def _route(resources: Resources, events: list[Event]) -> list[Routed]:
@@ -221,7 +235,7 @@ async def _limited(resources: Resources, items: list[Routed]) -> list[Routed]:
     counted: dict[tuple[UUID, str], list[Bucket]] = {}
     for routed in items:
         item = routed.item
-        if isinstance(item, InboundMessage) and routed.event.attempts == 1 and _counts(item):
+        if isinstance(item, InboundMessage) and routed.event.is_new and _counts(item):
             counted.setdefault(routed.key, _buckets(resources, routed.channel, item))
     waits = await resources.limiter.wait_seconds_each(list(counted.values()))
     over = {key for key, wait in zip(counted, waits, strict=True) if wait}
@@ -251,7 +265,7 @@ async def _apply_all(resources: Resources, tenant_id: UUID, items: list[Routed])
     try:
         await _apply_together(resources, tenant_id, items)
     except Unavailable as error:
-        _put_off(items, error)
+        _put_off([item.event for item in items], error)
     except Exception as error:
         # Another worker may have stored the same message at this moment; anything else is strange.
         if not isinstance(error, asyncpg.UniqueViolationError):
@@ -266,15 +280,16 @@ async def _apply_alone(resources: Resources, tenant_id: UUID, routed: Routed) ->
         if await _fresh(resources, [routed]):
             await _apply_together(resources, tenant_id, [routed])
     except Unavailable as error:
-        _put_off([routed], error)
+        _put_off([routed.event], error)
     except Exception as error:
         routed.event.error = f"{type(error).__name__}: {error}"[:500]
 
 
-def _put_off(items: list[Routed], error: Unavailable) -> None:
-    log.warning("receive_put_off", tenant_id=str(items[0].channel.tenant_id), error=str(error))
-    for routed in items:
-        routed.event.put_off = True
+def _put_off(events: Sequence[Event], error: Unavailable) -> None:
+    log.warning("receive_put_off", events=len(events), error=str(error))
+    for event in events:
+        event.put_off = True
+        event.notes.append("put off: the database had no time")
 
 
 async def _apply_together(resources: Resources, tenant_id: UUID, items: list[Routed]) -> None:
@@ -409,11 +424,25 @@ async def _note_alive(tx: Transaction, resources: Resources, items: list[Routed]
     for routed in items:
         at = getattr(routed.item, "provider_at", None)
         if isinstance(routed.item, InboundMessage | Status) and at is not None:
+            at = min(at, datetime.now(UTC))
             newest[routed.channel.id] = max(at, newest.get(routed.channel.id, at))
     for channel_id, at in sorted(newest.items()):
         if channel_id not in noted or at > noted[channel_id]:
             await messaging.note_alive(tx, channel_id, at)
             tx.after_commit(partial(noted.__setitem__, channel_id, at))
+
+
+async def _settle_patiently(resources: Resources, events: list[Event]) -> None:
+    """Settle, though the database is busy: what is not settled has used up an attempt."""
+    for pause in SETTLE_PAUSES_SECONDS:
+        try:
+            await _settle(resources, events)
+        except Unavailable as error:
+            log.warning("settle_waits", events=len(events), error=str(error))
+            await asyncio.sleep(pause)
+        else:
+            return
+    await _settle(resources, events)
 
 
 async def _settle(resources: Resources, events: list[Event]) -> None:
