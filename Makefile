@@ -13,7 +13,7 @@ ARGS ?=
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check format bench faults lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ format: $(READY) ## Format the code and fix what the linter can fix
 
 bench: $(READY) ## Measure throughput and latency
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: $(READY) ## Break everything at every point of the failure matrix, and count the answers
+	@$(BIN)/python -m faults $(ARGS)
 
 lock: $(READY) ## Lock the newest allowed versions into both requirements files (ARGS=--upgrade)
 	@test -x $(BIN)/uv || { echo "Installing uv ..." && $(PIP) install -qq uv; }

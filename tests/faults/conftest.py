@@ -1,23 +1,22 @@
-"""Fixtures of the fault tests."""
+"""A site of the fault suite, with servers of its own: the tests kill them."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
 import pytest_asyncio
-from tests.conftest import LateApp
-from tests.faults.site import Site, open_site
-
-from frontdesk.core.settings import Settings
-from frontdesk.simulator import Simulator
+from benchmarks.ground import Ground
+from faults.site import Site, open_site
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def site(
-    settings: Settings,
-    database_urls: dict[str, str],
-    world: tuple[Simulator, LateApp],
-    tmp_path: Path,
-) -> AsyncIterator[Site]:
-    """A desk with a worker process of its own, on the migrated database of `settings`."""
-    async with open_site(database_urls, world, tmp_path) as opened:
+@pytest.fixture(scope="session")
+def ground() -> Iterator[Ground]:
+    """A Postgres and a Valkey that nothing else uses."""
+    with Ground() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def site(ground: Ground) -> AsyncIterator[Site]:
+    """One site for all fault tests: each begins it anew."""
+    async with open_site(ground) as opened:
         yield opened

@@ -212,7 +212,6 @@ async def test_an_outage_of_half_an_hour_delays_and_ends_without_a_flood(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whatsapp = desk.resources.settings.whatsapp
-    monkeypatch.setattr(whatsapp, "max_per_second", 3.0)
     phones = [desk.phone(f"4915550000{n}") for n in range(6)]
     with monkeypatch.context() as outage:
         outage.setattr(whatsapp, "api_base", "http://127.0.0.1:1")
@@ -222,6 +221,7 @@ async def test_an_outage_of_half_an_hour_delays_and_ends_without_a_flood(
         await let_pass(desk, 900)
         await let_pass(desk, 900)
         assert await states(desk) == ["pending"] * 6
+    monkeypatch.setattr(whatsapp, "max_per_second", 3.0)
     await let_pass(desk, 1)
     await eventually(lambda: len(desk.simulator.whatsapp.log) == 6)
     await desk.work_until_idle()

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,6 +24,7 @@ Folder = Annotated[
     ),
 ]
 DEMO_FOLDER = Path(".frontdesk")
+FAULT = "KIND[=SHARE][,NAME=VALUE…]"
 
 
 def demo(
@@ -208,11 +209,11 @@ def simulator(  # Options; typer passes them by name.
     ] = 0,
     send_fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND=SHARE", help="Let a share of sends go wrong; repeatable."),
+        typer.Option(metavar=FAULT, help="Let a share of sends go wrong; repeatable."),
     ] = None,
     model_fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND=SHARE", help="Let a share of model calls go wrong; repeatable."),
+        typer.Option(metavar=FAULT, help="Let a share of model calls go wrong; repeatable."),
     ] = None,
     pair_limit: Annotated[
         bool, typer.Option("--pair-limit", help="Enforce Meta's limit per contact (131056).")
@@ -228,36 +229,37 @@ def simulator(  # Options; typer passes them by name.
     scripted. It speaks at /openai/v1 and /groq/openai/v1; GET /_sim lists what can be done to this
     world while it runs. Kinds of faults: error, failed, server_error, hang_after, drop_after,
     lose_status, … for sends; status, hang, invalid_json, wrong_schema, drop, … for the model;
-    GET /_sim/faults lists them all.
+    GET /_sim/faults lists them all. What else a fault has follows a comma: code, http_status,
+    seconds, retry_after_seconds, only; and for_seconds, after which it is over.
 
     \b
     Examples:
       frontdesk simulator --webhook-url http://127.0.0.1:8000/webhooks/whatsapp
       frontdesk simulator --latency 0.5-2 --doubled 0.1 --model-fault status=0.05
+      frontdesk simulator --send-fault error=0.2,code=131056 --send-fault late_status=0.1,seconds=90
+      frontdesk simulator --model-fault status=1,http_status=503,for_seconds=600
     """
     import asyncio
     import logging
 
     from frontdesk.simulator import (
         ModelFault,
-        ModelFaultKind,
         SendFault,
-        SendFaultKind,
         Simulator,
         SimulatorSettings,
+        plan_fault,
+        read_wish,
         serve,
     )
 
-    send_faults = [(SendFault(SendFaultKind(k)), s) for k, s in _shares(send_fault, SendFaultKind)]
-    model_faults = [
-        (ModelFault(ModelFaultKind(k)), s) for k, s in _shares(model_fault, ModelFaultKind)
-    ]
-
     def prepare(world: Simulator) -> None:
-        for send, share in send_faults:
-            world.whatsapp.faults.share(send, share)
-        for call, share in model_faults:
-            world.model.faults.share(call, share)
+        try:
+            for wish in send_fault or []:
+                plan_fault(world.whatsapp.faults, SendFault, read_wish(wish))
+            for wish in model_fault or []:
+                plan_fault(world.model.faults, ModelFault, read_wish(wish))
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
         if phone_number_id is not None:
             known = {
                 "waba_id": waba_id,
@@ -297,17 +299,3 @@ def _span(option: str, text: str) -> tuple[float, float]:
     except ValueError:
         raise typer.BadParameter(f"{option} takes seconds, as in 0.8 or 0.4-1.5.") from None
     return ends
-
-
-def _shares(given: list[str] | None, kinds: Any) -> list[tuple[str, float]]:
-    shares = []
-    for item in given or []:
-        kind, _, share = item.partition("=")
-        known = [str(each) for each in kinds]
-        if kind not in known:
-            raise typer.BadParameter(f"{kind} is no fault; known are {', '.join(known)}.")
-        try:
-            shares.append((kind, float(share or 1)))
-        except ValueError:
-            raise typer.BadParameter(f"{item}: the share is a number from 0 to 1.") from None
-    return shares

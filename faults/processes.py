@@ -1,0 +1,53 @@
+"""Web and worker processes that may be killed. Forked from a server that has imported everything
+once, so that each starts in an instant."""
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Literal
+
+from frontdesk import main, worker
+from frontdesk.core.crash import CrashPlan, arm
+from frontdesk.core.settings import load_settings
+
+Role = Literal["web", "worker"]
+_PR_SET_PDEATHSIG = 1
+
+# This module is what the fork server imports first, and the one place it may take its time.
+if os.environ.pop("FRONTDESK_PRELOAD", None):
+    asyncio.run(worker.warm())
+
+
+def start(
+    role: Role, environment: Mapping[str, str], log: Path, plan: CrashPlan | None = None
+) -> ForkServerProcess:
+    """A process of that role, writing to `log`; with a plan it dies where that says."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(
+        target=_run, args=(role, dict(environment), log, plan), daemon=True, name=log.stem
+    )
+    os.environ["FRONTDESK_PRELOAD"] = "1"  # For the fork server, which the first start brings up.
+    process.start()
+    os.environ.pop("FRONTDESK_PRELOAD", None)
+    return process
+
+
+def _run(role: Role, environment: dict[str, str], log: Path, plan: CrashPlan | None) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.update(environment)
+    if plan is not None:
+        arm(plan)
+    settings = load_settings(None)
+    if role == "web":
+        main.serve(settings)
+    else:
+        asyncio.run(worker.run(settings))

@@ -1,0 +1,76 @@
+"""What can't be promised, measured; and what is given up on purpose."""
+
+import asyncio
+
+from faults.scenario import Broken, Scenario
+from faults.site import Site
+from frontdesk.simulator import SendFault, SendFaultKind
+
+_ATTEMPTS = 6  # WORKER__MAX_ATTEMPTS by default.
+
+
+async def _answer_and_status_lost(site: Site) -> None:
+    """WhatsApp takes a fifth of the messages; of these neither answer nor status ever comes."""
+    fault = SendFault(SendFaultKind.HANG_AND_LOSE_STATUS, seconds=3)
+    site.simulator.whatsapp.faults.share(fault, 0.2)
+    await site.chat(contacts=24)
+    # Those who write while the outcome is unknown prove the channel alive, and are served well.
+    await site.until(lambda: _has_unknown(site), 60, "no send became unknown")
+    await asyncio.sleep(3)
+    site.simulator.whatsapp.faults.clear()
+
+
+async def _has_unknown(site: Site) -> bool:
+    return bool(await site.sql("SELECT 1 FROM outbound WHERE state = 'unknown'"))
+
+
+async def _poison_conversation(site: Site) -> None:
+    """One contact's burst kills each worker that claims it; later others write."""
+    plan = await site.arm("after_claim", times=_ATTEMPTS)
+    site.say(site.phone())
+    await site.drain()
+    if not plan.is_fulfilled:
+        raise Broken(f"it killed {plan.deaths()} workers, not {_ATTEMPTS}")
+    await site.chat(contacts=6)
+
+
+async def _poison_webhook(site: Site) -> None:
+    """Bodies nobody can read come between the others', signed as they should be."""
+    for body in (b"{", b"[[1]]", b'{"entry": 7}', b"\xff\xfe"):
+        site.simulator.post(body)
+    await site.chat()
+    await site.drain()
+    rows = await site.sql("SELECT 1 FROM webhook_event WHERE state = 'dead'")
+    if not rows:
+        raise Broken("no webhook was put aside as dead")
+
+
+SCENARIOS = (
+    Scenario(
+        name="conversation-kills-workers",
+        point="a conversation that kills its worker each time",
+        left="attempts, counted at the claim",
+        follows="after 6 a person gets it",
+        outcome="a person; others once",
+        play=_poison_conversation,
+        to_person=True,
+    ),
+    Scenario(
+        name="webhook-cannot-be-read",
+        point="a webhook that can't be read",
+        left="the raw webhook, `dead`",
+        follows="[runbooks](runbooks.md)",
+        outcome="others once",
+        play=_poison_webhook,
+    ),
+    Scenario(
+        name="residual-case",
+        point="WhatsApp took it; answer and status are lost while other webhooks flow",
+        left="`unknown`",
+        follows="the channel is proven alive: sent again",
+        outcome="**twice: the residual case**",
+        play=_answer_and_status_lost,
+        residual=True,
+        settings={"WHATSAPP__SEND_TIMEOUT_SECONDS": "1"},
+    ),
+)
