@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from collections import deque
@@ -27,7 +28,10 @@ def main() -> int:
     with ExitStack() as stack:
         sites = min(asked.jobs, len(chosen))
         grounds = [stack.enter_context(Ground()) for _ in range(sites)]
-        results = asyncio.run(_play(grounds, chosen, asked.seed))
+        try:
+            results = asyncio.run(_play(grounds, chosen, asked.seed))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            return 130
     if asked.json:
         print(orjson.dumps([r.view() for r in results], option=orjson.OPT_INDENT_2).decode())
     else:
@@ -40,6 +44,10 @@ def main() -> int:
 async def _play(grounds: list[Ground], chosen: list[Scenario], seed: int) -> list[Result]:
     """The scenarios side by side, a site each, and then those that need the machine alone."""
     began = time.monotonic()
+    playing = asyncio.current_task()
+    assert playing is not None
+    # So that every server and process ends with us, and a small disk is unmounted.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     results: dict[str, Result] = {}
     side_by_side = deque(scenario for scenario in chosen if not scenario.alone)
     one_by_one = deque(scenario for scenario in chosen if scenario.alone)

@@ -42,6 +42,8 @@ _GONE = (
     asyncpg.OutOfMemoryError,
     asyncpg.DiskFullError,
     asyncpg.InterfaceError,
+    # A connection that Postgres ended while we paused: the driver stumbles over its own state.
+    asyncpg.InternalClientError,
     ConnectionError,
     TimeoutError,
 )
@@ -234,7 +236,7 @@ class Database:
             "application_name": "frontdesk",
             "statement_timeout": f"{int(self.settings.statement_timeout_seconds * 1000)}",
             "lock_timeout": "5000",
-            "idle_in_transaction_session_timeout": "30000",
+            "idle_in_transaction_session_timeout": "10000",
             # All our statements are short; compiling one takes longer than running it.
             "jit": "off",
         }

@@ -359,8 +359,12 @@ class BellWorker(ArqWorker):
             while True:
                 self._woken.clear()
                 await self._poll_iteration()
+                pause_seconds = await self._pause_seconds()
+                # Not wait_for: before Python 3.12 it forgets a cancellation that comes together
+                # with the ring, and the worker would listen for ever after SIGTERM.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), await self._pause_seconds())
+                    async with asyncio.timeout(pause_seconds):
+                        await self._woken.wait()
         finally:
             listener.cancel()
 
