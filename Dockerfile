@@ -20,7 +20,8 @@ COPY src ./src
 RUN printf '%s\n' '#!/opt/venv/bin/python' 'from frontdesk.cli import app' 'app()' \
         > /opt/venv/bin/frontdesk \
     && chmod 0755 /opt/venv/bin/frontdesk \
-    && /opt/venv/bin/python -m compileall -q src migrations
+    && /opt/venv/bin/python -m compileall -q src migrations \
+    && install -d -o 10001 -g 10001 /var/lib/frontdesk
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app/src \
     PYTHONUNBUFFERED=1 \

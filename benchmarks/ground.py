@@ -194,8 +194,8 @@ class Ground:
             "DATABASE__URL": app,
             "DATABASE__ADMIN_URL": self.postgres.url,
             "REDIS__URL": self.redis.url,
-            "SECURITY__SESSION_SECRET": "s" * 32,
-            "SECURITY__ENCRYPTION_KEYS": f"k1:{base64.b64encode(b'k' * 32).decode()}",
+            "SECURITY__SESSION_SECRET": "a-secret-of-benchmarks-and-nothing-else",
+            "SECURITY__ENCRYPTION_KEYS": f"k1:{base64.b64encode(bytes(range(32))).decode()}",
             "WHATSAPP__APP_SECRETS": APP_SECRET,
             "WHATSAPP__VERIFY_TOKEN": "benchmark",
             # One number may not send more than WhatsApp lets it; a benchmark's few must.

@@ -16,9 +16,11 @@ import frontdesk.escalation.models
 import frontdesk.evaluation.models
 import frontdesk.feed.models
 import frontdesk.identity.models
+import frontdesk.identity.onboarding_models
 import frontdesk.knowledge.models
 import frontdesk.messaging.models
 import frontdesk.observability.models
+import frontdesk.privacy.models
 import frontdesk.prompts.models  # noqa: F401  # Importing a models module registers its tables.
 from frontdesk.core.settings import load_database_settings
 

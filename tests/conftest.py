@@ -4,6 +4,7 @@ Tests commit for real. Each gets a tenant of its own, and row-level security kee
 keeps customers apart; nothing is rolled back or truncated.
 """
 
+import atexit
 import base64
 import os
 import shutil
@@ -34,6 +35,8 @@ from frontdesk.subscriptions import SUBSCRIPTIONS
 from frontdesk.worker import warm, working
 
 APP_SECRET = "test_app_secret"
+PRIVACY_FOLDER = tempfile.mkdtemp(prefix="frontdesk-privacy-")
+atexit.register(shutil.rmtree, PRIVACY_FOLDER, ignore_errors=True)
 
 # The same examples each time, and none fails because the machine is busy.
 hypothesis.settings.register_profile("frontdesk", deadline=None, derandomize=True)
@@ -88,8 +91,8 @@ def setting_values(urls: dict[str, str], simulator: Simulator) -> dict[str, dict
         "database": {"url": urls["app"], "admin_url": urls["admin"]},
         "redis": {"url": urls["redis"], "socket_timeout_seconds": 1},
         "security": {
-            "session_secret": "s" * 32,
-            "encryption_keys": f"k1:{base64.b64encode(b'k' * 32).decode()}",
+            "session_secret": "a-secret-of-tests-and-nothing-else",
+            "encryption_keys": f"k1:{base64.b64encode(bytes(range(32))).decode()}",
         },
         "whatsapp": {
             "app_secrets": APP_SECRET,
@@ -100,6 +103,7 @@ def setting_values(urls: dict[str, str], simulator: Simulator) -> dict[str, dict
         "worker": {"debounce_seconds": 0.05, "debounce_max_seconds": 0.3, "drain_seconds": 5},
         "llm": {"groq_api_base": simulator.groq_url, "openai_api_base": simulator.openai_url},
         "log": {"level": "WARNING"},
+        "privacy": {"folder": PRIVACY_FOLDER},
     }
 
 

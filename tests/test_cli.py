@@ -22,7 +22,12 @@ from frontdesk.core.settings import with_database, with_user
 SOURCE = Path(__file__).parents[1] / "src"
 HEAVY = ("pydantic", "fastapi", "sqlalchemy", "httpx", "uvicorn", "litellm", "asyncpg", "rich")
 COMMANDS = ["demo", "simulator", "migrate", "init", "web", "worker", "invariants", "settings"]
-GROUPS = {"simulate": ("chat", "send"), "dead": ("list", "show", "replay", "discard")}
+GROUPS = {
+    "keys": ("generate", "rotate", "status"),
+    "simulate": ("chat", "send"),
+    "dead": ("list", "show", "replay", "discard"),
+    "erasures": ("list", "start", "reapply"),
+}
 
 
 def frontdesk(
@@ -70,9 +75,9 @@ def fresh(servers: dict[str, str]) -> dict[str, str]:
         "DATABASE__URL": with_database(with_user(servers["admin"], "frontdesk_app"), name),
         "DATABASE__ADMIN_URL": servers["admin"],
         "REDIS__URL": servers["redis"],
-        "SECURITY__SESSION_SECRET": "s" * 32,
+        "SECURITY__SESSION_SECRET": "a-secret-of-tests-and-nothing-else",
         "SECURITY__ENCRYPTION_KEYS": "k1:" + "QUJDRA" * 7 + "A=",
-        "WHATSAPP__APP_SECRETS": "secret",
+        "WHATSAPP__APP_SECRETS": "an-app-secret",
         "WHATSAPP__VERIFY_TOKEN": "verify",
     }
 
@@ -166,14 +171,44 @@ def test_a_new_deployment_is_migrated_and_begun_once_however_often_it_is_told(fr
     assert made["tenant"]["slug"] == "green-leaf-sohne"
     assert made["created"]["admin"] is True
     assert made["created"]["agent"] is True
+    # Nobody looked after the platform yet.
+    assert made["created"]["super_admin"] is True
 
     again = frontdesk("init", "--json", *admin, **fresh)
     assert again.returncode == 0, again.stderr
     same = json.loads(again.stdout)
-    assert same["created"] == {"tenant": False, "admin": False, "agent": False}
+    assert set(same["created"].values()) == {False}
+    assert same["super_admin"] == made["super_admin"] == {"name": "mira.sand@example.com"}
     assert [same[what]["id"] for what in ("tenant", "admin", "agent")] == [
         made[what]["id"] for what in ("tenant", "admin", "agent")
     ]
+
+
+def test_migrating_begins_a_deployment_that_nobody_types_into(fresh):
+    told = {
+        "FRONTDESK_INIT__TENANT": "Green Leaf",
+        "FRONTDESK_INIT__EMAIL": "Mira@example.com",
+        "FRONTDESK_INIT__SUPER_ADMIN_EMAIL": "ops@example.com",
+    }
+    silent = frontdesk("migrate", **fresh, **told)
+    assert silent.returncode == 2
+    assert "FRONTDESK_INIT__PASSWORD" in silent.stderr
+    passwords = {
+        "FRONTDESK_INIT__PASSWORD": "eleven purple boats sing",
+        "FRONTDESK_INIT__SUPER_ADMIN_PASSWORD": "seven orange kites hum",
+    }
+    first, again, plain = in_one_process(
+        {**fresh, **told, **passwords}, ["migrate", "--json"], ["migrate", "--json"], ["init"]
+    )
+    # What the silent one had made before it missed a password stays: the tenant.
+    created = json.loads(first["stdout"])["init"]["created"]
+    assert created == {"tenant": False, "admin": True, "agent": True, "super_admin": True}
+    assert set(json.loads(again["stdout"])["init"]["created"].values()) == {False}
+    assert "The super admin ops@example.com was there already." in plain["stdout"]
+    assert "Next: frontdesk web and frontdesk worker" in plain["stdout"]
+    assert "kites" not in first["stdout"] + first["stderr"]
+    rows = asyncio.run(fetch(fresh, "SELECT email, is_super_admin FROM app_user ORDER BY email"))
+    assert rows == [("mira@example.com", False), ("ops@example.com", True)]
 
 
 def test_an_operator_proves_the_promises_and_moves_what_is_stuck(fresh):
@@ -282,6 +317,14 @@ async def execute(environment: dict[str, str], sql: str) -> None:
     connection = await asyncpg.connect(with_database(environment["DATABASE__ADMIN_URL"], name))
     await connection.execute(sql)
     await connection.close()
+
+
+async def fetch(environment: dict[str, str], sql: str) -> list[tuple[Any, ...]]:
+    name = environment["DATABASE__URL"].rpartition("/")[2]
+    connection = await asyncpg.connect(with_database(environment["DATABASE__ADMIN_URL"], name))
+    rows = await connection.fetch(sql)
+    await connection.close()
+    return [tuple(row) for row in rows]
 
 
 def closed_port() -> int:

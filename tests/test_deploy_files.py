@@ -115,7 +115,7 @@ def test_the_example_environment_names_only_settings_and_all_that_compose_demand
 
 @pytest.mark.parametrize("service", ["migrate", "web", "worker"])
 def test_every_process_gets_all_settings_it_must_have(service, monkeypatch):
-    values = dict.fromkeys(interpolated(), "x" * 40) | {
+    values = dict.fromkeys(interpolated(), "a-secret-of-tests-and-nothing-else") | {
         "DATABASE__URL": "postgresql://frontdesk_app:secret@postgres/frontdesk",
         "SECURITY__ENCRYPTION_KEYS": SEALING_KEY,
     }

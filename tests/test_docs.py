@@ -24,7 +24,10 @@ def operations() -> set[tuple[str, str]]:
         None,
         database={"url": "postgresql://frontdesk_app@127.0.0.1/frontdesk"},
         redis={"url": "redis://127.0.0.1"},
-        security={"session_secret": "x" * 32, "encryption_keys": SEALING_KEY},
+        security={
+            "session_secret": "a-secret-of-tests-and-nothing-else",
+            "encryption_keys": SEALING_KEY,
+        },
         whatsapp={"app_secrets": "x", "verify_token": "x"},
     )
     paths = create_app(settings).openapi()["paths"]

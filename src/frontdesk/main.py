@@ -25,12 +25,13 @@ from frontdesk.escalation.routes import router as escalation
 from frontdesk.evaluation.routes import router as evaluation
 from frontdesk.feed import hub as feed_hub
 from frontdesk.feed.routes import router as feed
-from frontdesk.identity import authenticate
+from frontdesk.identity import authenticate, authenticate_key
 from frontdesk.identity.routes import router as identity
 from frontdesk.knowledge.routes import router as knowledge
 from frontdesk.messaging.routes import router as messaging
 from frontdesk.observability.routes import router as observability
 from frontdesk.pipeline.routes import router as pipeline
+from frontdesk.privacy.routes import router as privacy
 from frontdesk.prompts.routes import router as prompts
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
@@ -47,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     evaluation,
     identity,
     pipeline,
+    privacy,
     observability,
 )
 
@@ -57,13 +59,16 @@ A multi-tenant WhatsApp support desk: an AI agent answers around the clock, peop
 the whole context.
 
 Sign in with `POST /api/v1/auth/sign-in`; the session lives in an HttpOnly cookie. Requests that
-change something must come from this site: send `Origin` (browsers do). Every error is
+change something must come from this site: send `Origin` (browsers do). Programs send
+`Authorization: Bearer` with an API key instead, where an operation lists it. Every error is
 `application/problem+json` with a stable `code` and the `request_id`, which is also in the header
 `X-Request-ID`. Lists answer `{items, next_cursor}`.
 """
 _TAGS = {
     "auth": "Signing in and out.",
+    "tenants": "The platform's side: tenants, their plans, and acting as one. For super admins.",
     "users": "Who belongs to the tenant, and as what.",
+    "api keys": "Keys with which programs call this API.",
     "agents": "The AI agents a tenant configures.",
     "prompts": "Versioned prompts and their labels.",
     "knowledge": "What the AI agents know.",
@@ -73,6 +78,7 @@ _TAGS = {
     "feed": "Live events of a tenant, as server-sent events.",
     "usage": "What was used and what it cost.",
     "dead letters": "Work that will not go on by itself: try it again, or let it go.",
+    "privacy": "Exports, erasures, and how long things are kept.",
     "evaluation": "Golden cases, runs and their gate.",
     "observability": "Model calls and the audit log.",
     "webhooks": "What WhatsApp calls; signed, not signed in.",
@@ -123,6 +129,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     if resources is not None:
         app.state.resources = resources
     app.state.authenticate = authenticate
+    app.state.authenticate_key = authenticate_key
     app.add_middleware(Again)
     app.add_middleware(
         Edge,
@@ -171,7 +178,7 @@ def serve(settings: Settings) -> None:
 
 
 def _described(app: FastAPI, settings: Settings) -> Callable[[], dict[str, Any]]:
-    """FastAPI's description of the API, with our errors and our cookie in it; made once."""
+    """FastAPI's description of the API, with our errors and callers in it; made once."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -184,7 +191,7 @@ def _described(app: FastAPI, settings: Settings) -> Callable[[], dict[str, Any]]
                 servers=app.servers,
             )
             _declare_problems(schema)
-            _declare_cookie(schema, app, settings)
+            _declare_callers(schema, app, settings)
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -213,8 +220,8 @@ def _tells_problem(content: dict[str, Any]) -> bool:
     return any(name.endswith(("/HTTPValidationError", "/Problem")) for name in told)
 
 
-def _declare_cookie(schema: dict[str, Any], app: FastAPI, settings: Settings) -> None:
-    """Say which operations need the session cookie: those that take a principal."""
+def _declare_callers(schema: dict[str, Any], app: FastAPI, settings: Settings) -> None:
+    """Say which operations need the session cookie or a key: those that take a principal."""
     name = "frontdesk" if settings.web.insecure_cookies else "__Host-frontdesk"
     schema["components"]["securitySchemes"] = {
         "session": {
@@ -222,16 +229,22 @@ def _declare_cookie(schema: dict[str, Any], app: FastAPI, settings: Settings) ->
             "in": "cookie",
             "name": name,
             "description": "Set by `POST /api/v1/auth/sign-in`.",
-        }
+        },
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key that has the scope named in brackets.",
+        },
     }
-    signed_in = {
-        context.unique_id
+    rules = {
+        context.unique_id: rule
         for context in iter_route_contexts(app.routes)
-        if isinstance(context.original_route, APIRoute) and _takes_principal(context.dependant)
+        if isinstance(context.original_route, APIRoute) and (rule := _rule(context.dependant))
     }
     for _, operation in _operations(schema):
-        if operation["operationId"] in signed_in:
-            operation["security"] = [{"session": []}]
+        if rule := rules.get(operation["operationId"]):
+            by_key: list[dict[str, list[str]]] = [{"key": [rule.scope]}] if rule.scope else []
+            operation["security"] = [{"session": []}, *by_key]
 
 
 def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -240,7 +253,8 @@ def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield path, operation
 
 
-def _takes_principal(dependant: Dependant) -> bool:
-    return isinstance(dependant.call, Allow) or any(
-        _takes_principal(child) for child in dependant.dependencies
-    )
+def _rule(dependant: Dependant) -> Allow | None:
+    """Who may call an operation; None is anybody."""
+    if isinstance(dependant.call, Allow):
+        return dependant.call
+    return next(filter(None, map(_rule, dependant.dependencies)), None)

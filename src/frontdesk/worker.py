@@ -41,7 +41,9 @@ from frontdesk.knowledge import work as knowledge_work
 from frontdesk.messaging import SENDING_DEADLINE_SECONDS
 from frontdesk.messaging import work as messaging_work
 from frontdesk.observability import beat
+from frontdesk.observability import work as observability_work
 from frontdesk.pipeline import work as pipeline_work
+from frontdesk.privacy import work as privacy_work
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
 log = structlog.get_logger(__name__)
@@ -60,6 +62,10 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         knowledge_work.INGEST,
         evaluation_work.RUN,
         identity_work.PRUNE,
+        identity_work.SEND_MAIL,
+        privacy_work.EXPORT,
+        privacy_work.ERASURE,
+        *observability_work.observability_work(settings),
         *feed_work.feed_work(settings),
         *messaging_work.messaging_work(settings),
     )

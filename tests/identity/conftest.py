@@ -13,25 +13,22 @@ from tests.identity.people import PASSWORD, Browse, Company, MakeCompany, MakePe
 
 from frontdesk.core.api import Role
 from frontdesk.core.resources import Resources
-from frontdesk.core.settings import Settings
 from frontdesk.identity import add_member, create_tenant, create_user
-from frontdesk.main import create_app
-
-
-@pytest.fixture(scope="session")
-def app(settings: Settings, resources: Resources) -> FastAPI:
-    """The application on the shared resources."""
-    return create_app(settings, resources)
 
 
 @pytest.fixture
 def make_person(resources: Resources) -> MakePerson:
     """Makes an account, as a member of the given tenants."""
 
-    async def make(*tenants: UUID, role: Role = Role.HUMAN_AGENT, name: str = "Mira") -> Person:
+    async def make(
+        *tenants: UUID,
+        role: Role = Role.HUMAN_AGENT,
+        name: str = "Mira",
+        is_super_admin: bool = False,
+    ) -> Person:
         email = f"{name.lower()}-{secrets.token_hex(6)}@example.com"
         async with resources.db.system_transaction() as tx:
-            user_id = await create_user(tx, email, name, PASSWORD)
+            user_id = await create_user(tx, email, name, PASSWORD, is_super_admin=is_super_admin)
             for tenant_id in tenants:
                 await add_member(tx, tenant_id, user_id, role)
         return Person(user_id, email, name)
@@ -61,6 +58,12 @@ def make_company(resources: Resources, make_person: MakePerson) -> MakeCompany:
 async def company(make_company: MakeCompany) -> Company:
     """A fresh tenant."""
     return await make_company()
+
+
+@pytest.fixture
+async def super_admin(make_person: MakePerson) -> Person:
+    """Someone who looks after the platform and belongs to no tenant."""
+    return await make_person(name="Sue", is_super_admin=True)
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """The decisions of identity, alone."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from frontdesk.core.api import Role
+from frontdesk.core.errors import Unavailable
+from frontdesk.identity import passwords
 from frontdesk.identity.passwords import hash_new_password, verify_password
 from frontdesk.identity.rules import (
     PER_ACCOUNT,
@@ -122,3 +125,30 @@ async def test_a_hash_is_argon2id_and_the_same_letters_match_however_they_were_t
     assert await verify_password("une fore\u0302t tre\u0300s calme", stored) == (True, None)
     assert await verify_password("une foret tres calme", stored) == (False, None)
     assert await verify_password("une forêt très calme", None) == (False, None)
+
+
+async def test_hashing_leaves_the_loop_alone_and_turns_away_who_comes_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passwords, "_MOST_IN_HAND", 2)
+    turns = 0
+
+    async def go_on() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(go_on())
+    answers = await asyncio.gather(
+        *(verify_password("eleven purple boats sing", None) for _ in range(5)),
+        return_exceptions=True,
+    )
+    others.cancel()
+    assert [answer for answer in answers if not isinstance(answer, Exception)] == [
+        (False, None)
+    ] * 2
+    assert [type(answer) for answer in answers].count(Unavailable) == 3
+    assert turns > 1
+    # Room again, once those are done.
+    assert await verify_password("eleven purple boats sing", None) == (False, None)

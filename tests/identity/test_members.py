@@ -54,8 +54,8 @@ async def test_an_admin_lets_somebody_in(browse: Browse, company: Company) -> No
     ]
 
 
-async def test_someone_with_an_account_keeps_it_and_the_answer_does_not_tell(
-    browse: Browse, make_company: MakeCompany
+async def test_someone_with_an_account_keeps_it_and_nothing_tells(
+    browse: Browse, make_company: MakeCompany, resources: Resources
 ) -> None:
     theirs, ours = await make_company(), await make_company()
     boss = await browse(ours.admin)
@@ -64,6 +64,12 @@ async def test_someone_with_an_account_keeps_it_and_the_answer_does_not_tell(
     assert known.status_code == fresh.status_code == 201
     assert set(known.json()) == set(fresh.json())
     assert known.json()["name"] == NEW["name"]
+    # Nor does the list, afterwards: what they call themselves elsewhere is not this tenant's.
+    listed = (await boss.get("/api/v1/users")).json()["items"]
+    assert sorted(user["name"] for user in listed) == ["Ada", "Hugo", "Nora", "Nora"]
+    async with resources.db.hot(ours.id) as tx:
+        user_id = UUID(known.json()["id"])
+        assert await get_user_names(tx, [user_id]) == {user_id: "Nora"}
     # Their own password still works, in both tenants, and the one we made up does not.
     await browse(theirs.human, tenant=theirs.slug)
     await browse(theirs.human, tenant=ours.slug)

@@ -9,11 +9,13 @@ from dataclasses import replace
 import asyncpg
 import httpx
 import pytest
+from pydantic import SecretStr
 from tests.identity.people import PASSWORD, Browse, Company, MakeCompany, MakePerson
 
-from frontdesk.core.resources import Resources
+from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.main import create_app
+from frontdesk.subscriptions import SUBSCRIPTIONS
 
 SIGN_IN = "/api/v1/auth/sign-in"
 
@@ -34,6 +36,7 @@ async def test_signing_in_sets_a_cookie_no_script_can_read_and_tells_who_one_is(
         "name": "Ada",
         "role": "ADMIN",
         "tenant": {"id": str(company.id), "name": "Green Leaf", "slug": company.slug},
+        "acting_until": None,
     }
     assert answer.headers["cache-control"] == "no-store"
     me = await browser.get("/api/v1/me")
@@ -209,3 +212,24 @@ async def test_signing_in_is_written_to_the_audit_log(browse: Browse, company: C
     entries = (await browser.get("/api/v1/audit-entries?action=session.opened")).json()["items"]
     assert [entry["user_id"] for entry in entries] == [str(company.admin.id)]
     assert PASSWORD not in str(entries)
+
+
+async def test_the_brake_on_guessing_holds_without_redis(
+    settings: Settings, company: Company
+) -> None:
+    nowhere = settings.redis.model_copy(update={"url": SecretStr("redis://127.0.0.1:1/0")})
+    without = settings.model_copy(update={"redis": nowhere})
+    guess = {"email": company.admin.email, "password": "wrong wrong wrong"}
+    async with open_resources(without, SUBSCRIPTIONS) as resources:
+        transport = httpx.ASGITransport(create_app(without, resources), client=("10.9.8.7", 1))
+        async with httpx.AsyncClient(
+            transport=transport,
+            base_url="http://testserver",
+            headers={"Origin": "http://testserver"},
+        ) as browser:
+            codes = [(await browser.post(SIGN_IN, json=guess)).status_code for _ in range(6)]
+            assert codes == [401] * 5 + [429]
+            await asyncio.sleep(1.05)
+            right = await browser.post(SIGN_IN, json={**guess, "password": PASSWORD})
+            assert right.status_code == 200
+            assert (await browser.get("/api/v1/me")).status_code == 200

@@ -3,11 +3,13 @@
 from frontdesk.agent_config.config import AgentConfig, EscalationKeywords
 from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
 from frontdesk.agent_config.hours import BusinessHours, Holiday, Interval, Weekday, is_open
+from frontdesk.agent_config.privacy import HOLDINGS
 from frontdesk.agent_config.schemas import AgentCreate, AgentHealthPublic, AgentPublic
 from frontdesk.agent_config.service import create_agent
 from frontdesk.agent_config.snapshots import AgentSnapshot, load_agent
 
 __all__ = [
+    "HOLDINGS",
     "AgentConfig",
     "AgentCreate",
     "AgentHealthPublic",

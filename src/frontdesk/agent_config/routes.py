@@ -15,27 +15,28 @@ from frontdesk.agent_config.schemas import (
     AgentVersionPublic,
 )
 from frontdesk.core.api import (
-    AdminOnly,
     Cursor,
     IfMatch,
     Limit,
     Now,
     Page,
+    ReadsConfig,
     ResourcesDep,
-    Staff,
     TenantSession,
+    WritesConfig,
     check_version,
     problems,
     set_etag,
 )
 from frontdesk.core.errors import Forbidden, PreconditionFailed, PreconditionRequired
+from frontdesk.identity import PlanLimitReached
 
 router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
 
 
 @router.get("", summary="List agents", responses=problems())
 async def list_agents(
-    who: Staff, session: TenantSession, limit: Limit = 50, cursor: Cursor = None
+    who: ReadsConfig, session: TenantSession, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[AgentPublic]:
     """A page of the tenant's AI agents with their present configuration, oldest first."""
     return await service.list_agents(session, limit=limit, cursor=cursor)
@@ -45,10 +46,10 @@ async def list_agents(
     "",
     status_code=201,
     summary="Make an agent",
-    responses=problems(Forbidden, AgentNameTaken),
+    responses=problems(Forbidden, AgentNameTaken, PlanLimitReached),
 )
 async def create_agent(
-    body: AgentCreate, who: AdminOnly, session: TenantSession, response: Response
+    body: AgentCreate, who: WritesConfig, session: TenantSession, response: Response
 ) -> AgentPublic:
     """A new agent; what its configuration leaves out has sensible defaults."""
     agent = await service.create_agent(session, body, author_id=who.user_id)
@@ -58,7 +59,7 @@ async def create_agent(
 
 @router.get("/{agent_id}", summary="Read an agent", responses=problems(NoSuchAgent))
 async def get_agent(
-    agent_id: UUID, who: Staff, session: TenantSession, response: Response
+    agent_id: UUID, who: ReadsConfig, session: TenantSession, response: Response
 ) -> AgentPublic:
     """An agent with its present configuration; its version is the `ETag`."""
     agent = await service.get_agent(session, agent_id)
@@ -74,7 +75,7 @@ async def get_agent(
 async def save_agent_config(
     agent_id: UUID,
     body: AgentConfig,
-    who: AdminOnly,
+    who: WritesConfig,
     session: TenantSession,
     resources: ResourcesDep,
     response: Response,
@@ -102,7 +103,11 @@ async def save_agent_config(
     responses=problems(NoSuchAgent),
 )
 async def list_agent_versions(
-    agent_id: UUID, who: Staff, session: TenantSession, limit: Limit = 20, cursor: Cursor = None
+    agent_id: UUID,
+    who: ReadsConfig,
+    session: TenantSession,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> Page[AgentVersionPublic]:
     """Every configuration the agent ever had, newest first."""
     return await service.list_versions(session, agent_id, limit=limit, cursor=cursor)
@@ -116,7 +121,7 @@ async def list_agent_versions(
 async def roll_back_agent(
     agent_id: UUID,
     body: AgentRollback,
-    who: AdminOnly,
+    who: WritesConfig,
     session: TenantSession,
     resources: ResourcesDep,
     response: Response,
@@ -141,7 +146,7 @@ async def roll_back_agent(
     responses=problems(NoSuchAgent),
 )
 async def get_agent_health(
-    agent_id: UUID, who: Staff, session: TenantSession, resources: ResourcesDep, now: Now
+    agent_id: UUID, who: ReadsConfig, session: TenantSession, resources: ResourcesDep, now: Now
 ) -> AgentHealthPublic:
     """What in its configuration keeps the agent from answering, or from answering well, in words."""
     return await service.check_health(

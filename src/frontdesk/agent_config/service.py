@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import col, select
-from sqlmodel.sql.expression import Select
+from sqlmodel.sql.expression import Select, SelectOfScalar
 
 from frontdesk import feed
 from frontdesk.agent_config.config import AgentConfig
@@ -26,7 +26,8 @@ from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid
 from frontdesk.core.resources import Resources
-from frontdesk.observability import audit
+from frontdesk.identity import PlanLimit, require_room
+from frontdesk.observability import audit, changes
 
 _INSERT = """
 INSERT INTO agent (id, name, version, enabled) VALUES ($1, $2, 1, true)
@@ -41,7 +42,9 @@ async def create_agent(
 
     Raises:
         AgentNameTaken: another agent of the tenant has this name.
+        PlanLimitReached: the tenant has as many agents as its plan allows.
     """
+    await require_room(session, PlanLimit.AGENTS, "SELECT count(*) FROM agent")
     agent_id = ids.new()
     made = await session.sql.fetchval(_INSERT, agent_id, body.name)
     if made is None:
@@ -200,10 +203,13 @@ async def _locked(
     if agent is None:
         raise NoSuchAgent
     check(agent.version)
-    query = select(AgentVersion).where(
-        AgentVersion.agent_id == agent_id, AgentVersion.version == agent.version
+    return agent, (await session.exec(_version_of(agent_id, agent.version))).one()
+
+
+def _version_of(agent_id: UUID, version: int) -> SelectOfScalar[AgentVersion]:
+    return select(AgentVersion).where(
+        AgentVersion.agent_id == agent_id, AgentVersion.version == version
     )
-    return agent, (await session.exec(query)).one()
 
 
 async def _put_in_force(
@@ -215,6 +221,7 @@ async def _put_in_force(
     action: str,
     **details: int,
 ) -> AgentPublic:
+    before = (await session.exec(_version_of(agent.id, agent.version))).one()
     agent.version += 1
     version = _version(agent.id, agent.version, config, author_id)
     session.add(version)
@@ -225,7 +232,11 @@ async def _put_in_force(
         "agent",
         agent.id,
         user_id=author_id,
-        details={"version": agent.version, **details},
+        details={
+            "version": agent.version,
+            **details,
+            "changes": changes(before.config, version.config),
+        },
     )
     feed.append(session, action, {"agent_id": agent.id, "version": agent.version})
     resources.keep(AgentCache).forget_after_commit(session, agent.id)

@@ -8,6 +8,7 @@ from frontdesk.billing.ledger import (
     record_usage,
 )
 from frontdesk.billing.prices import TokenUsage, UnitPrices, cost_usd, price_of
+from frontdesk.billing.privacy import HOLDINGS
 from frontdesk.billing.schemas import (
     ConversationUsagePublic,
     UsageGroupPublic,
@@ -16,6 +17,7 @@ from frontdesk.billing.schemas import (
 )
 
 __all__ = [
+    "HOLDINGS",
     "ConversationUsagePublic",
     "DeliveredMessage",
     "TokenUsage",

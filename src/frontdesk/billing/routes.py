@@ -14,10 +14,10 @@ from frontdesk.billing.schemas import (
     UsageReportPublic,
 )
 from frontdesk.core.api import (
-    AdminOnly,
     Cursor,
     Limit,
     Now,
+    ReadsUsage,
     TenantSession,
     cursor_uuid,
     decode_cursor,
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api/v1/usage", tags=["usage"])
 @router.get("", summary="Report usage", responses=problems(Forbidden))
 async def report_usage(
     *,
-    principal: AdminOnly,
+    principal: ReadsUsage,
     session: TenantSession,
     now: Now,
     from_day: Annotated[
@@ -71,7 +71,7 @@ async def report_usage(
     responses=problems(Forbidden, NotFound),
 )
 async def get_conversation_usage(
-    conversation_id: UUID, principal: AdminOnly, session: TenantSession
+    conversation_id: UUID, principal: ReadsUsage, session: TenantSession
 ) -> ConversationUsagePublic:
     """What one conversation used, in all and by feature and model."""
     return await service.get_conversation_usage(session, conversation_id)

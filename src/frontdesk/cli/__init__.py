@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from frontdesk.cli.erasing import erasures
+from frontdesk.cli.keys import keys
 from frontdesk.cli.operating import init, migrate, show_settings, web, worker
 from frontdesk.cli.playing import demo, simulate, simulator
 from frontdesk.cli.telling import EXIT_CODES, FAILED, Commands, fail
@@ -56,6 +58,12 @@ for command, name, summary in (
     app.command(name, short_help=summary, epilog=EXIT_CODES)(command)
 app.add_typer(
     dead, name="dead", short_help="Work that will not go on by itself: see, replay, discard."
+)
+app.add_typer(keys, name="keys", short_help="Keys that seal secrets: generate, rotate, status.")
+app.add_typer(
+    erasures,
+    name="erasures",
+    short_help="What is to be forgotten: erase, list, after a restore again.",
 )
 app.add_typer(simulate, name="simulate")
 

@@ -2,14 +2,15 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from frontdesk.cli.telling import ACT_FIRST, FAILED, MISUSED, AsJson, fail, print_json
 
 if TYPE_CHECKING:
-    from frontdesk.core.settings import Settings
+    from frontdesk.core.settings import InitSettings, Settings
 
 
 def migrate(
@@ -19,7 +20,8 @@ def migrate(
 
     With DATABASE__ADMIN_URL it first makes the roles, the database and the extensions that are
     missing. Without it, and when something is missing, it prints the SQL that an administrator
-    has to run, and exits with 3.
+    has to run, and exits with 3. With FRONTDESK_INIT__TENANT and FRONTDESK_INIT__EMAIL set it ends
+    with what `frontdesk init` does, which needs all the settings.
 
     \b
     Examples:
@@ -43,55 +45,68 @@ def migrate(
             "DATABASE__ADMIN_URL; then migrate again.",
             ACT_FIRST,
         )
+    made = _begin_headless()
     if as_json:
-        print_json({"migrated": True})
+        print_json({"migrated": True, **({"init": made} if made else {})})
+        return
+    typer.echo("The database is up to date.")
+    if made:
+        _tell(made)
     else:
-        typer.echo("The database is up to date. Next, once: frontdesk init --help")
+        typer.echo("Next, once: frontdesk init --help")
 
 
 def init(
-    tenant: Annotated[str, typer.Option(help="Name of the tenant, as people know it.")],
-    email: Annotated[str, typer.Option(help="Email of its first admin.")],
+    tenant: Annotated[
+        str | None, typer.Option(help="Name of the tenant, as people know it.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="Email of its first admin.")] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the admin; else from the email.")
     ] = None,
     slug: Annotated[str | None, typer.Option(help="Short name; else from the tenant's.")] = None,
-    agent: Annotated[str, typer.Option(help="Name of its first AI agent.")] = "Assistant",
+    agent: Annotated[
+        str | None, typer.Option(help="Name of its first AI agent.  [default: Assistant]")
+    ] = None,
+    super_admin: Annotated[
+        str | None,
+        typer.Option(help="Email of the super admin; else the admin, if there is none yet."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create the first tenant with an admin and an AI agent; what is there already stays.
+    """Create the first tenant, its admin and AI agent, and a super admin; what is there stays.
 
-    The password comes from FRONTDESK_INIT_PASSWORD, or is asked for, or is read from standard
-    input when that is no terminal. An admin who has an account keeps their password.
+    What is not given is taken from FRONTDESK_INIT__TENANT, __EMAIL, __NAME, __SLUG, __AGENT and
+    __SUPER_ADMIN_EMAIL. Passwords come from FRONTDESK_INIT__PASSWORD (or FRONTDESK_INIT_PASSWORD)
+    and FRONTDESK_INIT__SUPER_ADMIN_PASSWORD, or are asked for, or are read from standard input when
+    that is no terminal, a line each. Whoever has an account keeps their password.
 
     \b
     Examples:
       frontdesk init --tenant "Green Leaf" --email you@example.com
+      frontdesk init --tenant Shop --email shop@example.com --super-admin you@example.com
       openssl rand -base64 18 | tee secret | frontdesk init --tenant Shop --email you@example.com
     """
-    import asyncio
-
-    from frontdesk.demo import set_up
-
     settings = _settings()
-    made = asyncio.run(
-        set_up(
-            settings,
-            tenant=tenant,
-            slug=slug,
-            email=email,
-            name=name,
-            agent=agent,
-            ask_password=_ask_password,
-        )
+    given = settings.frontdesk_init.model_copy(
+        update={
+            key: value
+            for key, value in {
+                "tenant": tenant,
+                "email": email,
+                "name": name,
+                "slug": slug,
+                "agent": agent,
+                "super_admin_email": super_admin,
+            }.items()
+            if value is not None
+        }
     )
+    made = _begin(settings, given, _ask_password)
     if as_json:
         print_json(made)
-        return
-    for what in ("tenant", "admin", "agent"):
-        state = "is new" if made["created"][what] else "was there already"
-        typer.echo(f"The {what} {made[what]['name']} {state}.")
-    typer.echo(f"Next: frontdesk web and frontdesk worker; then sign in at {made['sign_in']}")
+    else:
+        _tell(made)
 
 
 def web() -> None:
@@ -180,13 +195,70 @@ def _settings() -> "Settings":
     return load_settings()
 
 
-def _ask_password() -> str:
+def _begin_headless() -> dict[str, Any] | None:
+    """What `init` does, when the environment says all of it; None when it says nothing."""
+    from frontdesk.core.settings import load_init_settings
+
+    given = load_init_settings()
+    if given.tenant is None or given.email is None:
+        return None
+
+    def refuse(email: str) -> str:
+        fail(
+            f"{email} has no account yet. Set FRONTDESK_INIT__PASSWORD, or "
+            "FRONTDESK_INIT__SUPER_ADMIN_PASSWORD for the super admin.",
+            MISUSED,
+        )
+
+    return _begin(_settings(), given, refuse)
+
+
+def _begin(
+    settings: "Settings", given: "InitSettings", ask_password: Callable[[str], str]
+) -> dict[str, Any]:
+    import asyncio
+
+    from frontdesk.demo import set_up
+
+    if given.tenant is None or given.email is None:
+        fail("Say --tenant and --email, or set FRONTDESK_INIT__TENANT and __EMAIL.", MISUSED)
+    passwords = {given.email.strip().lower(): given.password}
+    if given.super_admin_email is not None:
+        passwords.setdefault(given.super_admin_email.strip().lower(), given.super_admin_password)
+
+    def password_of(email: str) -> str:
+        known = passwords.get(email)
+        return known.get_secret_value() if known else ask_password(email)
+
+    return asyncio.run(
+        set_up(
+            settings,
+            tenant=given.tenant,
+            slug=given.slug,
+            email=given.email,
+            name=given.name,
+            agent=given.agent,
+            super_admin=given.super_admin_email,
+            ask_password=password_of,
+        )
+    )
+
+
+def _tell(made: dict[str, Any]) -> None:
+    for what in ("tenant", "admin", "agent", "super_admin"):
+        state = "is new" if made["created"][what] else "was there already"
+        typer.echo(f"The {what.replace('_', ' ')} {made[what]['name']} {state}.")
+    typer.echo(f"Next: frontdesk web and frontdesk worker; then sign in at {made['sign_in']}")
+    typer.echo(
+        'The super admin looks after all tenants: sign in with "platform": true, then /api/v1/tenants.'
+    )
+
+
+def _ask_password(email: str) -> str:
     if given := os.environ.get("FRONTDESK_INIT_PASSWORD"):
         return given
     if sys.stdin.isatty():
-        asked: str = typer.prompt(
-            "Password of the admin", hide_input=True, confirmation_prompt=True
-        )
+        asked: str = typer.prompt(f"Password of {email}", hide_input=True, confirmation_prompt=True)
         return asked
     return sys.stdin.readline().rstrip("\n")
 

@@ -10,6 +10,7 @@ from frontdesk.conversation.inbox import (
     list_messages,
 )
 from frontdesk.conversation.models import Actor, Status, TimerKind, TurnOutcome
+from frontdesk.conversation.privacy import HOLDINGS
 from frontdesk.conversation.receiving import (
     CONVERSATION,
     Debounce,
@@ -25,6 +26,7 @@ from frontdesk.conversation.receiving import (
     sort_key,
 )
 from frontdesk.conversation.schemas import ContactPublic, ConversationPublic, MessagePublic
+from frontdesk.conversation.suppression import Suppression
 from frontdesk.conversation.threads import (
     Change,
     Locked,
@@ -54,6 +56,7 @@ from frontdesk.conversation.turns import (
 
 __all__ = [
     "CONVERSATION",
+    "HOLDINGS",
     "Actor",
     "AnotherIsOpen",
     "Background",
@@ -72,6 +75,7 @@ __all__ = [
     "NoSuchConversation",
     "PastMessage",
     "Status",
+    "Suppression",
     "TimerKind",
     "TurnOutcome",
     "ask_again",

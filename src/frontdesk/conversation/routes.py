@@ -15,7 +15,14 @@ from frontdesk.conversation.schemas import (
     TurnPublic,
     TurnSummary,
 )
-from frontdesk.core.api import Cursor, Limit, Page, Staff, TenantSession, problems
+from frontdesk.core.api import (
+    Cursor,
+    Limit,
+    Page,
+    ReadsConversations,
+    TenantSession,
+    problems,
+)
 from frontdesk.core.errors import NotFound
 
 router = APIRouter(prefix="/api/v1", tags=["conversations"])
@@ -23,7 +30,7 @@ router = APIRouter(prefix="/api/v1", tags=["conversations"])
 
 @router.get("/conversations", summary="List the inbox", responses=problems())
 async def list_conversations(  # Query parameters; FastAPI passes them by name.
-    who: Staff,
+    who: ReadsConversations,
     session: TenantSession,
     status: Annotated[Status | None, Query(description="Only those in this state.")] = None,
     assigned_to: Annotated[UUID | None, Query(description="Only those a human agent has.")] = None,
@@ -59,7 +66,7 @@ async def list_conversations(  # Query parameters; FastAPI passes them by name.
     responses=problems(NoSuchConversation),
 )
 async def get_conversation(
-    conversation_id: UUID, who: Staff, session: TenantSession
+    conversation_id: UUID, who: ReadsConversations, session: TenantSession
 ) -> ConversationPublic:
     """One conversation with its contact, owner and window."""
     return await inbox.get_conversation(session, conversation_id)
@@ -72,7 +79,7 @@ async def get_conversation(
 )
 async def list_messages(
     conversation_id: UUID,
-    who: Staff,
+    who: ReadsConversations,
     session: TenantSession,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -87,13 +94,13 @@ async def list_messages(
     responses=problems(NoSuchConversation),
 )
 async def list_turns(
-    conversation_id: UUID, who: Staff, session: TenantSession
+    conversation_id: UUID, who: ReadsConversations, session: TenantSession
 ) -> list[TurnSummary]:
     """What became of each burst of messages, newest first, with cost and time."""
     return await inbox.list_turns(session, conversation_id)
 
 
 @router.get("/turns/{turn_id}", summary="Explain a turn", responses=problems(NotFound))
-async def get_turn(turn_id: UUID, who: Staff, session: TenantSession) -> TurnPublic:
+async def get_turn(turn_id: UUID, who: ReadsConversations, session: TenantSession) -> TurnPublic:
     """A turn with its trace: what each stage saw and decided, how long it took, what it cost."""
     return await inbox.get_turn(session, turn_id)

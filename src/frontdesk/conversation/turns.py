@@ -35,16 +35,17 @@ class Claim:
 
 
 # The whole mutual exclusion is this statement: no row means another worker has it, there is no
-# work, or the tenant has enough bursts in hand. The count can overshoot by a few under races,
-# which is fine for fairness.
+# work, the tenant is suspended, or it has enough bursts in hand. The count can overshoot by a few
+# under races, which is fine for fairness.
 _CLAIM = """
 UPDATE conversation k SET lease_token = lease_token + 1,
     lease_until = now() + make_interval(secs => $2), attempts = attempts + 1
-FROM channel h
+FROM channel h JOIN tenant t ON t.id = h.tenant_id
 WHERE k.id = $1 AND k.status = 'ACTIVE' AND inbound_seq > handled_seq AND due_at <= now()
   AND (lease_until IS NULL OR lease_until < now())
-  AND (SELECT count(*) FROM conversation o WHERE o.lease_until > now() AND o.id <> k.id) < $3
-  AND h.tenant_id = k.tenant_id AND h.id = k.channel_id
+  AND (SELECT count(*) FROM conversation o WHERE o.lease_until > now() AND o.id <> k.id)
+      < least($3, t.max_conversations_at_once)
+  AND h.tenant_id = k.tenant_id AND h.id = k.channel_id AND t.status = 'ACTIVE'
 RETURNING k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_id, epoch,
     lease_token, inbound_seq, handled_seq, attempts, language,
     coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
@@ -66,7 +67,8 @@ async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, U
     rows = await connection.fetch(
         "SELECT tenant_id, id FROM (SELECT tenant_id, id, due_at, row_number() OVER "
         "(PARTITION BY tenant_id ORDER BY due_at) AS turn FROM conversation "
-        "WHERE due_at <= now() AND status = 'ACTIVE' "
+        "WHERE due_at <= now() AND status = 'ACTIVE' AND NOT EXISTS (SELECT 1 FROM tenant t "
+        "WHERE t.id = conversation.tenant_id AND t.status = 'SUSPENDED') "
         "AND (lease_until IS NULL OR lease_until < now())) due ORDER BY turn, due_at LIMIT $1",
         limit,
     )

@@ -1,7 +1,8 @@
 """What every route shares: who asks, the tenant's transaction, problem+json, pages, versions.
 
-Each operation under `/api/v1` declares who may call it by taking one of `Staff`, `AdminOnly` or
-`Public`; a route without is a failure of the build (`tests/test_architecture.py`).
+Each operation under `/api/v1` declares who may call it by taking one of `Staff`, `AdminOnly`,
+`SuperAdminOnly`, `SignedIn` or `PUBLIC`; a route without is a failure of the build
+(`tests/test_architecture.py`).
 """
 
 import base64
@@ -47,19 +48,60 @@ class Role(StrEnum):
     HUMAN_AGENT = "HUMAN_AGENT"
 
 
+class Scope(StrEnum):
+    """What an API key may be let do. A route that declares none is closed to keys."""
+
+    CONVERSATIONS_READ = "conversations:read"
+    CONVERSATIONS_WRITE = "conversations:write"
+    USAGE_READ = "usage:read"
+    CONFIG_READ = "config:read"
+    CONFIG_WRITE = "config:write"
+
+
 @dataclass(frozen=True)
 class Principal:
-    """Who asks, in which tenant, as what."""
+    """Who asks, in which tenant, as what.
+
+    `acting_id` is set when a super admin acts in the tenant for a while: they are no member of it.
+    `api_key_id` is set when a program asks with a key: the user is then who made the key, there is
+    no session, and `scopes` say what it may.
+    """
 
     user_id: UUID
     tenant_id: UUID
     role: Role
     session_id: UUID
     request_id: str
+    acting_id: UUID | None = None
+    api_key_id: UUID | None = None
+    scopes: frozenset[Scope] = frozenset()
 
 
-# Set by the composition root: tells who a request is from, or raises `Unauthenticated`.
-Authenticate = Callable[[Request], Awaitable[Principal]]
+@dataclass(frozen=True)
+class SuperAdmin:
+    """Who looks after the platform. They reach a tenant's data only while they act in it."""
+
+    user_id: UUID
+    session_id: UUID
+    request_id: str
+    acting: Principal | None = None
+
+
+class ActFirst(Forbidden):
+    """A super admin asked for a tenant's data without acting in one."""
+
+    code, title = "act_first", "Act in a tenant first"
+
+
+class MissingScope(Forbidden):
+    """The API key was not given what this needs, or this is for people only."""
+
+    code, title = "missing_scope", "This API key may not do this"
+
+
+# Set by the composition root, for cookies and for keys: tells who a request is from, or raises
+# `Unauthenticated`.
+Authenticate = Callable[[Request], Awaitable[Principal | SuperAdmin]]
 
 
 class Schema(BaseModel):
@@ -90,38 +132,81 @@ def resources_of(request: Request) -> Resources:
     return resources
 
 
-async def _signed_in(request: Request) -> Principal:
-    authenticate: Authenticate = request.app.state.authenticate
-    principal = await authenticate(request)
-    structlog.contextvars.bind_contextvars(
-        tenant_id=str(principal.tenant_id), user_id=str(principal.user_id)
-    )
-    return principal
+async def _signed_in(request: Request) -> Principal | SuperAdmin:
+    state = request.app.state
+    # Whoever sends this header means it: their cookie is not looked at.
+    by_key = "authorization" in request.headers
+    authenticate: Authenticate = state.authenticate_key if by_key else state.authenticate
+    caller = await authenticate(request)
+    structlog.contextvars.bind_contextvars(user_id=str(caller.user_id))
+    principal = caller.acting if isinstance(caller, SuperAdmin) else caller
+    if principal is not None:
+        structlog.contextvars.bind_contextvars(tenant_id=str(principal.tenant_id))
+    return caller
+
+
+def _in_tenant(caller: Principal | SuperAdmin) -> Principal:
+    if isinstance(caller, Principal):
+        return caller
+    if caller.acting is None:
+        raise ActFirst
+    return caller.acting
 
 
 class Allow:
-    """A dependency that lets in the given roles; a route's declaration of who may call it."""
+    """A dependency that lets in the given roles; a route's declaration of who may call it.
 
-    def __init__(self, *roles: Role) -> None:
+    Args:
+        roles: members in one of them; a super admin counts as what they act as.
+        super_admin: a super admin is let in as such, whether or not they act in a tenant.
+        scope: API keys that have it are let in; without one, none is.
+    """
+
+    def __init__(self, *roles: Role, super_admin: bool = False, scope: Scope | None = None) -> None:
         self.roles = roles
+        self.super_admin = super_admin
+        self.scope = scope
 
     async def __call__(
-        self, principal: Annotated[Principal, Depends(_signed_in)], request: Request
-    ) -> Principal:
+        self, caller: Annotated[Principal | SuperAdmin, Depends(_signed_in)], request: Request
+    ) -> Principal | SuperAdmin:
         """The caller, or `Forbidden`; over the caller's rate limit, `RateLimited`."""
+        if isinstance(caller, Principal) and caller.api_key_id is not None:
+            await _limit_rate(request, f"{caller.tenant_id}:key:{caller.api_key_id}")
+            if self.scope is None:
+                raise MissingScope("API keys can't do this.")
+            if self.scope not in caller.scopes:
+                raise MissingScope(f"The key needs the scope {self.scope}.")
+            return caller
+        if isinstance(caller, SuperAdmin) and self.super_admin:
+            await _limit_rate(request, f"platform:user:{caller.user_id}")
+            return caller
+        if not self.roles:
+            raise Forbidden("This needs the role SUPER_ADMIN.")
+        principal = _in_tenant(caller)
         if principal.role not in self.roles:
             raise Forbidden(f"This needs the role {' or '.join(self.roles)}.")
-        per_minute = resources_of(request).settings.limits.requests_per_minute
-        wait = await resources_of(request).limiter.wait_seconds(
-            Bucket(
-                f"{principal.tenant_id}:user:{principal.user_id}",
-                per_second=per_minute / 60,
-                burst=per_minute / 4,
-            )
-        )
-        if wait:
-            raise RateLimited(retry_after_seconds=wait)
+        await _limit_rate(request, f"{principal.tenant_id}:user:{principal.user_id}")
         return principal
+
+
+async def _limit_rate(request: Request, key: str) -> None:
+    per_minute = resources_of(request).settings.limits.requests_per_minute
+    wait = await resources_of(request).limiter.wait_seconds(
+        Bucket(key, per_second=per_minute / 60, burst=per_minute / 4)
+    )
+    if wait:
+        raise RateLimited(retry_after_seconds=wait)
+
+
+def require_member(who: Principal) -> None:
+    """Refuse what would go on when a super admin's time in the tenant is over.
+
+    Raises:
+        Forbidden: the caller only acts in the tenant.
+    """
+    if who.acting_id is not None:
+        raise Forbidden("This is for members: a super admin is here for a while only.")
 
 
 async def _anyone() -> None:
@@ -130,14 +215,33 @@ async def _anyone() -> None:
 
 Staff = Annotated[Principal, Depends(Allow(Role.ADMIN, Role.HUMAN_AGENT))]
 AdminOnly = Annotated[Principal, Depends(Allow(Role.ADMIN))]
+SuperAdminOnly = Annotated[SuperAdmin, Depends(Allow(super_admin=True))]
+# Whoever has a session: for what is about the person and not about a tenant.
+SignedIn = Annotated[
+    Principal | SuperAdmin, Depends(Allow(Role.ADMIN, Role.HUMAN_AGENT, super_admin=True))
+]
+# The same for programs too, with an API key of that scope.
+_STAFF = (Role.ADMIN, Role.HUMAN_AGENT)
+ReadsConversations = Annotated[Principal, Depends(Allow(*_STAFF, scope=Scope.CONVERSATIONS_READ))]
+WritesConversations = Annotated[Principal, Depends(Allow(*_STAFF, scope=Scope.CONVERSATIONS_WRITE))]
+ReadsConfig = Annotated[Principal, Depends(Allow(*_STAFF, scope=Scope.CONFIG_READ))]
+ReadsUsage = Annotated[Principal, Depends(Allow(Role.ADMIN, scope=Scope.USAGE_READ))]
+WritesConfig = Annotated[Principal, Depends(Allow(Role.ADMIN, scope=Scope.CONFIG_WRITE))]
 PUBLIC = Depends(_anyone)
 
 
+_BIND_KEY = "SELECT set_config('app.api_key_id', $1, true)"
+
+
 async def _open_transaction(
-    principal: Annotated[Principal, Depends(_signed_in)],
+    caller: Annotated[Principal | SuperAdmin, Depends(_signed_in)],
     resources: Annotated[Resources, Depends(resources_of)],
 ) -> AsyncIterator[Session]:
+    principal = _in_tenant(caller)
     async with resources.db.transaction(principal.tenant_id) as session:
+        if principal.api_key_id is not None:
+            # What is audited in this transaction says so by the column's default.
+            await session.sql.execute(_BIND_KEY, str(principal.api_key_id))
         yield session
 
 

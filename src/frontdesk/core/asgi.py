@@ -167,7 +167,10 @@ class Edge:
         """What the route reads its body from; None when the client has gone meanwhile."""
         headers = _wanted_headers(scope)
         method = scope["method"]
-        check_origin(method, headers.get(b"sec-fetch-site"), headers.get(b"origin"), self._origin)
+        if b"authorization" not in headers:
+            # With it the cookie is not looked at, and no other site's page can send it.
+            site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
+            check_origin(method, site, origin, self._origin)
         if method in _SAFE_METHODS:
             return receive
         if self._file_paths is not None and self._file_paths.fullmatch(scope["path"]):
@@ -212,7 +215,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _wanted_headers(scope: Scope) -> dict[bytes, str]:
-    wanted = (b"sec-fetch-site", b"origin", b"content-length", b"content-type")
+    wanted = (b"authorization", b"sec-fetch-site", b"origin", b"content-length", b"content-type")
     return {name: value.decode("latin-1") for name, value in scope["headers"] if name in wanted}
 
 

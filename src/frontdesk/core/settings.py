@@ -6,6 +6,8 @@ is reported at once when a process starts.
 
 import base64
 import binascii
+import re
+from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +18,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 APP_ROLE, SYSTEM_ROLE, MIGRATOR_ROLE = "frontdesk_app", "frontdesk_system", "frontdesk_migrator"
 MIN_SECRET_BYTES = 32
+# A random secret of that length has more; what is made of one or two words repeated has not.
+MIN_DIFFERENT = 8
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+# What stands in examples, and what people type to get on: whole values, without their punctuation.
+_EXAMPLES = re.compile(
+    r"(my|your|a)?(changeme|changethis|default|demo|dummy|example|password|placeholder|replaceme"
+    r"|secret|test|todo|token|xxx+)\d*"
+)
+# The words for passwords in `.env.example`.
+_PLACEHOLDER = re.compile(r"(POSTGRES_|REDIS_)?PASSWORD(_OF_[A-Z]+)?")
 
 
 class SettingsError(Exception):
@@ -24,6 +36,28 @@ class SettingsError(Exception):
 
 class _Section(BaseModel, extra="forbid", hide_input_in_errors=True):
     pass
+
+
+def _not_an_example(value: SecretStr) -> SecretStr:
+    plain = re.sub(r"[\W_]", "", value.get_secret_value().lower())
+    if not plain:
+        raise ValueError("is empty")
+    if _EXAMPLES.fullmatch(plain):
+        raise ValueError("is an example value; set a secret of your own")
+    return value
+
+
+def _not_a_placeholder(value: SecretStr | None) -> SecretStr | None:
+    """A URL whose password is a word of `.env.example` was copied and not filled in."""
+    password = urlsplit(value.get_secret_value()).password if value is not None else None
+    if password is not None and _PLACEHOLDER.fullmatch(password):
+        raise ValueError("holds the example's placeholder instead of a password")
+    return value
+
+
+def _random_enough(secret: bytes) -> None:
+    if len(set(secret)) < MIN_DIFFERENT:
+        raise ValueError("repeats a few characters; make a random one")
 
 
 class DatabaseSettings(_Section):
@@ -56,6 +90,10 @@ class DatabaseSettings(_Section):
         15, gt=0, description="Postgres ends any statement of ours that runs longer."
     )
 
+    _filled_in = field_validator("url", "system_url", "migrator_url", "admin_url")(
+        _not_a_placeholder
+    )
+
     @cached_property
     def app_dsn(self) -> str:
         """`DATABASE__URL` as given."""
@@ -84,6 +122,8 @@ class RedisSettings(_Section):
         2, gt=0, description="A Redis that does not answer for this long counts as down."
     )
 
+    _filled_in = field_validator("url")(_not_a_placeholder)
+
 
 class WebSettings(_Section):
     host: str = Field("127.0.0.1", description="Address `frontdesk web` listens on.")
@@ -110,6 +150,11 @@ class WebSettings(_Section):
         None, description="Bearer token for `/metrics`; without one only loopback may read it."
     )
 
+    @field_validator("metrics_token")
+    @classmethod
+    def _own(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and _not_an_example(value)
+
 
 class SecuritySettings(_Section):
     session_secret: SecretStr = Field(
@@ -118,10 +163,13 @@ class SecuritySettings(_Section):
     )
     encryption_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
         description="Keys that seal stored secrets, `id:base64-of-32-bytes`, comma-separated; the "
-        "first one seals, all of them open."
+        "first one seals, all of them open. `frontdesk keys generate` prints one."
     )
     access_minutes: int = Field(
-        15, ge=1, le=15, description="How long a session cookie is good before it is renewed."
+        15, ge=1, le=15, description="How long an access token is good before it is renewed."
+    )
+    idle_hours: int = Field(
+        24, ge=1, description="How long a sign-in lasts when no request uses it."
     )
     session_days: int = Field(30, ge=1, description="How long a sign-in lasts when it is used.")
 
@@ -130,6 +178,7 @@ class SecuritySettings(_Section):
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"must be at least {MIN_SECRET_BYTES} bytes long")
+        _random_enough(value.get_secret_value().encode())
         return value
 
     @field_validator("encryption_keys", mode="before")
@@ -144,8 +193,11 @@ class SecuritySettings(_Section):
                 raw = base64.b64decode(encoded, validate=True)
             except binascii.Error:
                 raw = b""
-            if not key_id or len(raw) != 32:
+            if not _KEY_ID.fullmatch(key_id) or len(raw) != 32:
                 raise ValueError("each key must be `id:` and 32 bytes in base64")
+            if key_id in keys:
+                raise ValueError("two keys have the same id")
+            _random_enough(raw)
             keys[key_id] = SecretStr(encoded)
         if not keys:
             raise ValueError("must hold at least one key")
@@ -180,6 +232,13 @@ class WhatsAppSettings(_Section):
         if not secrets:
             raise ValueError("must hold at least one secret")
         return secrets
+
+    @field_validator("app_secrets")
+    @classmethod
+    def _own(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        return tuple(map(_not_an_example, value))
+
+    _own_token = field_validator("verify_token")(_not_an_example)
 
 
 class LlmSettings(_Section):
@@ -295,6 +354,76 @@ class LimitSettings(_Section):
 class RetentionSettings(_Section):
     webhook_days: int = Field(30, ge=8, description="Raw webhook bodies (Meta retries for 7 days).")
     feed_days: int = Field(7, ge=1, description="Live feed events; older cursors get `reset`.")
+    llm_text_days: int = Field(
+        30, ge=1, description="What was said in model calls; their tokens and costs are kept."
+    )
+    export_days: int = Field(3, ge=1, description="Files of exports.")
+
+
+class PrivacySettings(_Section):
+    folder: str = Field(
+        "var/privacy",
+        description="Folder for exports and the ledger of erasures. Web and workers share it; keep "
+        "it out of the database's backups, as the ledger is needed after a restore.",
+    )
+
+
+class MailSettings(_Section):
+    smtp_host: str | None = Field(
+        None, description="Server that invites and password resets are sent through."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port: 587, or 465 with `tls`.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="How the connection is sealed; certificates are checked. `none` is for a "
+        "server on the same machine.",
+    )
+    smtp_ca_file: str | None = Field(
+        None,
+        description="PEM file of the authority that signed its certificate, if not a public one.",
+    )
+    smtp_user: str | None = Field(None, description="Sign in to the server as this user.")
+    smtp_password: SecretStr | None = Field(None, description="That user's password.")
+    smtp_timeout_seconds: float = Field(
+        20, gt=0, le=60, description="Longest wait for each answer of the server."
+    )
+    sender: str = Field(
+        "Frontdesk <frontdesk@localhost>", description="What e-mails say they come from."
+    )
+    outbox_folder: str | None = Field(
+        None,
+        description="Without a server, write e-mails into this folder as files (development only: "
+        "they hold links that sign people in).",
+    )
+
+    @field_validator("sender")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if "@" not in parseaddr(value)[1].strip("@"):
+            raise ValueError("must be an address, or `Name <address>`")
+        return value
+
+
+class InitSettings(_Section):
+    tenant: str | None = Field(
+        None,
+        description="Name of the first tenant. With this and the email set, `frontdesk migrate` "
+        "ends with what `frontdesk init` does; what is there already stays.",
+    )
+    slug: str | None = Field(None, description="Its short name; else from its name.")
+    email: str | None = Field(None, description="Email of the tenant's first admin.")
+    name: str | None = Field(None, description="Name of the admin; else from the email.")
+    password: SecretStr | None = Field(
+        None, description="Password of the admin, 12 to 128 characters; needed once."
+    )
+    agent: str = Field("Assistant", description="Name of the tenant's first AI agent.")
+    super_admin_email: str | None = Field(
+        None,
+        description="Email of the super admin. Default: the admin, if there is no super admin yet.",
+    )
+    super_admin_password: SecretStr | None = Field(
+        None, description="Their password, if that is another account; needed once."
+    )
 
 
 class LogSettings(_Section):
@@ -322,7 +451,10 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    mail: MailSettings = MailSettings()
     log: LogSettings = LogSettings()
+    frontdesk_init: InitSettings = InitSettings()
     groq_api_key: SecretStr | None = Field(None, description="Key for Groq; only workers need it.")
     openai_api_key: SecretStr | None = Field(
         None, description="Key for OpenAI; only workers need it."
@@ -346,6 +478,24 @@ class _DatabaseOnly(BaseSettings):
     model_config = Settings.model_config
 
     database: DatabaseSettings
+
+
+class _InitOnly(BaseSettings):
+    model_config = Settings.model_config
+
+    frontdesk_init: InitSettings = InitSettings()
+
+
+def load_init_settings(env_file: Path | str | None = ".env") -> InitSettings:
+    """The `FRONTDESK_INIT__…` settings alone: whether migrations are to end with a first tenant.
+
+    Raises:
+        SettingsError: one of them is not known.
+    """
+    try:
+        return _InitOnly(_env_file=env_file).frontdesk_init
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problems(error))) from None
 
 
 def load_database_settings(env_file: Path | str | None = ".env") -> DatabaseSettings:

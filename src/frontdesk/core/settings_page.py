@@ -21,7 +21,10 @@ _ABOUT = {
     "LLM": "Which models are asked, and how patiently.",
     "WORKER": "How workers divide, wait and give up.",
     "LIMITS": "What one contact, number, address or user may do.",
-    "RETENTION": "How long things are kept.",
+    "RETENTION": "How long things are kept; a tenant may keep some of them for fewer days.",
+    "PRIVACY": "Where exports and the ledger of erasures lie.",
+    "MAIL": "How invites and password resets reach people; without it there are none.",
+    "FRONTDESK_INIT": "The first tenant and the super admin, for deployments nobody types into.",
     "LOG": "What a process writes to its standard output.",
 }
 _PROVIDERS = "Model providers"
@@ -36,7 +39,7 @@ the file `.env` in its working directory. What is missing or wrong is reported a
 when a process starts; `frontdesk settings --check` says the same without starting anything.
 Secrets are marked; they are never printed, logged or shown by the API.
 
-`frontdesk migrate` needs only the `DATABASE__…` variables.
+`frontdesk migrate` needs only the `DATABASE__…` variables, unless `FRONTDESK_INIT__…` are set.
 """
 
 

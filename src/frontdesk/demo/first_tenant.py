@@ -1,4 +1,4 @@
-"""The first tenant of a deployment, with an admin and an AI agent: what `frontdesk init` does."""
+"""The first tenant of a deployment and its first super admin: what `frontdesk init` does."""
 
 import re
 import unicodedata
@@ -19,12 +19,15 @@ async def set_up(
     email: str,
     name: str | None,
     agent: str,
-    ask_password: Callable[[], str],
+    super_admin: str | None,
+    ask_password: Callable[[str], str],
 ) -> dict[str, Any]:
-    """Make sure the tenant, its admin and its agent exist, and say which of them are new.
+    """Make sure the tenant, its admin, its agent and a super admin exist; say which are new.
 
     Args:
-        ask_password: called only when the admin has no account yet.
+        super_admin: email of who looks after the platform. Without one the tenant's admin does, if
+            nobody does yet.
+        ask_password: called with the email of whoever has no account yet.
 
     Raises:
         FrontdeskError: a name, email or password can't be used, or the database is down.
@@ -41,11 +44,20 @@ async def set_up(
             resources, tenant_id, email, name or name_of(email), ask_password
         )
         agent_id, agent_is_new = await _agent(resources, tenant_id, tenant, agent, admin_id)
+        super_admin, super_admin_is_new = await _super_admin(
+            resources, super_admin, email, ask_password
+        )
     return {
         "tenant": {"id": str(tenant_id), "name": tenant, "slug": slug},
         "admin": {"id": str(admin_id), "name": email},
         "agent": {"id": str(agent_id), "name": agent},
-        "created": {"tenant": tenant_is_new, "admin": admin_is_new, "agent": agent_is_new},
+        "super_admin": {"name": super_admin},
+        "created": {
+            "tenant": tenant_is_new,
+            "admin": admin_is_new,
+            "agent": agent_is_new,
+            "super_admin": super_admin_is_new,
+        },
         "sign_in": f"{settings.web.public_url.rstrip('/')}/api/v1/auth/sign-in",
     }
 
@@ -77,14 +89,14 @@ async def _admin(
     tenant_id: UUID,
     email: str,
     name: str,
-    ask_password: Callable[[], str],
+    ask_password: Callable[[str], str],
 ) -> tuple[UUID, bool]:
     from frontdesk.core.api import Role
     from frontdesk.identity import AlreadyMember, add_member, create_user
 
     async with resources.db.system() as connection:
         user_id = await connection.fetchval("SELECT id FROM app_user WHERE email = $1", email)
-    password = ask_password() if user_id is None else ""
+    password = ask_password(email) if user_id is None else ""
     try:
         async with resources.db.system_transaction() as tx:
             if user_id is None:
@@ -93,6 +105,31 @@ async def _admin(
     except AlreadyMember:
         return user_id, False
     return user_id, True
+
+
+async def _super_admin(
+    resources: "Resources",
+    wanted: str | None,
+    admin: str,
+    ask_password: Callable[[str], str],
+) -> tuple[str, bool]:
+    """The email of the super admin, and whether they have just become one."""
+    from frontdesk.identity import create_user, make_super_admin
+
+    email = (wanted or admin).strip().lower()
+    async with resources.db.system() as connection:
+        if wanted is None:
+            present = await connection.fetchval(
+                "SELECT email FROM app_user WHERE is_super_admin ORDER BY id LIMIT 1"
+            )
+            if present is not None:
+                return present, False
+        user_id = await connection.fetchval("SELECT id FROM app_user WHERE email = $1", email)
+    password = ask_password(email) if user_id is None else ""
+    async with resources.db.system_transaction() as tx:
+        if user_id is None:
+            user_id = await create_user(tx, email, name_of(email), password)
+        return email, await make_super_admin(tx, user_id)
 
 
 async def _agent(

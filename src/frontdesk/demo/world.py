@@ -214,6 +214,11 @@ async def running(
     Raises:
         DemoError: something does not come up.
     """
+    named = {
+        **named,
+        "PRIVACY__FOLDER": str(folder.path / "privacy"),
+        "MAIL__OUTBOX_FOLDER": str(folder.path / "mail"),
+    }
     supervisor = Supervisor(folder, environment(plan, folder.secrets(), named), note)
     try:
         note("Migrating the database …")

@@ -4,6 +4,7 @@ from frontdesk.escalation.assignment import set_presence
 from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import HandoffPacket, Packet, PacketFact, plain_packet
+from frontdesk.escalation.privacy import HOLDINGS
 from frontdesk.escalation.rules import Escalation, Signals, escalation_reason
 from frontdesk.escalation.schemas import AvailabilityPublic, HandoffPublic, Ownership
 from frontdesk.escalation.service import (
@@ -23,6 +24,7 @@ from frontdesk.escalation.service import (
 from frontdesk.escalation.wishes import asks_for_person, asks_to_stop, mentions
 
 __all__ = [
+    "HOLDINGS",
     "AlreadyTaken",
     "AvailabilityPublic",
     "Escalation",

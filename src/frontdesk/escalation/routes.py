@@ -10,8 +10,16 @@ from frontdesk.conversation import (
     MessagePublic,
     NoSuchConversation,
 )
-from frontdesk.core.api import IdempotencyKey, Staff, TenantSession, problems
-from frontdesk.core.errors import NotFound
+from frontdesk.core.api import (
+    IdempotencyKey,
+    ReadsConversations,
+    Staff,
+    TenantSession,
+    WritesConversations,
+    problems,
+    require_member,
+)
+from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.escalation import assignment, service
 from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
 from frontdesk.escalation.schemas import (
@@ -31,14 +39,17 @@ _OWNING = problems(NoSuchConversation, ConversationClosed, NotTakenOver, NotYour
 @router.post(
     "/conversations/{conversation_id}/take-over",
     summary="Take a conversation over",
-    responses=problems(NoSuchConversation, ConversationClosed, AlreadyTaken),
+    responses=problems(Forbidden, NoSuchConversation, ConversationClosed, AlreadyTaken),
 )
-async def take_over(conversation_id: UUID, who: Staff, session: TenantSession) -> Ownership:
+async def take_over(
+    conversation_id: UUID, who: WritesConversations, session: TenantSession
+) -> Ownership:
     """Take it from the AI or out of the queue. Of two who try at once, one wins.
 
     From the answer on no AI message starts; `ai_in_flight` tells whether one was already on its
     way.
     """
+    require_member(who)
     return await service.take_over(session, conversation_id, who)
 
 
@@ -53,7 +64,7 @@ async def take_over(conversation_id: UUID, who: Staff, session: TenantSession) -
 async def reply(
     conversation_id: UUID,
     body: ReplyCreate,
-    who: Staff,
+    who: WritesConversations,
     session: TenantSession,
     idempotency_key: IdempotencyKey = None,
 ) -> MessagePublic:
@@ -66,7 +77,9 @@ async def reply(
     summary="Give a conversation back to the AI",
     responses=_OWNING,
 )
-async def release(conversation_id: UUID, who: Staff, session: TenantSession) -> Ownership:
+async def release(
+    conversation_id: UUID, who: WritesConversations, session: TenantSession
+) -> Ownership:
     """The AI answers what nobody has answered, once."""
     return await service.release(session, conversation_id, who)
 
@@ -77,7 +90,7 @@ async def release(conversation_id: UUID, who: Staff, session: TenantSession) -> 
     responses=problems(NoSuchConversation, ConversationClosed, NotYours),
 )
 async def close(
-    conversation_id: UUID, body: CloseCreate, who: Staff, session: TenantSession
+    conversation_id: UUID, body: CloseCreate, who: WritesConversations, session: TenantSession
 ) -> Ownership:
     """End it; the contact's next message opens another conversation."""
     return await service.close(session, conversation_id, who, body.reason)
@@ -88,7 +101,9 @@ async def close(
     summary="Reopen a conversation",
     responses=problems(NoSuchConversation, AnotherIsOpen),
 )
-async def reopen(conversation_id: UUID, who: Staff, session: TenantSession) -> Ownership:
+async def reopen(
+    conversation_id: UUID, who: WritesConversations, session: TenantSession
+) -> Ownership:
     """Open a closed conversation again; the AI has it then."""
     return await service.reopen(session, conversation_id)
 
@@ -98,13 +113,15 @@ async def reopen(conversation_id: UUID, who: Staff, session: TenantSession) -> O
     summary="Read the handoff packet",
     responses=problems(NotFound),
 )
-async def get_handoff(conversation_id: UUID, who: Staff, session: TenantSession) -> HandoffPublic:
+async def get_handoff(
+    conversation_id: UUID, who: ReadsConversations, session: TenantSession
+) -> HandoffPublic:
     """Why people got it, what is known, what was tried and what to do next."""
     return await service.get_handoff(session, conversation_id)
 
 
 @router.get("/handoffs", summary="List the queue", responses=problems())
-async def list_waiting(who: Staff, session: TenantSession) -> list[HandoffPublic]:
+async def list_waiting(who: ReadsConversations, session: TenantSession) -> list[HandoffPublic]:
     """Handoffs that wait for a human agent, longest waiting first."""
     return await service.list_waiting(session)
 
@@ -115,11 +132,12 @@ async def get_my_availability(who: Staff, session: TenantSession) -> Availabilit
     return await assignment.get_presence(session, who.user_id)
 
 
-@router.put("/me/availability", summary="Come online or go away", responses=problems())
+@router.put("/me/availability", summary="Come online or go away", responses=problems(Forbidden))
 async def set_my_availability(
     body: AvailabilityUpdate, who: Staff, session: TenantSession
 ) -> AvailabilityPublic:
     """Online, I am given conversations up to my limit, the waiting ones at once."""
+    require_member(who)
     return await assignment.set_presence(
         session, who.user_id, body.presence, body.max_conversations
     )

@@ -29,7 +29,7 @@ async def create_case(
     agent_id: UUID, body: CaseCreate, who: AdminOnly, session: TenantSession
 ) -> CasePublic:
     """What a contact says, and what a good answer holds."""
-    return await service.create_case(session, agent_id, body)
+    return await service.create_case(session, agent_id, body, user_id=who.user_id)
 
 
 @router.post(
@@ -45,7 +45,7 @@ async def start_run(
     threshold: Annotated[float, Body(embed=True, ge=0, le=1)] = 0.95,
 ) -> RunPublic:
     """Run all cases with what is configured now; a worker does it, nothing is sent to anybody."""
-    return await service.start_run(session, agent_id, threshold)
+    return await service.start_run(session, agent_id, threshold, user_id=who.user_id)
 
 
 @router.get("/eval-runs/{run_id}", summary="Read a run", responses=problems(NotFound))

@@ -19,6 +19,7 @@ from frontdesk.core.resources import Resources
 from frontdesk.evaluation import rules
 from frontdesk.evaluation.models import EvalCase, EvalRun
 from frontdesk.evaluation.schemas import CaseCreate, CasePublic, CaseResult, RunPublic
+from frontdesk.observability import audit
 from frontdesk.pipeline import OutcomeKind, Trace, Turn
 
 RUN = "evaluation.run"
@@ -32,7 +33,9 @@ class CaseExists(Conflict):
     code, title = "case_exists", "There is a case of this name"
 
 
-async def create_case(session: Session, agent_id: UUID, body: CaseCreate) -> CasePublic:
+async def create_case(
+    session: Session, agent_id: UUID, body: CaseCreate, *, user_id: UUID | None = None
+) -> CasePublic:
     """Add a golden case to an agent; raises `NotFound`, `CaseExists`."""
     if await session.sql.fetchval("SELECT 1 FROM agent WHERE id = $1", agent_id) is None:
         raise NotFound("There is no such agent.")
@@ -52,6 +55,7 @@ async def create_case(session: Session, agent_id: UUID, body: CaseCreate) -> Cas
         )
     except asyncpg.UniqueViolationError:
         raise CaseExists(f"There is a case named “{body.name}”.") from None
+    await audit(session, "eval_case.created", "eval_case", case_id, user_id=user_id)
     row = (await session.exec(select(EvalCase).where(EvalCase.id == case_id))).one()
     return CasePublic.model_validate(row)
 
@@ -62,7 +66,9 @@ async def list_cases(session: Session, agent_id: UUID) -> list[CasePublic]:
     return [CasePublic.model_validate(row) for row in await session.exec(query)]
 
 
-async def start_run(session: Session, agent_id: UUID, threshold: float) -> RunPublic:
+async def start_run(
+    session: Session, agent_id: UUID, threshold: float, *, user_id: UUID | None = None
+) -> RunPublic:
     """Make a run due; raises `NotFound`."""
     if await session.sql.fetchval("SELECT 1 FROM agent WHERE id = $1", agent_id) is None:
         raise NotFound("There is no such agent.")
@@ -74,6 +80,7 @@ async def start_run(session: Session, agent_id: UUID, threshold: float) -> RunPu
         agent_id,
         threshold,
     )
+    await audit(session, "eval_run.started", "eval_run", run_id, user_id=user_id)
     session.ring(RUN, run_id)
     return await get_run(session, run_id)
 

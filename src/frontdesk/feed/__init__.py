@@ -4,9 +4,11 @@ from frontdesk.feed.announcer import announce_commits
 from frontdesk.feed.events import append
 from frontdesk.feed.fanout import FeedHub, hub
 from frontdesk.feed.models import Audience
+from frontdesk.feed.privacy import HOLDINGS
 from frontdesk.feed.schemas import FeedEventPublic, FeedPage
 
 __all__ = [
+    "HOLDINGS",
     "Audience",
     "FeedEventPublic",
     "FeedHub",

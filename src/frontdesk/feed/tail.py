@@ -127,6 +127,9 @@ class Tail:
                 # Retention has been past us; who still needs what is gone will find out.
                 self._forget_until(rows[0].seq - 1)
             for row in rows:
+                if row.kind == "contact.erased":
+                    # What was kept may be about whom nobody shall read of any more.
+                    self._forget_until(row.seq - 1)
                 self._keep(frame_of(row))
             if rows:
                 for reader in self.readers:

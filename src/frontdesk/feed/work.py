@@ -15,7 +15,8 @@ _BATCH = 5_000
 _DELETE = """
 DELETE FROM feed_event WHERE seq IN (
     SELECT seq FROM feed_event
-    WHERE seq <= (SELECT max(seq) FROM feed_event WHERE at < now() - make_interval(days => $1))
+    WHERE seq <= (SELECT max(seq) FROM feed_event WHERE at < now() - make_interval(
+        days => least($1::int, (SELECT feed_days FROM tenant_retention))))
     ORDER BY seq LIMIT $2
 )
 """
@@ -33,7 +34,11 @@ def feed_work(settings: Settings) -> tuple[Due, ...]:
         """Tenants whose oldest event is overdue, each as its own row."""
         rows = await connection.fetch(
             "SELECT DISTINCT tenant_id FROM feed_event "
-            "WHERE at < now() - make_interval(days => $1, hours => 1) LIMIT $2",
+            "WHERE at < now() - make_interval(days => $1::int, hours => 1) UNION "
+            # A tenant may keep its events for fewer days than the deployment.
+            "SELECT r.tenant_id FROM tenant_retention r WHERE EXISTS (SELECT 1 FROM feed_event e "
+            "WHERE e.tenant_id = r.tenant_id AND e.at < now() - make_interval("
+            "days => least($1::int, r.feed_days), hours => 1)) LIMIT $2",
             days,
             limit,
         )
@@ -51,7 +56,8 @@ def feed_work(settings: Settings) -> tuple[Due, ...]:
 
 
 async def forget_old_events(resources: Resources, tenant_id: UUID, _: UUID) -> None:
-    """Delete a tenant's events older than `RETENTION__FEED_DAYS`, a batch a transaction.
+    """Delete a tenant's events older than `RETENTION__FEED_DAYS`, or than the tenant's own
+    fewer days, a batch a transaction.
 
     Run twice, the second run finds nothing left.
     """

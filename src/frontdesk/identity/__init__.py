@@ -1,13 +1,21 @@
 """Identity: tenants, users and what they may do; signing in, staying in, and being put out."""
 
 from frontdesk.core.asgi import check_origin
-from frontdesk.identity.accounts import add_member, create_tenant, create_user, prune_sign_ins
+from frontdesk.identity.accounts import (
+    add_member,
+    create_tenant,
+    create_user,
+    make_super_admin,
+    prune_sign_ins,
+)
+from frontdesk.identity.api_keys import authenticate_key
 from frontdesk.identity.authentication import authenticate, recheck
 from frontdesk.identity.errors import (
     AlreadyMember,
     ChooseTenant,
     EmailTaken,
     LastAdmin,
+    PlanLimitReached,
     SlugTaken,
     TooManySignIns,
     WeakPassword,
@@ -17,6 +25,7 @@ from frontdesk.identity.events import MemberDisabled, RoleChanged
 from frontdesk.identity.live_sessions import LiveSession, forget
 from frontdesk.identity.members import get_user_names, list_members
 from frontdesk.identity.models import TenantStatus
+from frontdesk.identity.plans import PlanLimit, require_room
 from frontdesk.identity.schemas import MemberPublic, MePublic, TenantPublic
 
 __all__ = [
@@ -28,6 +37,8 @@ __all__ = [
     "MePublic",
     "MemberDisabled",
     "MemberPublic",
+    "PlanLimit",
+    "PlanLimitReached",
     "RoleChanged",
     "SlugTaken",
     "TenantPublic",
@@ -37,12 +48,15 @@ __all__ = [
     "WrongCredentials",
     "add_member",
     "authenticate",
+    "authenticate_key",
     "check_origin",
     "create_tenant",
     "create_user",
     "forget",
     "get_user_names",
     "list_members",
+    "make_super_admin",
     "prune_sign_ins",
     "recheck",
+    "require_room",
 ]

@@ -5,49 +5,38 @@ from datetime import UTC, datetime
 
 from fastapi import Request
 
-from frontdesk.core.api import Principal, request_id_of, resources_of
+from frontdesk.core.api import Principal, Role, SuperAdmin, request_id_of, resources_of
 from frontdesk.core.asgi import ANSWER_HEADERS
 from frontdesk.core.errors import Unauthenticated
 from frontdesk.core.resources import Resources
-from frontdesk.identity.live_sessions import LiveSessions
-from frontdesk.identity.tokens import cookie_header, cookie_name, issue_token, read_token
+from frontdesk.identity import sessions
+from frontdesk.identity.live_sessions import LiveSession, LiveSessions
+from frontdesk.identity.tokens import (
+    SessionToken,
+    Tokens,
+    cookie_headers,
+    cookie_name,
+    read_token,
+    refresh_cookie_name,
+)
 
 
-async def authenticate(request: Request) -> Principal:
-    """Who sent this request, by its session cookie.
+async def authenticate(request: Request) -> Principal | SuperAdmin:
+    """Who sent this request, by its cookies.
 
-    The role is the one the database holds now. When less than half of the cookie's life is left,
-    the answer carries a fresh one, so whoever keeps working stays signed in.
+    The role and the tenant are the ones the database holds now. When the access token is missing or
+    too old, a good refresh token gets the answer fresh ones: whoever keeps working stays signed in.
 
     Raises:
         Unauthenticated: no cookie, not one of ours, or its session has ended.
     """
     resources = resources_of(request)
-    settings = resources.settings
-    cookie = request.cookies.get(cookie_name(settings))
-    if not cookie:
-        raise Unauthenticated
-    token = read_token(settings, cookie)
+    now = datetime.now(UTC)
+    token = _access_token(request) or await _renewed(request, now)
     session = await resources.keep(LiveSessions).find(token.session_id)
     if session is None or (session.user_id, session.tenant_id) != (token.user_id, token.tenant_id):
         raise Unauthenticated
-    now = datetime.now(UTC)
-    if token.should_renew(now):
-        fresh = issue_token(
-            settings,
-            session_id=token.session_id,
-            user_id=token.user_id,
-            tenant_id=token.tenant_id,
-            now=now,
-        )
-        set_cookie(request, fresh)
-    return Principal(
-        user_id=session.user_id,
-        tenant_id=session.tenant_id,
-        role=session.role,
-        session_id=token.session_id,
-        request_id=request_id_of(request),
-    )
+    return _caller(session, token, request_id_of(request), now)
 
 
 async def recheck(resources: Resources, principal: Principal) -> Principal:
@@ -56,16 +45,69 @@ async def recheck(resources: Resources, principal: Principal) -> Principal:
     A stream asks this every half minute: its cookie can't be renewed, so only the session counts.
 
     Raises:
-        Unauthenticated: the session has ended.
+        Unauthenticated: the session has ended, or the super admin's time in the tenant.
     """
     session = await resources.keep(LiveSessions).find(principal.session_id)
     if session is None:
         raise Unauthenticated
-    return replace(principal, role=session.role)
+    if session.role is not None:
+        return replace(principal, role=session.role)
+    acting = session.acting_at(datetime.now(UTC))
+    if acting is None or acting.id != principal.acting_id:
+        raise Unauthenticated
+    return principal
 
 
-def set_cookie(request: Request, token: str) -> None:
-    """Let the answer to this request set the session cookie; an empty token takes it away."""
+def set_cookies(request: Request, tokens: Tokens | None) -> None:
+    """Let the answer to this request set the session's cookies; without tokens take them away."""
     # In place of a renewal this request may have been given before: the last word counts.
     headers = request.scope.setdefault(ANSWER_HEADERS, [])
-    headers[:] = [cookie_header(resources_of(request).settings, token)]
+    headers[:] = cookie_headers(resources_of(request).settings, tokens, datetime.now(UTC))
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from, as far as the proxies in front are trusted."""
+    return request.client.host if request.client else "unknown"
+
+
+def _access_token(request: Request) -> SessionToken | None:
+    settings = resources_of(request).settings
+    try:
+        return read_token(settings, request.cookies.get(cookie_name(settings), ""))
+    except Unauthenticated:
+        return None
+
+
+async def _renewed(request: Request, now: datetime) -> SessionToken:
+    resources = resources_of(request)
+    cookie = request.cookies.get(refresh_cookie_name(resources.settings))
+    if not cookie:
+        raise Unauthenticated
+    token, tokens = await sessions.renew(resources, cookie, address=address_of(request), now=now)
+    set_cookies(request, tokens)
+    return token
+
+
+def _caller(
+    session: LiveSession, token: SessionToken, request_id: str, now: datetime
+) -> Principal | SuperAdmin:
+    if session.tenant_id is not None and session.role is not None:
+        return Principal(
+            user_id=session.user_id,
+            tenant_id=session.tenant_id,
+            role=session.role,
+            session_id=token.session_id,
+            request_id=request_id,
+        )
+    acting = session.acting_at(now)
+    principal = None
+    if acting is not None:
+        principal = Principal(
+            user_id=session.user_id,
+            tenant_id=acting.tenant_id,
+            role=Role.ADMIN,
+            session_id=token.session_id,
+            request_id=request_id,
+            acting_id=acting.id,
+        )
+    return SuperAdmin(session.user_id, token.session_id, request_id, principal)

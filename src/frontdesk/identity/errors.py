@@ -49,3 +49,9 @@ class LastAdmin(Conflict):
     """The change would leave the tenant without an admin who can sign in."""
 
     code, title = "last_admin", "A tenant needs an admin"
+
+
+class PlanLimitReached(Conflict):
+    """The tenant has as many of these as its plan allows; `limit` says how many that is."""
+
+    code, title = "plan_limit_reached", "The plan's limit is reached"

@@ -1,7 +1,9 @@
 """Which sign-ins are still good, asked of the database every ten seconds at most."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from frontdesk.core.api import Role
@@ -11,25 +13,51 @@ from frontdesk.core.resources import Resources
 KEEP_SECONDS = 10
 _MOST_KEPT = 10_000
 
-# The role comes from the membership, never from the token.
+# The role comes from the membership, never from the token. A session of no tenant is a super
+# admin's, who may be acting in one. That it is in use is written down once a minute at most.
 _FIND = """
-SELECT s.user_id, s.tenant_id, m.role
+WITH seen AS (
+    UPDATE user_session SET seen_at = now()
+     WHERE id = $1 AND seen_at < now() - interval '1 minute' AND revoked_at IS NULL
+)
+SELECT s.user_id, s.tenant_id, m.role, a.id AS acting_id, a.tenant_id AS acting_tenant_id,
+       a.expires_at AS acting_until
   FROM user_session s
-  JOIN membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id
   JOIN app_user u ON u.id = s.user_id
-  JOIN tenant t ON t.id = s.tenant_id
- WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
-   AND m.disabled_at IS NULL AND u.disabled_at IS NULL AND t.status = 'ACTIVE'
+  LEFT JOIN membership m
+    ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id AND m.disabled_at IS NULL
+  LEFT JOIN tenant t ON t.id = m.tenant_id AND t.status = 'ACTIVE'
+  LEFT JOIN LATERAL (
+    SELECT id, tenant_id, expires_at FROM acting
+     WHERE session_id = s.id AND ended_at IS NULL AND expires_at > now() AND s.tenant_id IS NULL
+     ORDER BY id DESC LIMIT 1
+  ) a ON true
+ WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL
+   AND (t.id IS NOT NULL OR s.tenant_id IS NULL AND u.is_super_admin)
 """
 
 
 @dataclass(frozen=True)
+class LiveActing:
+    """A super admin's present time in a tenant."""
+
+    id: UUID
+    tenant_id: UUID
+    until: datetime
+
+
+@dataclass(frozen=True)
 class LiveSession:
-    """A sign-in that is good: whose, where, and as what."""
+    """A sign-in that is good: whose, where, and as what; a super admin's is in no tenant."""
 
     user_id: UUID
-    tenant_id: UUID
-    role: Role
+    tenant_id: UUID | None
+    role: Role | None
+    acting: LiveActing | None = None
+
+    def acting_at(self, now: datetime) -> LiveActing | None:
+        """The time in a tenant that is going on, if any: it ends by itself."""
+        return self.acting if self.acting is not None and self.acting.until > now else None
 
 
 class LiveSessions:
@@ -51,7 +79,14 @@ class LiveSessions:
         if row is None:
             self._kept.pop(session_id, None)
             return None
-        session = LiveSession(row["user_id"], row["tenant_id"], Role(row["role"]))
+        session = LiveSession(
+            row["user_id"],
+            row["tenant_id"],
+            Role(row["role"]) if row["role"] else None,
+            LiveActing(row["acting_id"], row["acting_tenant_id"], row["acting_until"])
+            if row["acting_id"]
+            else None,
+        )
         # What was read before somebody called `forget` may be what they want forgotten.
         if forgotten == self._forgotten:
             self._keep(session_id, session)
@@ -64,8 +99,15 @@ class LiveSessions:
 
     def forget_user(self, user_id: UUID) -> None:
         """Ask the database again about all sessions of this user."""
+        self._forget_where(lambda session: session.user_id == user_id)
+
+    def forget_tenant(self, tenant_id: UUID) -> None:
+        """Ask the database again about all sessions in this tenant."""
+        self._forget_where(lambda session: session.tenant_id == tenant_id)
+
+    def _forget_where(self, concerned: Callable[[LiveSession], bool]) -> None:
         self._forgotten += 1
-        for session_id in [key for key, kept in self._kept.items() if kept[1].user_id == user_id]:
+        for session_id in [key for key, kept in self._kept.items() if concerned(kept[1])]:
             del self._kept[session_id]
 
     def _keep(self, session_id: UUID, session: LiveSession) -> None:

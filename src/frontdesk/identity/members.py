@@ -14,39 +14,25 @@ from frontdesk.core.errors import Invalid, NotFound
 from frontdesk.core.events import publish
 from frontdesk.identity.errors import LastAdmin
 from frontdesk.identity.events import MemberDisabled, RoleChanged
-from frontdesk.identity.models import Membership, Tenant, User
+from frontdesk.identity.models import Membership, User
+from frontdesk.identity.plans import COUNT_USERS, PlanLimit, require_room
 from frontdesk.identity.rules import leaves_no_admin
-from frontdesk.identity.schemas import MemberPublic, MemberUpdate, MePublic, TenantPublic
+from frontdesk.identity.schemas import MemberPublic, MemberUpdate
 from frontdesk.observability import audit
 
+# What the tenant calls them: someone who had an account when they were let in has a name elsewhere.
+_NAME: Any = sa.func.coalesce(col(Membership.name), col(User.name))
 # Columns, never the row: the application's role may not read the password hash.
 _MEMBER_COLUMNS: tuple[Any, ...] = (
     User.id,
     User.email,
-    User.name,
+    _NAME.label("name"),
     Membership.role,
     sa.or_(col(Membership.disabled_at).is_not(None), col(User.disabled_at).is_not(None)).label(
         "disabled"
     ),
     col(Membership.created_at).label("member_since"),
 )
-
-
-async def get_me(session: Session, who: Principal) -> MePublic:
-    """Who is signed in, in which tenant."""
-    user_id, email, name = (
-        await session.exec(
-            select(col(User.id), col(User.email), col(User.name)).where(_is(who.user_id))
-        )
-    ).one()
-    tenant = (await session.exec(select(Tenant))).one()
-    return MePublic(
-        id=user_id,
-        email=email,
-        name=name,
-        role=who.role,
-        tenant=TenantPublic.model_validate(tenant),
-    )
 
 
 async def list_members(
@@ -56,7 +42,7 @@ async def list_members(
     query = (
         select(*_MEMBER_COLUMNS)
         .join(Membership, col(Membership.user_id) == col(User.id))
-        .order_by(col(User.name), col(User.id))
+        .order_by(_NAME, col(User.id))
         .limit(limit + 1)
     )
     if values := decode_cursor(cursor, 2):
@@ -64,7 +50,7 @@ async def list_members(
         if not isinstance(name, str) or "\x00" in name:
             raise Invalid("The cursor is not one of ours.")
         after = sa.tuple_(sa.literal(name), sa.literal(cursor_uuid(user_id)))
-        query = query.where(sa.tuple_(col(User.name), col(User.id)) > after)
+        query = query.where(sa.tuple_(_NAME, col(User.id)) > after)
     rows = (await session.exec(query)).all()
     return Page(
         items=[MemberPublic.model_validate(row) for row in rows[:limit]],
@@ -96,6 +82,7 @@ async def update_member(
     Raises:
         NotFound: no such member.
         LastAdmin: nobody could administer the tenant afterwards.
+        PlanLimitReached: they would be let in again, and the plan allows no more users.
     """
     member, admins = await _lock_with_admins(session, user_id)
     role = member.role if change.role is None else change.role
@@ -117,6 +104,8 @@ async def update_member(
         await session.flush()
         await publish(session, RoleChanged(tenant_id=session.tenant_id, user_id=user_id, role=role))
     if disabled is not was_disabled:
+        if not disabled:
+            await require_room(session, PlanLimit.USERS, COUNT_USERS)
         await audit(
             session,
             "member.disabled" if disabled else "member.enabled",
@@ -137,7 +126,11 @@ async def get_user_names(tx: Transaction, user_ids: Collection[UUID]) -> dict[UU
     if not user_ids:
         return {}
     rows = await tx.sql.fetch(
-        "SELECT id, name FROM app_user WHERE id = ANY($1::uuid[])", list(user_ids)
+        "SELECT u.id, coalesce(m.name, u.name) AS name FROM membership m "
+        "JOIN app_user u ON u.id = m.user_id "
+        "WHERE m.tenant_id = $2 AND m.user_id = ANY($1::uuid[])",
+        list(user_ids),
+        tx.tenant_id,
     )
     return {row["id"]: row["name"] for row in rows}
 

@@ -30,6 +30,14 @@ class Tenant(SQLModel, table=True):
         sa_type=text_enum(TenantStatus),
         sa_column_kwargs={"server_default": "ACTIVE"},
     )
+    plan: str = Field(sa_type=sa.Text, sa_column_kwargs={"server_default": "standard"})
+    # What the plan allows; null is as much as anybody likes.
+    max_users: int | None = None
+    max_channels: int | None = None
+    max_agents: int | None = None
+    max_conversations_at_once: int | None = None
+    # Members without an authenticator app may sign in only to set one up.
+    mfa_required: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     created_at: datetime = Field(
         default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
     )
@@ -61,6 +69,8 @@ class Membership(TenantTable, table=True):
     )
 
     user_id: UUID = Field(primary_key=True)
+    # What this tenant calls them: what they call themselves elsewhere is not told to it.
+    name: str | None = Field(default=None, sa_type=sa.Text)
     role: Role = Field(sa_type=text_enum(Role))
     disabled_at: datetime | None = Field(default=None, sa_type=Timestamp)
     created_at: datetime = Field(
@@ -69,7 +79,10 @@ class Membership(TenantTable, table=True):
 
 
 class UserSession(SQLModel, table=True):
-    """A sign-in. Read before the tenant is known, so only the system role reaches it."""
+    """A sign-in. Read before the tenant is known, so only the system role reaches it.
+
+    It is at once the family of its refresh tokens: `generation` says which of them is the good one.
+    """
 
     __tablename__ = "user_session"
     __table_args__ = (
@@ -82,13 +95,45 @@ class UserSession(SQLModel, table=True):
 
     id: UUID = Field(default_factory=ids.new, primary_key=True)
     user_id: UUID
-    tenant_id: UUID
+    # None is a super admin's, who is in no tenant.
+    tenant_id: UUID | None = None
     user_agent: str = Field(default="", sa_type=sa.Text)
+    # The network only: enough to know one's own places again.
+    address: str = Field(default="", sa_type=sa.Text, sa_column_kwargs={"server_default": ""})
+    generation: int = Field(default=0, sa_column_kwargs={"server_default": sa.text("0")})
+    renewed_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    seen_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
     created_at: datetime = Field(
         default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
     )
     expires_at: datetime = Field(sa_type=Timestamp)
     revoked_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class Acting(TenantTable, table=True):
+    """A super admin's time in a tenant. The tenant may read it, and only the platform writes it."""
+
+    __table_args__ = (
+        of_tenant(),
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"]),
+        sa.Index("ix_acting_session", "session_id", postgresql_where=sa.text("ended_at IS NULL")),
+        sa.Index("ix_acting_user", "tenant_id", "user_id", "expires_at"),
+    )
+
+    id: UUID = Field(default_factory=ids.new, primary_key=True)
+    user_id: UUID
+    # Sessions are forgotten a month after their end; who acted when is not.
+    session_id: UUID
+    reason: str = Field(sa_type=sa.Text)
+    started_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    expires_at: datetime = Field(sa_type=Timestamp)
+    ended_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
 class LoginThrottle(SQLModel, table=True):

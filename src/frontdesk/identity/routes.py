@@ -1,5 +1,6 @@
 """HTTP of identity: signing in and out, who one is, and the members of a tenant."""
 
+from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -12,31 +13,41 @@ from frontdesk.core.api import (
     Now,
     Page,
     ResourcesDep,
+    SignedIn,
     Staff,
     TenantSession,
     problems,
     request_id_of,
 )
 from frontdesk.core.errors import Forbidden, NotFound
-from frontdesk.identity import accounts, members
-from frontdesk.identity.authentication import set_cookie
+from frontdesk.identity import accounts, members, sessions
+from frontdesk.identity.accounts import Visit
+from frontdesk.identity.api_key_routes import router as api_keys
+from frontdesk.identity.authentication import address_of, set_cookies
 from frontdesk.identity.errors import (
     AlreadyMember,
     ChooseTenant,
     LastAdmin,
+    PlanLimitReached,
     TooManySignIns,
     WeakPassword,
     WrongCredentials,
 )
 from frontdesk.identity.live_sessions import LiveSessions
+from frontdesk.identity.onboarding_errors import MfaEnrolmentRequired, MfaMissing, MfaRequired
+from frontdesk.identity.onboarding_routes import router as onboarding
 from frontdesk.identity.schemas import (
+    BelongingPublic,
     MemberCreate,
     MemberPublic,
     MemberUpdate,
     MePublic,
     PasswordChange,
+    SessionPublic,
     SignIn,
+    TenantSwitch,
 )
+from frontdesk.identity.tenant_routes import router as tenants
 
 router = APIRouter()
 auth = APIRouter(prefix="/api/v1", tags=["auth"])
@@ -47,36 +58,74 @@ users = APIRouter(prefix="/api/v1", tags=["users"])
     "/auth/sign-in",
     summary="Sign in",
     dependencies=[PUBLIC],
-    responses=problems(WrongCredentials, ChooseTenant, TooManySignIns),
+    responses=problems(
+        WrongCredentials, ChooseTenant, MfaRequired, MfaEnrolmentRequired, TooManySignIns
+    ),
 )
 async def sign_in(body: SignIn, request: Request, resources: ResourcesDep, now: Now) -> MePublic:
-    """Set the session cookie for whoever knows the password; the token is never in a body.
+    """Set the session's cookies for whoever knows the password; a token is never in a body.
 
     409 `choose_tenant` lists the user's tenants when there are several and none was named.
     """
-    signed_in = await accounts.sign_in(
-        resources,
-        body,
-        address=_address(request),
-        user_agent=request.headers.get("user-agent", ""),
-        request_id=request_id_of(request),
-        now=now,
-    )
-    set_cookie(request, signed_in.token)
+    signed_in = await accounts.sign_in(resources, body, _visit(request, now))
+    set_cookies(request, signed_in.tokens)
     return signed_in.me
 
 
 @auth.post("/auth/sign-out", status_code=204, summary="Sign out", responses=problems())
-async def sign_out(who: Staff, request: Request, resources: ResourcesDep) -> None:
+async def sign_out(who: SignedIn, request: Request, resources: ResourcesDep) -> None:
     """End this session: here at once, in every process within ten seconds."""
-    await accounts.sign_out(resources, who)
-    set_cookie(request, "")
+    await sessions.sign_out(resources, who)
+    set_cookies(request, None)
+
+
+@auth.post(
+    "/auth/switch", summary="Switch to another tenant", responses=problems(NotFound, MfaMissing)
+)
+async def switch_tenant(
+    body: TenantSwitch, who: SignedIn, request: Request, resources: ResourcesDep, now: Now
+) -> MePublic:
+    """Go on in another tenant of yours, as what you are there; the session in this one ends."""
+    signed_in = await accounts.switch_tenant(resources, who, body, _visit(request, now))
+    set_cookies(request, signed_in.tokens)
+    return signed_in.me
 
 
 @auth.get("/me", summary="Who am I?", responses=problems())
-async def get_me(who: Staff, session: TenantSession) -> MePublic:
+async def get_me(who: SignedIn, resources: ResourcesDep) -> MePublic:
     """Who is signed in, in which tenant, as what."""
-    return await members.get_me(session, who)
+    return await accounts.get_me(resources, who)
+
+
+@auth.get("/me/tenants", summary="List my tenants", responses=problems())
+async def list_my_tenants(who: SignedIn, resources: ResourcesDep) -> list[BelongingPublic]:
+    """The tenants you may switch to, and what you are there."""
+    return await accounts.list_tenants_of(resources, who)
+
+
+@auth.get("/me/sessions", summary="List my sessions", responses=problems())
+async def list_my_sessions(who: SignedIn, resources: ResourcesDep) -> list[SessionPublic]:
+    """Where you are signed in, in all your tenants; the one used last comes first."""
+    return await sessions.list_sessions(resources, who)
+
+
+@auth.delete(
+    "/me/sessions/{session_id}",
+    status_code=204,
+    summary="End one of my sessions",
+    responses=problems(NotFound),
+)
+async def end_my_session(session_id: UUID, who: SignedIn, resources: ResourcesDep) -> None:
+    """Sign out elsewhere; it and its streams end within thirty seconds."""
+    await sessions.revoke_session(resources, who, session_id)
+
+
+@auth.delete(
+    "/me/sessions", status_code=204, summary="End all my other sessions", responses=problems()
+)
+async def end_my_other_sessions(who: SignedIn, resources: ResourcesDep) -> None:
+    """Sign out everywhere but here, in every tenant."""
+    await sessions.revoke_others(resources, who)
 
 
 @auth.post(
@@ -86,10 +135,10 @@ async def get_me(who: Staff, session: TenantSession) -> MePublic:
     responses=problems(WrongCredentials, WeakPassword, TooManySignIns),
 )
 async def change_password(
-    body: PasswordChange, who: Staff, request: Request, resources: ResourcesDep
+    body: PasswordChange, who: SignedIn, request: Request, resources: ResourcesDep
 ) -> None:
     """Set a new password; all other sessions of the user end, in every tenant."""
-    await accounts.change_password(resources, who, body, address=_address(request))
+    await accounts.change_password(resources, who, body, address=address_of(request))
 
 
 @users.get("/users", summary="List the members", responses=problems())
@@ -104,7 +153,7 @@ async def list_users(
     "/users",
     status_code=201,
     summary="Add a member",
-    responses=problems(Forbidden, AlreadyMember, WeakPassword),
+    responses=problems(Forbidden, AlreadyMember, WeakPassword, PlanLimitReached),
 )
 async def create_user(body: MemberCreate, who: AdminOnly, resources: ResourcesDep) -> MemberPublic:
     """Let someone sign in to this tenant. Whoever has an account already keeps their password."""
@@ -120,7 +169,7 @@ async def get_user(user_id: UUID, who: Staff, session: TenantSession) -> MemberP
 @users.patch(
     "/users/{user_id}",
     summary="Change a member",
-    responses=problems(Forbidden, NotFound, LastAdmin),
+    responses=problems(Forbidden, NotFound, LastAdmin, PlanLimitReached),
 )
 async def update_user(
     user_id: UUID,
@@ -134,14 +183,23 @@ async def update_user(
     member = await members.update_member(session, user_id, body, by=who, now=now)
     if body.disabled:
         # Before the commit: should that fail, they only have to sign in again.
-        await accounts.end_sessions(resources.db, who.tenant_id, user_id)
+        async with resources.db.system() as connection:
+            await sessions.end_sessions(connection, who.tenant_id, user_id)
     session.after_commit(lambda: resources.keep(LiveSessions).forget_user(user_id))
     return member
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
+def _visit(request: Request, now: datetime) -> Visit:
+    return Visit(
+        address=address_of(request),
+        user_agent=request.headers.get("user-agent", ""),
+        request_id=request_id_of(request),
+        now=now,
+    )
 
 
 router.include_router(auth)
 router.include_router(users)
+router.include_router(onboarding)
+router.include_router(api_keys)
+router.include_router(tenants)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from uuid import UUID
@@ -116,3 +117,30 @@ def leaves_no_admin(admins: Collection[UUID], user_id: UUID, *, role: Role, disa
     """Whether nobody could administer the tenant once the user has this role and state."""
     stays_admin = role is Role.ADMIN and not disabled
     return not stays_admin and set(admins) == {user_id}
+
+
+# Longer than an answer takes that brings the next token (a statement ends after 15 seconds), and
+# than requests lie apart that a browser makes with the same one.
+REFRESH_GRACE_SECONDS = 20
+
+
+class RefreshVerdict(StrEnum):
+    """What becomes of whoever shows a refresh token."""
+
+    NEXT = "next"
+    AGAIN = "again"
+    STOLEN = "stolen"
+
+
+def judge_refresh(shown: int, present: int, renewed_at: datetime, now: datetime) -> RefreshVerdict:
+    """Whether a token of this generation gets the next one, the present one again, or nothing.
+
+    The one before the present is fine for some seconds: requests made at once all carry it. Any
+    other was used before, by its owner or by a thief, and nobody can tell which of them this is
+    (RFC 9700, 4.14.2).
+    """
+    if shown == present:
+        return RefreshVerdict.NEXT
+    if shown == present - 1 and now - renewed_at <= timedelta(seconds=REFRESH_GRACE_SECONDS):
+        return RefreshVerdict.AGAIN
+    return RefreshVerdict.STOLEN

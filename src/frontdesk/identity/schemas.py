@@ -1,7 +1,7 @@
 """What identity takes and tells over HTTP."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -65,6 +65,24 @@ class SignIn(Schema):
     tenant: Slug | None = Field(
         None, description="The tenant's slug; needed by users who belong to several."
     )
+    platform: bool = Field(
+        False,
+        description="Sign in as a super admin, to no tenant. Super admins who belong to no tenant "
+        "need not say so.",
+    )
+
+
+class TenantSwitch(Schema):
+    """Where to go on: another tenant of one's own or, as a super admin, none."""
+
+    tenant: Slug | None = None
+    platform: bool = Field(False, description="To no tenant, as a super admin.")
+
+    @model_validator(mode="after")
+    def _says_one(self) -> Self:
+        if (self.tenant is None) is not self.platform:
+            raise ValueError("give either tenant or platform")
+        return self
 
 
 class PasswordChange(Schema):
@@ -145,5 +163,48 @@ class MePublic(PublicSchema):
     id: UUID
     email: str
     name: str
-    role: Role
+    role: Role | Literal["SUPER_ADMIN"]
+    tenant: TenantPublic | None = Field(
+        description="Null for a super admin who acts in no tenant at present."
+    )
+    acting_until: datetime | None = Field(
+        None, description="When a super admin's time in the tenant ends."
+    )
+
+
+class BelongingPublic(PublicSchema):
+    """A tenant that the user may switch to, and what they are there."""
+
     tenant: TenantPublic
+    role: Role
+
+
+class SessionPublic(PublicSchema):
+    """A sign-in that is good."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "0192f0aa-5555-7d11-8a55-0c0ffee00006",
+                    "tenant": _TENANT,
+                    "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+                    "address": "203.0.113.x",
+                    "created_at": "2026-03-02T09:15:04Z",
+                    "last_seen_at": "2026-03-02T11:40:12Z",
+                    "expires_at": "2026-04-01T09:15:04Z",
+                    "current": True,
+                }
+            ]
+        },
+    )
+
+    id: UUID
+    tenant: TenantPublic | None = Field(description="Null for a super admin's, in no tenant.")
+    user_agent: str
+    address: str = Field(description="The network it was opened or last renewed from.")
+    created_at: datetime
+    last_seen_at: datetime = Field(description="To the minute.")
+    expires_at: datetime
+    current: bool = Field(description="Whether it is the one of this request.")

@@ -6,13 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from frontdesk.core.api import (
-    AdminOnly,
     Cursor,
     Limit,
     Page,
+    ReadsConfig,
     ResourcesDep,
-    Staff,
     TenantSession,
+    WritesConfig,
     problems,
 )
 from frontdesk.core.errors import Forbidden
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api/v1/knowledge", tags=["knowledge"])
 
 @router.get("/sources", summary="List sources", responses=problems())
 async def list_sources(
-    who: Staff,
+    who: ReadsConfig,
     session: TenantSession,
     agent_id: Annotated[UUID | None, Query(description="Only this agent's.")] = None,
     limit: Limit = 50,
@@ -49,7 +49,7 @@ async def list_sources(
     responses=problems(Forbidden, NoSuchAgentForSource),
 )
 async def add_source(
-    body: SourceCreate, who: AdminOnly, session: TenantSession, resources: ResourcesDep
+    body: SourceCreate, who: WritesConfig, session: TenantSession, resources: ResourcesDep
 ) -> SourcePublic:
     """Give an agent a text to answer from. It is `queued`, and `ready` within seconds; the feed
     tells."""
@@ -57,7 +57,7 @@ async def add_source(
 
 
 @router.get("/sources/{source_id}", summary="Read a source", responses=problems(NoSuchSource))
-async def get_source(source_id: UUID, who: Staff, session: TenantSession) -> SourcePublic:
+async def get_source(source_id: UUID, who: ReadsConfig, session: TenantSession) -> SourcePublic:
     """A source with its text."""
     return await service.get_source(session, source_id)
 
@@ -70,7 +70,7 @@ async def get_source(source_id: UUID, who: Staff, session: TenantSession) -> Sou
 async def change_source(
     source_id: UUID,
     body: SourceUpdate,
-    who: AdminOnly,
+    who: WritesConfig,
     session: TenantSession,
     resources: ResourcesDep,
 ) -> SourcePublic:
@@ -84,7 +84,7 @@ async def change_source(
     responses=problems(Forbidden, NoSuchSource),
 )
 async def enable_source(
-    source_id: UUID, who: AdminOnly, session: TenantSession, resources: ResourcesDep
+    source_id: UUID, who: WritesConfig, session: TenantSession, resources: ResourcesDep
 ) -> SourcePublic:
     """Let the agent answer from it again."""
     return await service.enable_source(
@@ -98,7 +98,7 @@ async def enable_source(
     responses=problems(Forbidden, NoSuchSource),
 )
 async def disable_source(
-    source_id: UUID, who: AdminOnly, session: TenantSession, resources: ResourcesDep
+    source_id: UUID, who: WritesConfig, session: TenantSession, resources: ResourcesDep
 ) -> SourcePublic:
     """Let the agent no longer answer from it; it is kept."""
     return await service.enable_source(
@@ -113,7 +113,7 @@ async def disable_source(
     responses=problems(Forbidden, NoSuchSource),
 )
 async def delete_source(
-    source_id: UUID, who: AdminOnly, session: TenantSession, resources: ResourcesDep
+    source_id: UUID, who: WritesConfig, session: TenantSession, resources: ResourcesDep
 ) -> None:
     """Delete it and all that was cut from it."""
     await service.delete_source(resources, session, source_id, author_id=who.user_id)
@@ -121,7 +121,7 @@ async def delete_source(
 
 @router.get("/search", summary="Try a question", responses=problems())
 async def search_knowledge(
-    who: Staff,
+    who: ReadsConfig,
     session: TenantSession,
     agent_id: Annotated[UUID, Query(description="Whose knowledge.")],
     query: Annotated[

@@ -64,12 +64,14 @@ from frontdesk.messaging.outbound import (
     tell,
 )
 from frontdesk.messaging.outgoing import read_mark, text_message
+from frontdesk.messaging.privacy import HOLDINGS, Person, pattern_of, redacted, scrub_webhooks
 from frontdesk.messaging.schemas import ChannelCreate, ChannelPublic
 from frontdesk.messaging.signature import signature
 from frontdesk.messaging.statuses import apply_statuses
 from frontdesk.messaging.window import WINDOW, is_open, window_closes_at
 
 __all__ = [
+    "HOLDINGS",
     "OUTBOUND",
     "SENDING_DEADLINE_SECONDS",
     "WEBHOOK_EVENT",
@@ -104,6 +106,7 @@ __all__ = [
     "OutboundFailed",
     "OutboundState",
     "ParsedWebhook",
+    "Person",
     "PreferenceChange",
     "Refused",
     "Scope",
@@ -133,12 +136,15 @@ __all__ = [
     "mark_read",
     "note_alive",
     "parse_webhook",
+    "pattern_of",
     "pause_channel",
     "post_message",
     "read_mark",
+    "redacted",
     "resend_is_proven",
     "resolve_uncertain",
     "resume_channel",
+    "scrub_webhooks",
     "shorten",
     "signature",
     "tell",

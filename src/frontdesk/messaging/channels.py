@@ -17,6 +17,7 @@ from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.events import publish
 from frontdesk.core.resources import Resources
+from frontdesk.identity import PlanLimit, require_room
 from frontdesk.messaging.errors import ChannelTaken
 from frontdesk.messaging.events import ChannelPaused
 from frontdesk.messaging.models import Channel, ChannelStatus
@@ -93,6 +94,9 @@ _SELECT_REF = (
 )
 
 
+_COUNT = "SELECT count(*) FROM channel WHERE status <> 'DISCONNECTED'"
+
+
 async def connect_channel(
     session: Session, resources: Resources, body: ChannelCreate, *, user_id: UUID | None = None
 ) -> ChannelPublic:
@@ -101,7 +105,9 @@ async def connect_channel(
     Raises:
         ChannelTaken: the number is connected already, here or in another tenant.
         NotFound: the tenant has no such agent.
+        PlanLimitReached: the tenant has as many channels as its plan allows.
     """
+    await require_room(session, PlanLimit.CHANNELS, _COUNT)
     row = Channel(
         id=ids.new(),
         name=body.name,

@@ -33,6 +33,7 @@ from frontdesk.core.errors import (
     Unauthenticated,
 )
 from frontdesk.core.limits import Bucket
+from frontdesk.identity import PlanLimitReached
 from frontdesk.messaging import channels, outbound
 from frontdesk.messaging.errors import ChannelTaken, NotUncertain
 from frontdesk.messaging.inbox import WebhookInbox
@@ -44,6 +45,7 @@ from frontdesk.messaging.schemas import (
     ChannelPublic,
 )
 from frontdesk.messaging.signature import challenge_answer, is_signed
+from frontdesk.observability import audit
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +134,7 @@ async def list_channels(who: Staff, session: TenantSession) -> list[ChannelPubli
     "/channels",
     status_code=201,
     summary="Connect a number",
-    responses=problems(ChannelTaken, NotFound),
+    responses=problems(ChannelTaken, NotFound, PlanLimitReached),
 )
 async def connect_channel(
     body: ChannelCreate, who: AdminOnly, resources: ResourcesDep, session: TenantSession
@@ -169,6 +171,7 @@ async def replace_access_token(
 async def pause_channel(channel_id: UUID, who: AdminOnly, session: TenantSession) -> ChannelPublic:
     """Stop sending from this number. Messages still come in; what should go out waits."""
     await channels.pause_channel(session, channel_id, "Paused by an admin.")
+    await audit(session, "channel.paused", "channel", channel_id, user_id=who.user_id)
     return await channels.get_channel(session, channel_id)
 
 
@@ -176,6 +179,7 @@ async def pause_channel(channel_id: UUID, who: AdminOnly, session: TenantSession
 async def resume_channel(channel_id: UUID, who: AdminOnly, session: TenantSession) -> ChannelPublic:
     """Let the number send again; what waited goes out at the channel's pace."""
     await channels.resume_channel(session, channel_id)
+    await audit(session, "channel.resumed", "channel", channel_id, user_id=who.user_id)
     return await channels.get_channel(session, channel_id)
 
 

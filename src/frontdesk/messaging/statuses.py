@@ -21,7 +21,9 @@ _APPLY = """
 UPDATE outbound o SET
     state = CASE WHEN o.state IN ('pending', 'sending', 'unknown', 'needs_attention', 'failed')
             THEN 'sent' ELSE o.state END,
-    wamid = coalesce(o.wamid, s.wamid), delivery = s.delivery, delivery_at = s.at,
+    -- An erased message has no content, and must not learn its wamid again: it holds the number.
+    wamid = CASE WHEN o.content <> '{}' THEN coalesce(o.wamid, s.wamid) END,
+    delivery = s.delivery, delivery_at = s.at,
     finished_at = coalesce(o.finished_at, now()), pricing = coalesce(s.pricing, o.pricing),
     error_code = NULL, last_error = NULL
 FROM (
@@ -43,8 +45,8 @@ WHERE o.id = $1 FOR UPDATE OF k
 """
 _FAIL = """
 UPDATE outbound SET state = 'failed', delivery = 'failed', delivery_at = $3,
-    wamid = coalesce(wamid, $2), finished_at = coalesce(finished_at, now()), error_code = $4,
-    last_error = $5
+    wamid = CASE WHEN content <> '{}' THEN coalesce(wamid, $2) END,
+    finished_at = coalesce(finished_at, now()), error_code = $4, last_error = $5
 WHERE id = $1 AND state <> 'failed' AND (delivery IS NULL OR delivery = 'sent')
     AND coalesce($6 >= attempt, true) -- What failed before it was sent again has been heard.
 RETURNING id, conversation_id, origin

@@ -1,13 +1,15 @@
 """Observability: every attempt at a model, who changed what, and whether the service is well."""
 
-from frontdesk.observability.audit_log import audit
+from frontdesk.observability.audit_log import audit, changes
 from frontdesk.observability.health import is_ready
 from frontdesk.observability.heartbeat import beat
 from frontdesk.observability.invariants import InvariantResult, check_invariants
 from frontdesk.observability.llm_calls import LlmCallRecord, record_llm_call
+from frontdesk.observability.privacy import HOLDINGS
 from frontdesk.observability.schemas import AuditEntryPublic, LlmCallPublic, LlmCallSummary
 
 __all__ = [
+    "HOLDINGS",
     "AuditEntryPublic",
     "InvariantResult",
     "LlmCallPublic",
@@ -15,6 +17,7 @@ __all__ = [
     "LlmCallSummary",
     "audit",
     "beat",
+    "changes",
     "check_invariants",
     "is_ready",
     "record_llm_call",

@@ -1,21 +1,37 @@
 """The audit log: append-only, in the transaction of what it tells about."""
 
+import csv
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
+from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 
 from frontdesk.core import ids
 from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.json import dumps
+from frontdesk.core.resources import Resources
 from frontdesk.observability.models import AuditEntry
 from frontdesk.observability.schemas import AuditEntryPublic
 
+# Whether a super admin acts is looked up here, so that no caller can forget to say so. What has
+# just ended counts too: processes remember an act for ten seconds, and a transaction takes its time.
 _INSERT = """
-INSERT INTO audit_entry (id, user_id, action, subject, subject_id, details, request_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO audit_entry (id, user_id, action, subject, subject_id, details, request_id, acting_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, (
+    SELECT a.id FROM acting a
+     WHERE a.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid AND a.user_id = $2
+       AND least(a.expires_at, a.ended_at) > now() - interval '30 seconds'
+     ORDER BY a.id DESC LIMIT 1))
 """
+_MOST_OF_A_VALUE = 200
+_CSV_ROWS = 1_000
 
 
 async def audit(
@@ -34,8 +50,12 @@ async def audit(
         action: what was done, as `subject.past_tense`, e.g. `member.role_changed`.
         subject: the kind of thing, by its table.
         user_id: who did it; None is the system itself.
-        details: what changed, without secrets and without anybody's messages.
+        details: what changed, without secrets and without anybody's messages; of a configuration
+            what `changes` gives.
+        request_id: of the request that asked for it; None takes it from the logging context.
     """
+    if request_id is None:
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
     await tx.sql.execute(
         _INSERT,
         ids.new(),
@@ -48,23 +68,58 @@ async def audit(
     )
 
 
+def changes(before: Any, after: Any, path: str = "") -> dict[str, list[Any]]:
+    """What differs between two configurations, as `{"path.to.field": [before, after]}`.
+
+    Long texts are cut: the whole of each version is kept where the configuration is.
+    """
+    if before == after:
+        return {}
+    if isinstance(before, dict) and isinstance(after, dict):
+        found: dict[str, list[Any]] = {}
+        for key in sorted({*before, *after}):
+            inner = f"{path}.{key}" if path else str(key)
+            found |= changes(before.get(key), after.get(key), inner)
+        return found
+    return {path: [_cut(before), _cut(after)]}
+
+
+def _cut(value: Any) -> Any:
+    text = value if isinstance(value, str) else dumps(value)
+    return value if len(text) <= _MOST_OF_A_VALUE else f"{text[:_MOST_OF_A_VALUE]}…"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditFilter:
+    """Which entries of the audit log are wanted; what is None does not narrow it."""
+
+    action: str | None = None
+    subject: str | None = None
+    subject_id: str | None = None
+    user_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The same for a query."""
+        equal = [
+            col(getattr(AuditEntry, name)) == value
+            for name in ("action", "subject", "subject_id", "user_id")
+            if (value := getattr(self, name)) is not None
+        ]
+        if self.since is not None:
+            equal.append(col(AuditEntry.created_at) >= self.since)
+        if self.until is not None:
+            equal.append(col(AuditEntry.created_at) < self.until)
+        return equal
+
+
 async def list_audit_entries(
-    session: Session,
-    *,
-    action: str | None,
-    subject_id: str | None,
-    user_id: UUID | None,
-    limit: int,
-    cursor: str | None,
+    session: Session, wanted: AuditFilter, *, limit: int, cursor: str | None
 ) -> Page[AuditEntryPublic]:
     """A page of the audit log, newest first."""
-    query = select(AuditEntry).order_by(col(AuditEntry.id).desc()).limit(limit + 1)
-    if action is not None:
-        query = query.where(AuditEntry.action == action)
-    if subject_id is not None:
-        query = query.where(AuditEntry.subject_id == subject_id)
-    if user_id is not None:
-        query = query.where(AuditEntry.user_id == user_id)
+    query = select(AuditEntry).where(*wanted.conditions())
+    query = query.order_by(col(AuditEntry.id).desc()).limit(limit + 1)
     if values := decode_cursor(cursor, 1):
         query = query.where(col(AuditEntry.id) < cursor_uuid(values[0]))
     rows = (await session.exec(query)).all()
@@ -72,3 +127,31 @@ async def list_audit_entries(
         items=[AuditEntryPublic.model_validate(row) for row in rows[:limit]],
         next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
     )
+
+
+async def audit_as_csv(
+    resources: Resources, tenant_id: UUID, wanted: AuditFilter
+) -> AsyncIterator[str]:
+    """The whole of it as CSV, newest first, in portions; no transaction is open between them."""
+    fields = list(AuditEntryPublic.model_fields)
+    yield _csv_lines([fields])
+    cursor: str | None = None
+    while True:
+        async with resources.db.transaction(tenant_id) as session:
+            page = await list_audit_entries(session, wanted, limit=_CSV_ROWS, cursor=cursor)
+        entries = (entry.model_dump(mode="json") for entry in page.items)
+        yield _csv_lines([[_cell(entry[name]) for name in fields] for entry in entries])
+        if (cursor := page.next_cursor) is None:
+            return
+
+
+def _csv_lines(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else value if isinstance(value, str) else dumps(value)
+    # A spreadsheet would run what begins like a formula.
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

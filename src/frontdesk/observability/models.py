@@ -10,6 +10,8 @@ from sqlmodel import Field, SQLModel
 
 from frontdesk.core.tables import NOW, Json, TenantRow, Timestamp, Usd, of_tenant
 
+CURRENT_API_KEY = sa.text("nullif(current_setting('app.api_key_id', true), '')::uuid")
+
 
 class LlmCall(TenantRow, table=True):
     """One attempt at one model, with all it takes to make the same call again."""
@@ -19,6 +21,12 @@ class LlmCall(TenantRow, table=True):
     __table_args__ = (
         sa.Index("ix_llm_call_conversation", "tenant_id", "conversation_id", "created_at"),
         sa.Index("ix_llm_call_created", "tenant_id", "created_at"),
+        sa.Index(
+            "ix_llm_call_texts",
+            "created_at",
+            "tenant_id",
+            postgresql_where=sa.text("texts_erased_at IS NULL"),
+        ),
     )
 
     request_id: UUID  # One request may take several attempts; they share it.
@@ -50,6 +58,8 @@ class LlmCall(TenantRow, table=True):
     usage_known: bool = True
     cost_usd: Decimal | None = Field(default=None, sa_type=Usd)
     latency_seconds: float
+    # Since when `messages`, `response` and `error` are empty: costs are kept longer than words.
+    texts_erased_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
 class AuditEntry(TenantRow, table=True):
@@ -59,6 +69,12 @@ class AuditEntry(TenantRow, table=True):
     __table_args__ = (of_tenant(), sa.Index("ix_audit_entry_created", "tenant_id", "created_at"))
 
     user_id: UUID | None = None
+    # Set on what a super admin did while they acted in the tenant.
+    acting_id: UUID | None = None
+    # Set by the transaction of a program's request, whatever writes the entry.
+    api_key_id: UUID | None = Field(
+        default=None, sa_column_kwargs={"server_default": CURRENT_API_KEY}
+    )
     action: str = Field(sa_type=sa.Text)
     subject: str = Field(sa_type=sa.Text)
     subject_id: str | None = Field(default=None, sa_type=sa.Text)

@@ -35,6 +35,9 @@ OVERDUE = (
     DueTable("timer", "true"),
     DueTable("knowledge_source", "due_at IS NOT NULL"),
     DueTable("eval_run", "due_at IS NOT NULL"),
+    DueTable("data_export", "due_at IS NOT NULL"),
+    DueTable("erasure", "due_at IS NOT NULL"),
+    DueTable("outgoing_mail", "dead_at IS NULL", tenant=f"'{NIL}'::uuid"),
 )
 
 _LOOK_SECONDS = 3

@@ -6,8 +6,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import AwareDatetime
 
 from frontdesk.core.api import (
     PUBLIC,
@@ -23,6 +24,7 @@ from frontdesk.core.api import (
 )
 from frontdesk.core.errors import Forbidden, NotFound, Unauthenticated
 from frontdesk.observability import audit_log, llm_calls
+from frontdesk.observability.audit_log import AuditFilter
 from frontdesk.observability.health import is_ready
 from frontdesk.observability.overdue import BacklogGauges
 from frontdesk.observability.schemas import (
@@ -60,10 +62,7 @@ async def get_llm_call(call_id: UUID, who: AdminOnly, session: TenantSession) ->
     return await llm_calls.get_llm_call(session, call_id)
 
 
-@api.get("/audit-entries", summary="Read the audit log", responses=problems())
-async def list_audit_entries(
-    who: AdminOnly,
-    session: TenantSession,
+def _wanted(
     action: Annotated[
         str | None,
         Query(
@@ -73,6 +72,10 @@ async def list_audit_entries(
             description="Only this kind of action.",
         ),
     ] = None,
+    subject: Annotated[
+        str | None,
+        Query(max_length=100, pattern=r"^[a-z_]+$", description="Only about this kind of thing."),
+    ] = None,
     subject_id: Annotated[
         str | None,
         Query(
@@ -80,17 +83,53 @@ async def list_audit_entries(
         ),
     ] = None,
     user_id: Annotated[UUID | None, Query(description="Only what this user did.")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Page[AuditEntryPublic]:
-    """Who did what to what, newest first. Entries can be neither changed nor deleted."""
-    return await audit_log.list_audit_entries(
-        session,
+    since: Annotated[AwareDatetime | None, Query(description="From this moment on.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Before this moment.")] = None,
+) -> AuditFilter:
+    return AuditFilter(
         action=action,
+        subject=subject,
         subject_id=subject_id,
         user_id=user_id,
-        limit=limit,
-        cursor=cursor,
+        since=since,
+        until=until,
+    )
+
+
+Wanted = Annotated[AuditFilter, Depends(_wanted)]
+
+
+@api.get("/audit-entries", summary="Read the audit log", responses=problems())
+async def list_audit_entries(
+    who: AdminOnly, session: TenantSession, wanted: Wanted, limit: Limit = 50, cursor: Cursor = None
+) -> Page[AuditEntryPublic]:
+    """Who did what to what, newest first. Entries can be neither changed nor deleted."""
+    return await audit_log.list_audit_entries(session, wanted, limit=limit, cursor=cursor)
+
+
+@api.get(
+    "/audit-entries/csv",
+    summary="Fetch the audit log as CSV",
+    response_class=StreamingResponse,
+    responses={
+        **problems(),
+        200: {"content": {"text/csv": {}}, "description": "A line per entry, newest first"},
+    },
+)
+async def fetch_audit_log(
+    who: AdminOnly, session: TenantSession, resources: ResourcesDep, wanted: Wanted
+) -> StreamingResponse:
+    """All entries that the same filters find, for a spreadsheet or an archive; itself audited."""
+    await audit_log.audit(
+        session, "audit.downloaded", "audit_entry", user_id=who.user_id, request_id=who.request_id
+    )
+    return StreamingResponse(
+        audit_log.audit_as_csv(resources, who.tenant_id, wanted),
+        media_type="text/csv",
+        headers={
+            "Content-Disposition": 'attachment; filename="audit-log.csv"',
+            "Cache-Control": "no-store",
+        },
     )
 
 

@@ -93,6 +93,9 @@ class LlmCallPublic(LlmCallSummary):
     chunk_ids: list[str] = Field(description="The pieces of knowledge in the prompt.")
     response: str | None
     error: str | None
+    texts_erased_at: datetime | None = Field(
+        None, description="Since when what was said is gone; tokens and costs stay."
+    )
 
 
 class AuditEntryPublic(PublicSchema):
@@ -119,6 +122,12 @@ class AuditEntryPublic(PublicSchema):
     id: UUID
     created_at: datetime
     user_id: UUID | None = Field(description="Who did it; null is the system itself.")
+    acting_id: UUID | None = Field(
+        None, description="Set when a super admin did it while they acted in the tenant."
+    )
+    api_key_id: UUID | None = Field(
+        None, description="Set when a program did it, with a key that this user had made."
+    )
     action: str
     subject: str
     subject_id: str | None

@@ -144,7 +144,7 @@ async def _receive_batch(resources: Resources, events: list[Event]) -> None:
 
 
 async def _receive_all(resources: Resources, events: list[Event]) -> None:
-    routed = await _route(resources, events)
+    routed = await _without_erased(resources, await _route(resources, events))
     by_tenant: dict[UUID, list[Routed]] = defaultdict(list)
     for item in await _limited(resources, await _fresh(resources, routed)):
         by_tenant[item.channel.tenant_id].append(item)
@@ -204,6 +204,18 @@ def _lock_order(routed: Routed) -> tuple[int, str]:
     if isinstance(item, Status):
         return (3, item.callback_data or item.wamid)
     return (2, "")
+
+
+async def _without_erased(resources: Resources, items: list[Routed]) -> list[Routed]:
+    """All but what is from before the erasure of whom it is about."""
+    suppression = resources.keep(conversation.Suppression)
+    kept = []
+    for routed in items:
+        if await suppression.is_erased(routed.channel.tenant_id, routed.item):
+            _count(resources, routed.item, "erased")
+        else:
+            kept.append(routed)
+    return kept
 
 
 async def _fresh(resources: Resources, items: list[Routed]) -> list[Routed]:

@@ -1,0 +1,345 @@
+"""The audit log: whatever an admin changes leaves an entry, which nobody can change or take away."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+from tests.desk import PASSWORD, Desk, Person
+
+from frontdesk.core.api import Allow, Role
+from frontdesk.core.resources import Resources
+from frontdesk.core.settings import Settings
+from frontdesk.observability import changes
+
+# What changes nothing, so it leaves nothing: a text filled in to look at.
+CHANGES_NOTHING = {"preview_prompt"}
+
+
+def _rule(dependant: Dependant) -> Allow | None:
+    if isinstance(dependant.call, Allow):
+        return dependant.call
+    return next(filter(None, map(_rule, dependant.dependencies)), None)
+
+
+def admin_routes(app: FastAPI) -> Iterator[tuple[str, str, str]]:
+    """(name, method, path) of every route that only a tenant's admins may call and that changes
+    something."""
+    for context in iter_route_contexts(app.routes):
+        route = context.route
+        if not isinstance(route, APIRoute):
+            continue
+        rule = _rule(route.dependant)
+        if rule is not None and tuple(rule.roles) == (Role.ADMIN,):
+            for method in sorted(route.methods - {"GET", "HEAD", "OPTIONS"}):
+                yield route.name, method, route.path
+
+
+class Examples:
+    """For each route by its name: what stands in its path, its body and its headers."""
+
+    def __init__(self, desk: Desk, admin: Person, admin_sql: Any) -> None:
+        self.desk = desk
+        self.admin = admin
+        self.admin_sql = admin_sql
+
+    async def of(self, name: str) -> dict[str, Any]:
+        """The example of a route; a new one needs a method of its name here."""
+        example = getattr(self, name, None)
+        assert example is not None, f"Examples.{name} is missing: how is this route called?"
+        made: dict[str, Any] = await example()
+        return made
+
+    async def _prompt(self, *, published: int = 0) -> str:
+        for number in range(2):
+            text = (await self.create_prompt_version())["json"]
+            written = await self.admin.post("/prompts/reply/versions", text)
+            if number < published:
+                body = {"version": written["version"]}
+                await self.admin.post("/prompts/reply/publish", body)
+        version: str = written["version"]
+        return version
+
+    async def _source(self) -> dict[str, Any]:
+        (source, *_) = await self.desk.sql("SELECT id FROM knowledge_source WHERE enabled")
+        return {"source_id": source["id"]}
+
+    async def _contact(self) -> str:
+        contact_id = uuid4()
+        await self.desk.sql(
+            "INSERT INTO contact (id, wa_id) VALUES ($1, $2) RETURNING id",
+            contact_id,
+            str(uuid4().int)[:12],
+        )
+        return str(contact_id)
+
+    async def _letter(self) -> dict[str, Any]:
+        letter_id = uuid4()
+        await self.admin_sql.execute(
+            "INSERT INTO webhook_event (source, body, state, letter_id, concerns) VALUES "
+            "('whatsapp', $1, 'dead', $2, $3)",
+            b'{"object": "whatsapp_business_account", "entry": []}',
+            letter_id,
+            [self.desk.id],
+        )
+        return {"letter_id": letter_id}
+
+    async def _channel(self) -> dict[str, Any]:
+        return {"channel_id": self.desk.channel_id}
+
+    pause_channel = resume_channel = _channel
+
+    async def connect_channel(self) -> dict[str, Any]:
+        number = str(uuid4().int)[:15]
+        return {
+            "json": {
+                "name": "Second",
+                "agent_id": str(self.desk.agent_id),
+                "phone_number_id": number,
+                "waba_id": self.desk.waba_id,
+                "display_phone_number": "+1 555 000 2222",
+                "access_token": "EAAB-second",
+            }
+        }
+
+    async def replace_access_token(self) -> dict[str, Any]:
+        return {**await self._channel(), "json": {"access_token": "EAAB-next"}}
+
+    async def create_agent(self) -> dict[str, Any]:
+        config = await self._config()
+        return {"json": {"name": "Another", "config": config}}
+
+    async def _config(self) -> Any:
+        return (await self.admin.get(f"/agents/{self.desk.agent_id}"))["config"]
+
+    async def save_agent_config(self) -> dict[str, Any]:
+        config = await self._config() | {"persona": f"You are Olive {uuid4().hex}."}
+        return {"agent_id": self.desk.agent_id, "json": config, "headers": {"If-Match": "*"}}
+
+    async def roll_back_agent(self) -> dict[str, Any]:
+        return {
+            "agent_id": self.desk.agent_id,
+            "json": {"version": 1},
+            "headers": {"If-Match": "*"},
+        }
+
+    async def create_prompt_version(self) -> dict[str, Any]:
+        content = f"{{{{ facts }}}} {uuid4().hex}"
+        return {"name": "reply", "json": {"content": content, "note": "n"}}
+
+    async def publish_prompt(self) -> dict[str, Any]:
+        return {"name": "reply", "json": {"version": await self._prompt()}}
+
+    async def roll_back_prompt(self) -> dict[str, Any]:
+        await self._prompt(published=2)
+        return {"name": "reply", "json": {}}
+
+    async def add_source(self) -> dict[str, Any]:
+        body = {"agent_id": str(self.desk.agent_id), "title": "Gifts", "body": "We wrap gifts."}
+        return {"json": body}
+
+    async def change_source(self) -> dict[str, Any]:
+        return {**await self._source(), "json": {"title": "Changed", "body": "Changed."}}
+
+    disable_source = delete_source = _source
+
+    async def enable_source(self) -> dict[str, Any]:
+        return await self._source()
+
+    async def create_case(self) -> dict[str, Any]:
+        body = {"name": uuid4().hex, "messages": ["Hello"], "must_contain": ["hello"]}
+        return {"agent_id": self.desk.agent_id, "json": body}
+
+    async def start_run(self) -> dict[str, Any]:
+        return {"agent_id": self.desk.agent_id, "json": {"threshold": 0.5}}
+
+    async def create_user(self) -> dict[str, Any]:
+        body = {
+            "email": f"{uuid4().hex}@example.com",
+            "name": "New",
+            "role": "HUMAN_AGENT",
+            "password": PASSWORD,
+        }
+        return {"json": body}
+
+    async def update_user(self) -> dict[str, Any]:
+        return {"user_id": self.desk.people[1].id, "json": {"role": "ADMIN"}}
+
+    async def create_invite(self) -> dict[str, Any]:
+        return {"json": {"email": f"{uuid4().hex}@example.com", "role": "HUMAN_AGENT"}}
+
+    async def _invite(self) -> dict[str, Any]:
+        made = await self.admin.post("/invites", (await self.create_invite())["json"])
+        return {"invite_id": made["id"]}
+
+    resend_invite = revoke_invite = _invite
+
+    async def put_policy(self) -> dict[str, Any]:
+        await self.admin_sql.execute(
+            "UPDATE tenant SET mfa_required = true WHERE id = $1", self.desk.id
+        )
+        return {"json": {"mfa_required": False}}
+
+    async def create_api_key(self) -> dict[str, Any]:
+        return {"json": {"name": "Key", "scopes": ["usage:read"]}}
+
+    async def revoke_api_key(self) -> dict[str, Any]:
+        made = await self.admin.post("/api-keys", (await self.create_api_key())["json"])
+        return {"key_id": made["id"]}
+
+    replay_dead_letter = discard_dead_letter = _letter
+
+    async def start_export(self) -> dict[str, Any]:
+        return {"json": {}}
+
+    async def start_erasure(self) -> dict[str, Any]:
+        return {"json": {"contact_id": await self._contact()}}
+
+    async def set_retention(self) -> dict[str, Any]:
+        return {"json": {"feed_days": 1}}
+
+
+async def test_whatever_an_admin_changes_leaves_an_entry(
+    desk: Desk,
+    app: FastAPI,
+    admin_sql: Any,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settings.mail, "outbox_folder", str(tmp_path / "mail"))
+    monkeypatch.setattr(settings.privacy, "folder", str(tmp_path / "privacy"))
+    admin = await desk.admin()
+    examples = Examples(desk, admin, admin_sql)
+    silent = []
+    for name, method, path in admin_routes(app):
+        if name in CHANGES_NOTHING:
+            continue
+        example = await examples.of(name)
+        parts = {key: value for key, value in example.items() if key not in ("json", "headers")}
+        since = await desk.sql("SELECT id FROM audit_entry ORDER BY id DESC LIMIT 1")
+        answer = await admin.http.request(
+            method, path.format(**parts), json=example.get("json"), headers=example.get("headers")
+        )
+        assert answer.is_success, f"{name}: {answer.text}"
+        entries = await desk.sql(
+            "SELECT user_id, request_id FROM audit_entry WHERE id > $1",
+            since[0]["id"] if since else UUID(int=0),
+        )
+        told = {(row["user_id"], row["request_id"]) for row in entries}
+        if (admin.id, answer.headers["x-request-id"]) not in told:
+            silent.append(f"{name} ({told})")
+    await desk.work_until_idle()  # While the folders are this test's own.
+    assert silent == []
+
+
+async def test_an_entry_can_be_neither_changed_nor_taken_away(desk: Desk) -> None:
+    await desk.configure(persona="You are Olive.")
+    for statement in (
+        "UPDATE audit_entry SET action = 'x'",
+        "DELETE FROM audit_entry",
+        "TRUNCATE audit_entry",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await desk.sql(statement)
+
+
+async def test_a_change_of_configuration_tells_what_it_was_before_and_after(desk: Desk) -> None:
+    await desk.configure(persona="You are Olive.", languages=["en"])
+    await desk.configure(persona="You are Oliver.")
+    admin = await desk.admin()
+    page = await admin.get("/audit-entries", action="agent.config_saved")
+    (entry, first, *_) = page["items"]
+    assert entry["details"]["changes"] == {"persona": ["You are Olive.", "You are Oliver."]}
+    assert first["details"]["changes"]["languages"] == [["en", "es", "de"], ["en"]]
+    assert entry["user_id"] == str(admin.id)
+    assert entry["request_id"]
+
+
+def test_a_long_text_is_cut_in_a_comparison_and_what_is_alike_is_left_out() -> None:
+    before = {"a": {"b": 1, "c": "x" * 500}, "same": [1]}
+    after = {"a": {"b": 2, "c": "y" * 500}, "same": [1], "new": True}
+    told = changes(before, after)
+    assert told["a.b"] == [1, 2]
+    assert told["new"] == [None, True]
+    assert "same" not in told
+    assert all(len(text) == 201 for text in told["a.c"])
+
+
+async def test_the_log_is_found_by_who_what_whereof_and_when(desk: Desk) -> None:
+    admin = await desk.admin()
+    await desk.configure(persona="You are Olive.")
+    await admin.post(f"/channels/{desk.channel_id}/pause")
+    await admin.put("/retention", {"feed_days": 1})
+
+    async def found(**wanted: Any) -> set[str]:
+        page = await admin.get("/audit-entries", **wanted)
+        return {entry["action"] for entry in page["items"]}
+
+    assert await found(subject="tenant_retention") == {"retention.changed"}
+    assert await found(subject="agent", user_id=str(admin.id)) == {"agent.config_saved"}
+    assert await found(user_id=str(uuid4())) == set()
+    assert await found(subject_id=str(desk.channel_id), user_id=str(admin.id))
+    now = datetime.now(UTC)
+    assert await found(since=(now + timedelta(minutes=1)).isoformat()) == set()
+    assert await found(until=(now - timedelta(hours=1)).isoformat()) == set()
+    assert "retention.changed" in await found(since=(now - timedelta(minutes=1)).isoformat())
+    malformed = await admin.http.get("/api/v1/audit-entries", params={"since": "yesterday"})
+    assert malformed.status_code == 422
+    first = await admin.get("/audit-entries", limit=1)
+    second = await admin.get("/audit-entries", limit=1, cursor=first["next_cursor"])
+    assert second["items"][0]["id"] < first["items"][0]["id"]
+
+
+async def test_the_log_as_csv_is_whole_safe_for_spreadsheets_and_one_tenants(
+    desk: Desk, resources: Resources
+) -> None:
+    neighbour = await Desk.make(desk.app, resources, desk.dispatcher, desk.simulator)
+    await (await neighbour.admin()).put("/retention", {"feed_days": 1})
+    admin = await desk.admin()
+    await admin.put("/retention", {"feed_days": 2})
+    await desk.sql(
+        "INSERT INTO audit_entry (id, action, subject, subject_id, details) SELECT "
+        "gen_random_uuid(), 'test.made', 'test', '=HYPERLINK(1)', '{}' FROM "
+        "generate_series(1, 1500) RETURNING 1"
+    )
+    answer = await admin.http.get("/api/v1/audit-entries/csv")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["cache-control"] == "no-store"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    # All there were, and that it was fetched.
+    assert len(rows) == (await desk.sql("SELECT count(*) FROM audit_entry"))[0][0]
+    assert {row["subject_id"] for row in rows if row["action"] == "test.made"} == {"'=HYPERLINK(1)"}
+    assert sum(row["action"] == "retention.changed" for row in rows) == 1
+    only = await admin.http.get("/api/v1/audit-entries/csv", params={"action": "audit.downloaded"})
+    assert len(re.findall("audit.downloaded", only.text)) == 2
+    assert (await (await desk.ana()).http.get("/api/v1/audit-entries/csv")).status_code == 403
+    await neighbour.aclose()
+
+
+async def test_nobody_reads_another_tenants_log(desk: Desk, resources: Resources) -> None:
+    neighbour = await Desk.make(desk.app, resources, desk.dispatcher, desk.simulator)
+    stranger = await neighbour.admin()
+    admin = await desk.admin()
+    await admin.put("/retention", {"feed_days": 2})
+    mine = await admin.get("/audit-entries")
+    for wanted in ({"user_id": str(admin.id)}, {"subject_id": str(desk.agent_id)}):
+        assert (await stranger.get("/audit-entries", **wanted))["items"] == []
+    theirs = await stranger.get("/audit-entries")
+    assert not {e["id"] for e in mine["items"]} & {e["id"] for e in theirs["items"]}
+    # A cursor out of another tenant's list shows nothing of it either.
+    page = await admin.get("/audit-entries", limit=1)
+    if page["next_cursor"]:
+        peeked = await stranger.get("/audit-entries", cursor=page["next_cursor"])
+        assert not {e["id"] for e in mine["items"]} & {e["id"] for e in peeked["items"]}
+    assert (await (await desk.ana()).http.get("/api/v1/audit-entries")).status_code == 403
+    await neighbour.aclose()
