@@ -7,7 +7,7 @@ Each operation under `/api/v1` declares who may call it by taking one of `Staff`
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -277,6 +277,39 @@ IdempotencyKey = Annotated[
 def encode_cursor(*values: Any) -> str:
     """An opaque cursor that holds these values."""
     return base64.urlsafe_b64encode(dumps_bytes(values)).decode().rstrip("=")
+
+
+async def newest_page(
+    session: Session,
+    query: Any,
+    row_id: Any,
+    public: Callable[[Any], T],
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Page[T]:
+    """A page of what a query finds, newest first: our ids rise with time.
+
+    Args:
+        query: an ORM select without an order.
+        row_id: the column `id` of what it lists.
+        public: makes of a row what is shown.
+
+    Raises:
+        Invalid: the cursor is none of ours.
+    """
+    query = query.order_by(row_id.desc()).limit(limit + 1)
+    if values := decode_cursor(cursor, 1):
+        query = query.where(row_id < cursor_uuid(values[0]))
+    return page_of((await session.exec(query)).all(), public, limit=limit)
+
+
+def page_of(rows: Sequence[Any], public: Callable[[Any], T], *, limit: int) -> Page[T]:
+    """The page that begins a list of rows, one more than `limit` of which were read if there are."""
+    return Page(
+        items=[public(row) for row in rows[:limit]],
+        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    )
 
 
 def decode_cursor(cursor: str | None, length: int) -> list[Any] | None:

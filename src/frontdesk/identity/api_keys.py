@@ -23,9 +23,7 @@ from frontdesk.core.api import (
     Principal,
     Role,
     Scope,
-    cursor_uuid,
-    decode_cursor,
-    encode_cursor,
+    newest_page,
     request_id_of,
     resources_of,
 )
@@ -199,13 +197,9 @@ async def create_key(
 
 async def list_keys(session: Session, *, limit: int, cursor: str | None) -> Page[ApiKeyPublic]:
     """A page of the tenant's keys, newest first, those that are good no more among them."""
-    query = select(ApiKey).order_by(col(ApiKey.id).desc()).limit(limit + 1)
-    if values := decode_cursor(cursor, 1):
-        query = query.where(col(ApiKey.id) < cursor_uuid(values[0]))
-    rows = (await session.exec(query)).all()
-    return Page(
-        items=[ApiKeyPublic.model_validate(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    query = select(ApiKey)
+    return await newest_page(
+        session, query, col(ApiKey.id), ApiKeyPublic.model_validate, limit=limit, cursor=cursor
     )
 
 

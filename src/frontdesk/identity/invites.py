@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from frontdesk.core.api import Page, Principal, Role, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.api import Page, Principal, Role, newest_page
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid, NotFound, RateLimited
 from frontdesk.core.limits import Bucket
@@ -110,13 +110,14 @@ async def list_invites(
     session: Session, *, now: datetime, limit: int, cursor: str | None
 ) -> Page[InvitePublic]:
     """A page of the tenant's invites, the newest first."""
-    query = select(Invite).order_by(col(Invite.id).desc()).limit(limit + 1)
-    if values := decode_cursor(cursor, 1):
-        query = query.where(col(Invite.id) < cursor_uuid(values[0]))
-    invites = (await session.exec(query)).all()
-    return Page(
-        items=[_public(invite, now) for invite in invites[:limit]],
-        next_cursor=encode_cursor(invites[limit - 1].id) if len(invites) > limit else None,
+    query = select(Invite)
+    return await newest_page(
+        session,
+        query,
+        col(Invite.id),
+        lambda invite: _public(invite, now),
+        limit=limit,
+        cursor=cursor,
     )
 
 

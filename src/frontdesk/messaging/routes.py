@@ -19,9 +19,7 @@ from frontdesk.core.api import (
     Schema,
     Staff,
     TenantSession,
-    cursor_uuid,
-    decode_cursor,
-    encode_cursor,
+    newest_page,
     problems,
     resources_of,
 )
@@ -188,13 +186,14 @@ async def list_account_events(
     who: AdminOnly, session: TenantSession, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[AccountEventPublic]:
     """Account, number and template events, newest first, in words."""
-    query = select(AccountEvent).order_by(col(AccountEvent.id).desc()).limit(limit + 1)
-    if values := decode_cursor(cursor, 1):
-        query = query.where(col(AccountEvent.id) < cursor_uuid(values[0]))
-    rows = (await session.exec(query)).all()
-    return Page(
-        items=[AccountEventPublic.model_validate(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    query = select(AccountEvent)
+    return await newest_page(
+        session,
+        query,
+        col(AccountEvent.id),
+        AccountEventPublic.model_validate,
+        limit=limit,
+        cursor=cursor,
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 
 from frontdesk.core import ids
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
@@ -119,13 +119,13 @@ async def list_audit_entries(
 ) -> Page[AuditEntryPublic]:
     """A page of the audit log, newest first."""
     query = select(AuditEntry).where(*wanted.conditions())
-    query = query.order_by(col(AuditEntry.id).desc()).limit(limit + 1)
-    if values := decode_cursor(cursor, 1):
-        query = query.where(col(AuditEntry.id) < cursor_uuid(values[0]))
-    rows = (await session.exec(query)).all()
-    return Page(
-        items=[AuditEntryPublic.model_validate(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    return await newest_page(
+        session,
+        query,
+        col(AuditEntry.id),
+        AuditEntryPublic.model_validate,
+        limit=limit,
+        cursor=cursor,
     )
 
 

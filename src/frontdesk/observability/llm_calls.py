@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from frontdesk.core import ids
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps
@@ -71,19 +71,11 @@ async def list_llm_calls(
     session: Session, *, conversation_id: UUID | None, limit: int, cursor: str | None
 ) -> Page[LlmCallSummary]:
     """A page of attempts at models, newest first, without what was said."""
-    query = (
-        select(*(getattr(LlmCall, name) for name in LlmCallSummary.model_fields))
-        .order_by(col(LlmCall.id).desc())
-        .limit(limit + 1)
-    )
+    query = select(*(getattr(LlmCall, name) for name in LlmCallSummary.model_fields))
     if conversation_id is not None:
         query = query.where(LlmCall.conversation_id == conversation_id)
-    if values := decode_cursor(cursor, 1):
-        query = query.where(col(LlmCall.id) < cursor_uuid(values[0]))
-    rows = (await session.exec(query)).all()
-    return Page(
-        items=[LlmCallSummary.model_validate(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    return await newest_page(
+        session, query, col(LlmCall.id), LlmCallSummary.model_validate, limit=limit, cursor=cursor
     )
 
 

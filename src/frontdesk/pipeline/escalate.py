@@ -1,6 +1,5 @@
 """Stage 5: whether a person must take over, and the packet that person gets."""
 
-from frontdesk import gateway
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import (
@@ -12,6 +11,7 @@ from frontdesk.escalation import (
     escalation_reason,
     plain_packet,
 )
+from frontdesk.pipeline.asking import ask
 from frontdesk.pipeline.prompt import transcript
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Reply, Triaged, Turn
@@ -82,44 +82,34 @@ async def _write_packet(
     thread = "\n".join(f"[{message_id}] {author}: {text}" for message_id, author, text in lines)
     last_draft = f"\n<draft>{draft.text}</draft>" if draft else ""
     try:
-        completion = await gateway.complete(
+        completion = await ask(
             resources,
-            gateway.CompletionRequest(
-                tenant_id=turn.claim.tenant_id,
-                feature="handoff",
-                messages=(
-                    {
-                        "role": "system",
-                        "content": render(
-                            prompt.content,
-                            {
-                                "company_name": turn.agent.config.company_name,
-                                "reason": escalation.rule,
-                            },
-                        ),
-                    },
-                    {
-                        "role": "user",
-                        "content": f"<transcript>\n{thread}\n</transcript>{last_draft}",
-                    },
-                ),
-                schema=HandoffPacket,
-                temperature=0,
-                max_output_tokens=900,
-                models=turn.agent.config.models,
-                deadline_seconds=PACKET_DEADLINE_SECONDS,
-                conversation_id=turn.billed_conversation_id,
-                message_id=turn.background.burst[-1].id,
-                agent_id=turn.claim.agent_id,
-                agent_version=turn.agent.version,
-                prompt_name=prompt.name,
-                prompt_version=prompt.version,
+            turn,
+            "handoff",
+            (
+                {
+                    "role": "system",
+                    "content": render(
+                        prompt.content,
+                        {
+                            "company_name": turn.agent.config.company_name,
+                            "reason": escalation.rule,
+                        },
+                    ),
+                },
+                {
+                    "role": "user",
+                    "content": f"<transcript>\n{thread}\n</transcript>{last_draft}",
+                },
             ),
+            HandoffPacket,
+            prompt=(prompt.name, prompt.version),
+            max_output_tokens=900,
+            deadline_seconds=PACKET_DEADLINE_SECONDS,
         )
     except Unavailable as error:
         turn.trace.add("packet", error=str(error))
         return None
-    turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
     written = completion.parsed
     assert isinstance(written, HandoffPacket)
     known = {str(message_id) for message_id, _, _ in lines}

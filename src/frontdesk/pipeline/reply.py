@@ -1,7 +1,7 @@
 """Stage 4: the model's draft. It proposes a text and an action; what happens is decided by code."""
 
-from frontdesk import gateway
 from frontdesk.core.resources import Resources
+from frontdesk.pipeline.asking import ask
 from frontdesk.pipeline.prompt import Prompt
 from frontdesk.pipeline.turn import Reply, Turn
 
@@ -18,29 +18,19 @@ async def draft_reply(
     messages = prompt.messages
     if repair is not None:
         messages = (*messages, {"role": "system", "content": repair})
-    completion = await gateway.complete(
+    completion = await ask(
         resources,
-        gateway.CompletionRequest(
-            tenant_id=turn.claim.tenant_id,
-            feature="reply",
-            messages=messages,
-            schema=Reply,
-            temperature=config.temperature,
-            max_output_tokens=config.max_output_tokens,
-            models=config.models,
-            deadline_seconds=turn.seconds_left(resources.settings.llm.deadline_seconds),
-            conversation_id=turn.billed_conversation_id,
-            message_id=turn.background.burst[-1].id,
-            agent_id=turn.claim.agent_id,
-            agent_version=turn.agent.version,
-            prompt_name=prompt.name,
-            prompt_version=prompt.version,
-            chunk_ids=prompt.chunk_ids,
-        ),
+        turn,
+        "reply",
+        messages,
+        Reply,
+        prompt=(prompt.name, prompt.version),
+        max_output_tokens=config.max_output_tokens,
+        temperature=config.temperature,
+        chunk_ids=prompt.chunk_ids,
     )
     draft = completion.parsed
     assert isinstance(draft, Reply)
-    turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
     turn.trace.add(
         "repair" if repair else "reply",
         action=draft.action,

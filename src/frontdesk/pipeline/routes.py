@@ -14,7 +14,7 @@ from frontdesk.core.api import (
     ResourcesDep,
     cursor_uuid,
     decode_cursor,
-    encode_cursor,
+    page_of,
     problems,
 )
 from frontdesk.messaging import WindowClosed
@@ -42,10 +42,7 @@ async def list_dead_letters(
         before=cursor_uuid(values[0]) if values else None,
         limit=limit + 1,
     )
-    return Page(
-        items=[DeadLetterSummary.model_validate(letter) for letter in letters[:limit]],
-        next_cursor=encode_cursor(letters[limit - 1].id) if len(letters) > limit else None,
-    )
+    return page_of(letters, DeadLetterSummary.model_validate, limit=limit)
 
 
 @router.get("/{letter_id}", summary="Read a dead letter", responses=problems(NoSuchLetter))

@@ -1,6 +1,5 @@
 """Stage 2: is this for us to answer? Free local checks first, then one cheap model call."""
 
-from frontdesk import gateway
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import (
     Escalation,
@@ -12,6 +11,7 @@ from frontdesk.escalation import (
     mentions,
 )
 from frontdesk.gateway import Completion
+from frontdesk.pipeline.asking import ask
 from frontdesk.pipeline.language import SURE, detect_language
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Triage, Triaged, Turn, Verdict
@@ -119,30 +119,18 @@ async def _ask(resources: Resources, turn: Turn) -> Completion:
         prompt.content,
         {"company_name": config.company_name, "languages": ", ".join(config.languages)},
     )
-    completion = await gateway.complete(
+    return await ask(
         resources,
-        gateway.CompletionRequest(
-            tenant_id=turn.claim.tenant_id,
-            feature="triage",
-            messages=(
-                {"role": "system", "content": system},
-                {"role": "user", "content": f"<messages>\n{turn.burst_text}\n</messages>"},
-            ),
-            schema=Triage,
-            temperature=0,
-            max_output_tokens=300,
-            models=config.models,
-            deadline_seconds=turn.seconds_left(resources.settings.llm.deadline_seconds),
-            conversation_id=turn.billed_conversation_id,
-            message_id=turn.background.burst[-1].id,
-            agent_id=turn.claim.agent_id,
-            agent_version=turn.agent.version,
-            prompt_name=prompt.name,
-            prompt_version=prompt.version,
+        turn,
+        "triage",
+        (
+            {"role": "system", "content": system},
+            {"role": "user", "content": f"<messages>\n{turn.burst_text}\n</messages>"},
         ),
+        Triage,
+        prompt=(prompt.name, prompt.version),
+        max_output_tokens=300,
     )
-    turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
-    return completion
 
 
 def _to_person(language: str, signals: Signals) -> Triaged:

@@ -26,7 +26,7 @@ from sqlmodel import col, select
 from frontdesk import conversation, feed
 from frontdesk.conversation import Actor, Suppression
 from frontdesk.core import ids
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps
@@ -95,13 +95,9 @@ async def start_erasure(
 
 async def list_erasures(session: Session, *, limit: int, cursor: str | None) -> Page[ErasurePublic]:
     """A page of erasures, newest first."""
-    query = select(Erasure).order_by(col(Erasure.id).desc()).limit(limit + 1)
-    if values := decode_cursor(cursor, 1):
-        query = query.where(col(Erasure.id) < cursor_uuid(values[0]))
-    rows = (await session.exec(query)).all()
-    return Page(
-        items=[ErasurePublic.model_validate(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    query = select(Erasure)
+    return await newest_page(
+        session, query, col(Erasure.id), ErasurePublic.model_validate, limit=limit, cursor=cursor
     )
 
 

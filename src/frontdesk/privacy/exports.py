@@ -20,7 +20,7 @@ from sqlmodel import col, select
 
 from frontdesk import feed
 from frontdesk.core import ids
-from frontdesk.core.api import Page, Principal, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.api import Page, Principal, newest_page
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.resources import Resources
@@ -76,13 +76,9 @@ async def start_export(session: Session, who: Principal, contact_id: UUID | None
 
 async def list_exports(session: Session, *, limit: int, cursor: str | None) -> Page[ExportPublic]:
     """A page of exports, newest first."""
-    query = select(DataExport).order_by(col(DataExport.id).desc()).limit(limit + 1)
-    if values := decode_cursor(cursor, 1):
-        query = query.where(col(DataExport.id) < cursor_uuid(values[0]))
-    rows = (await session.exec(query)).all()
-    return Page(
-        items=[ExportPublic.model_validate(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    query = select(DataExport)
+    return await newest_page(
+        session, query, col(DataExport.id), ExportPublic.model_validate, limit=limit, cursor=cursor
     )
 
 

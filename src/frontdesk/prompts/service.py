@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from frontdesk import feed
 from frontdesk.core import ids
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid
 from frontdesk.core.resources import Resources
@@ -111,15 +111,14 @@ async def list_versions(
             & (col(Prompt.id) == col(PromptVersion.prompt_id)),
         )
         .where(Prompt.name == name)
-        .order_by(col(PromptVersion.id).desc())
-        .limit(limit + 1)
     )
-    if values := decode_cursor(cursor, 1):
-        query = query.where(col(PromptVersion.id) < cursor_uuid(values[0]))
-    rows = (await session.exec(query)).all()
-    return Page(
-        items=[PromptVersionPublic.model_validate(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
+    return await newest_page(
+        session,
+        query,
+        col(PromptVersion.id),
+        PromptVersionPublic.model_validate,
+        limit=limit,
+        cursor=cursor,
     )
 
 

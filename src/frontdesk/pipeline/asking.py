@@ -1,0 +1,60 @@
+"""How the stages of a turn ask a model: who it is for, what it may take, and what it has cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from frontdesk import gateway
+from frontdesk.core.resources import Resources
+from frontdesk.gateway import Completion
+from frontdesk.pipeline.turn import Turn
+
+
+async def ask(
+    resources: Resources,
+    turn: Turn,
+    feature: str,
+    messages: tuple[Mapping[str, Any], ...],
+    schema: type[BaseModel],
+    *,
+    prompt: tuple[str, str],
+    max_output_tokens: int,
+    temperature: float = 0,
+    deadline_seconds: float | None = None,
+    chunk_ids: tuple[str, ...] = (),
+) -> Completion:
+    """Ask a model on behalf of a turn; its trace counts what that took.
+
+    Args:
+        prompt: name and version of what `messages` were rendered from.
+        deadline_seconds: None for what is left of the turn's one deadline.
+
+    Raises:
+        ModelsUnavailable: no model gave a usable answer before the deadline.
+        PromptRejected: the models refuse this very prompt.
+    """
+    if deadline_seconds is None:
+        deadline_seconds = turn.seconds_left(resources.settings.llm.deadline_seconds)
+    completion = await gateway.complete(
+        resources,
+        gateway.CompletionRequest(
+            tenant_id=turn.claim.tenant_id,
+            feature=feature,
+            messages=messages,
+            schema=schema,
+            temperature=temperature,
+            max_output_tokens=max_output_tokens,
+            models=turn.agent.config.models,
+            deadline_seconds=deadline_seconds,
+            conversation_id=turn.billed_conversation_id,
+            message_id=turn.background.burst[-1].id,
+            agent_id=turn.claim.agent_id,
+            agent_version=turn.agent.version,
+            prompt_name=prompt[0],
+            prompt_version=prompt[1],
+            chunk_ids=chunk_ids,
+        ),
+    )
+    turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
+    return completion
