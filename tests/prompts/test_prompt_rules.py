@@ -1,6 +1,13 @@
 import pytest
 
-from frontdesk.prompts.rules import Bump, content_hash, difference, next_version, normalised
+from frontdesk.prompts.rules import (
+    Bump,
+    bump_for,
+    content_hash,
+    difference,
+    next_version,
+    normalised,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +24,25 @@ from frontdesk.prompts.rules import Bump, content_hash, difference, next_version
 )
 def test_the_next_version_follows_the_highest(versions, bump, expected):
     assert next_version(versions, bump) == expected
+
+
+RULES = "# Rules\nAnswer from the facts only.\n\nBe kind and brief.\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "same_variables", "expected"),
+    [
+        (RULES.replace("facts only", "facts alone"), True, Bump.PATCH),
+        (RULES.replace("\n\n", "\n"), True, Bump.PATCH),
+        (RULES + "Promise nothing.\n", True, Bump.MINOR),
+        (RULES.replace("Be kind and brief.\n", ""), True, Bump.MINOR),
+        (RULES.replace("Be kind and brief.", "Never speak of prices."), True, Bump.MINOR),
+        ("Be kind and brief.\n# Rules\nAnswer from the facts only.\n", True, Bump.MINOR),
+        (RULES.replace("facts only", "facts alone"), False, Bump.MAJOR),
+    ],
+)
+def test_what_changed_decides_which_part_of_the_version_grows(after, same_variables, expected):
+    assert bump_for(RULES, after, same_variables=same_variables) is expected
 
 
 def test_line_ends_do_not_make_another_text():

@@ -1,11 +1,14 @@
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
-from tests.feed.shop import make_shop
+from tests.feed.shop import add_user, make_shop
 
+from frontdesk.core.api import Role
 from frontdesk.core.cache import Changes
 from frontdesk.core.resources import open_resources
+from frontdesk.core.settings import PromptSettings
 from frontdesk.prompts import DEFAULT_PROMPTS, NoSuchPrompt, load_prompt
 from frontdesk.prompts.routes import router
 
@@ -62,15 +65,20 @@ async def test_versions_count_up_and_are_used_once_published(shop, resources):
     assert first["variables"] == ["company_name", "facts"]
     assert first["author_id"] == str(shop.admin.id)
     second = await write(shop, TEXT + "Be kind.")
-    third = await write(shop, TEXT + "Be brief.", bump="minor")
-    assert (second["version"], third["version"]) == ("1.0.1", "1.1.0")
+    third = await write(shop, TEXT + "Be kind.", bump="patch", status=409)
+    assert third["version"] == "1.1.0"
+    third = await write(shop, TEXT + "Be brief and kind.", bump="patch", tags=["tone", "tone"])
+    assert (second["version"], third["version"]) == ("1.1.0", "1.1.1")
+    assert third["tags"] == ["tone"]
     assert (await load_prompt(resources, shop.id, "reply")).version == "0.0.0"
-    assert standing(await publish(shop, "1.0.1")) == {"production": "1.0.1"}
+    assert standing(await publish(shop, "1.1.0")) == {"production": "1.1.0"}
     used = await load_prompt(resources, shop.id, "reply")
-    assert (used.version, used.content) == ("1.0.1", TEXT + "Be kind.\n")
-    assert str(used.version_id) == second["id"] if "id" in second else used.version_id
+    assert (used.version, used.content) == ("1.1.0", TEXT + "Be kind.\n")
     page = (await shop.admin.http.get("/api/v1/prompts/reply/versions?limit=2")).json()
-    assert [v["version"] for v in page["items"]] == ["1.1.0", "1.0.1"]
+    assert [(v["version"], v["labels"]) for v in page["items"]] == [
+        ("1.1.1", []),
+        ("1.1.0", ["production"]),
+    ]
     page = (
         await shop.admin.http.get(
             "/api/v1/prompts/reply/versions", params={"cursor": page["next_cursor"]}
@@ -98,7 +106,7 @@ async def test_unknown_variables_are_listed(shop):
 
 async def test_a_rollback_goes_back_one_publication_at_a_time(shop, resources):
     for content in (TEXT, TEXT + "Be kind.", TEXT + "Be brief."):
-        await write(shop, content)
+        await write(shop, content, bump="patch")
     for version in ("1.0.0", "1.0.1", "1.0.2"):
         await publish(shop, version)
     assert standing(await roll_back(shop)) == {"production": "1.0.1"}
@@ -121,7 +129,7 @@ async def test_publishing_what_is_published_changes_nothing(shop):
 
 async def test_labels_stand_apart_and_lean_on_production(shop, resources):
     await write(shop)
-    await write(shop, TEXT + "Be kind.")
+    await write(shop, TEXT + "Be kind.", bump="patch")
     await publish(shop, "1.0.0")
     candidate = await load_prompt(resources, shop.id, "reply", "candidate")
     assert candidate.version == "1.0.0"
@@ -143,13 +151,15 @@ async def test_a_publication_is_in_use_everywhere_within_two_seconds(shop, setti
 
 
 async def test_many_versions_at_once_get_numbers_of_their_own(shop):
-    made = await asyncio.gather(*(write(shop, f"{TEXT}Number {number}.") for number in range(8)))
+    made = await asyncio.gather(
+        *(write(shop, f"{TEXT}Number {number}.", bump="patch") for number in range(8))
+    )
     assert sorted(version["version"] for version in made) == [f"1.0.{n}" for n in range(8)]
 
 
 async def test_versions_are_compared_and_previewed(shop):
     await write(shop)
-    await write(shop, TEXT + "Be kind.")
+    await write(shop, TEXT + "Be kind.", bump="patch")
     http = shop.admin.http
     diff = (await http.get("/api/v1/prompts/reply/diff?from=1.0.0&to=1.0.1")).json()
     assert "+Be kind." in diff["diff"]
@@ -177,6 +187,44 @@ async def test_versions_are_compared_and_previewed(shop):
         assert answer.status_code == 422, wrong
 
 
+async def test_a_deployment_uses_the_prompts_of_its_own_label(shop, resources):
+    await write(shop)
+    await write(shop, TEXT + "Be kind.", bump="patch")
+    await publish(shop, "1.0.0")
+    await publish(shop, "1.0.1", "staging")
+    staging = resources.settings.model_copy(update={"prompts": PromptSettings(label="staging")})
+    elsewhere = replace(resources, settings=staging)
+    assert (await load_prompt(elsewhere, shop.id, "reply")).version == "1.0.1"
+    assert (await load_prompt(elsewhere, shop.id, "triage")).version == "0.0.0"
+    assert (await load_prompt(resources, shop.id, "reply")).version == "1.0.0"
+
+
+async def test_production_takes_what_another_user_approved_where_the_tenant_says_so(shop):
+    http, colleague = shop.admin.http, await add_user(shop.resources, shop.app, shop.id, Role.ADMIN)
+    shop.others.append(colleague)
+    assert (await http.get("/api/v1/prompt-policy")).json() == {"requires_approval": False}
+    await http.put("/api/v1/prompt-policy", json={"requires_approval": True})
+    assert (await write(shop))["state"] == "proposed"
+    assert (await publish(shop, "1.0.0", status=409))["code"] == "approval_required"
+    await publish(shop, "1.0.0", "staging")
+    approve = "/api/v1/prompts/reply/versions/1.0.0/approve"
+    assert (await http.post(approve)).json()["code"] == "own_version"
+    approved = (await colleague.http.post(approve)).json()
+    assert (approved["state"], approved["approved_by"]) == ("approved", str(colleague.id))
+    assert (await http.post(approve)).json()["approved_by"] == str(colleague.id)
+    assert standing(await publish(shop, "1.0.0"))["production"] == "1.0.0"
+    await write(shop, TEXT + "Be kind.")
+    assert standing(await roll_back(shop))["production"] == "0.0.0"
+    actions = await shop.sql("SELECT action FROM audit_entry ORDER BY id")
+    assert [row["action"] for row in actions][:2] == [
+        "prompt.policy_changed",
+        "prompt.version_created",
+    ]
+    assert "prompt.version_approved" in [row["action"] for row in actions]
+    missing = await colleague.http.post("/api/v1/prompts/reply/versions/9.0.0/approve")
+    assert missing.status_code == 404
+
+
 async def test_prompts_are_for_admins(shop):
     http = shop.human.http
     answers = [
@@ -187,6 +235,8 @@ async def test_prompts_are_for_admins(shop):
         await http.post("/api/v1/prompts/reply/publish", json={"version": "1.0.0"}),
         await http.post("/api/v1/prompts/reply/rollback", json={}),
         await http.post("/api/v1/prompts/reply/preview", json={}),
+        await http.post("/api/v1/prompts/reply/versions/1.0.0/approve"),
+        await http.put("/api/v1/prompt-policy", json={"requires_approval": False}),
     ]
     assert {answer.status_code for answer in answers} == {403}
 

@@ -360,6 +360,15 @@ class RetentionSettings(_Section):
     export_days: int = Field(3, ge=1, description="Files of exports.")
 
 
+class PromptSettings(_Section):
+    label: str = Field(
+        "production",
+        pattern=r"^[a-z][a-z0-9_-]{0,39}$",
+        description="The label whose prompts this deployment uses, e.g. `staging`; what the label "
+        "does not have is production's.",
+    )
+
+
 class PrivacySettings(_Section):
     folder: str = Field(
         "var/privacy",
@@ -451,6 +460,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
+    prompts: PromptSettings = PromptSettings()
     privacy: PrivacySettings = PrivacySettings()
     mail: MailSettings = MailSettings()
     log: LogSettings = LogSettings()

@@ -3,33 +3,52 @@ them in."""
 
 from frontdesk.prompts.defaults import BUILT_IN_VERSION, DEFAULT_PROMPTS, DefaultPrompt
 from frontdesk.prompts.errors import (
+    ApprovalRequired,
     NoSuchPrompt,
     NoSuchPromptVersion,
     NothingToRollBack,
+    OwnVersion,
     PromptInvalid,
     PromptUnchanged,
 )
-from frontdesk.prompts.rules import Bump
+from frontdesk.prompts.releases import publish_version, roll_back
+from frontdesk.prompts.rules import Bump, difference
 from frontdesk.prompts.schemas import PromptPublic, PromptVersionPublic
-from frontdesk.prompts.service import create_version, publish_version
+from frontdesk.prompts.service import (
+    create_version,
+    diff_versions,
+    get_prompt,
+    get_version,
+    list_prompts,
+    list_versions,
+)
 from frontdesk.prompts.snapshots import PromptSnapshot, load_prompt
 from frontdesk.prompts.template import render
 
 __all__ = [
     "BUILT_IN_VERSION",
     "DEFAULT_PROMPTS",
+    "ApprovalRequired",
     "Bump",
     "DefaultPrompt",
     "NoSuchPrompt",
     "NoSuchPromptVersion",
     "NothingToRollBack",
+    "OwnVersion",
     "PromptInvalid",
     "PromptPublic",
     "PromptSnapshot",
     "PromptUnchanged",
     "PromptVersionPublic",
     "create_version",
+    "diff_versions",
+    "difference",
+    "get_prompt",
+    "get_version",
+    "list_prompts",
+    "list_versions",
     "load_prompt",
     "publish_version",
     "render",
+    "roll_back",
 ]

@@ -27,6 +27,18 @@ class NothingToRollBack(Conflict):
     code, title = "nothing_to_roll_back", "There is no release to take back"
 
 
+class ApprovalRequired(Conflict):
+    """The tenant lets nothing into production that nobody but its author has approved."""
+
+    code, title = "approval_required", "Another user has to approve this version"
+
+
+class OwnVersion(Conflict):
+    """Whoever wrote a version can't be the one who approves it."""
+
+    code, title = "own_version", "Your own version is for somebody else to approve"
+
+
 class PromptInvalid(Invalid):
     """The template can't be used; `unknown` and `missing` list variables where it is about those."""
 

@@ -1,11 +1,12 @@
 """Tables of prompts: immutable versions, and the releases that put one of them into use."""
 
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from frontdesk.core.tables import Json, TenantRow, of_tenant, refers
+from frontdesk.core.tables import Json, TenantRow, TenantTable, Timestamp, of_tenant, refers
 
 
 class Prompt(TenantRow, table=True):
@@ -18,7 +19,7 @@ class Prompt(TenantRow, table=True):
 
 
 class PromptVersion(TenantRow, table=True):
-    """One text of a prompt, for ever as it was written."""
+    """One text of a prompt, for ever as it was written; only its approval is added later."""
 
     __tablename__ = "prompt_version"
     __table_args__ = (
@@ -33,7 +34,23 @@ class PromptVersion(TenantRow, table=True):
     content_hash: str = Field(sa_type=sa.Text)
     variables: list[str] = Field(sa_type=Json)
     note: str = Field(default="", sa_type=sa.Text)
+    tags: list[str] = Field(
+        default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": sa.text("'[]'")}
+    )
     author_id: UUID | None = None
+    approved_by: UUID | None = None
+    approved_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class PromptPolicy(TenantTable, table=True):
+    """What a tenant asks of a version before it goes to production."""
+
+    __tablename__ = "prompt_policy"
+    __table_args__ = (of_tenant(),)
+
+    requires_approval: bool = Field(
+        default=False, sa_column_kwargs={"server_default": sa.text("false")}
+    )
 
 
 class PromptRelease(TenantRow, table=True):

@@ -1,4 +1,4 @@
-"""HTTP of prompts: texts, versions, labels."""
+"""HTTP of prompts: texts, versions, reviews, labels."""
 
 from typing import Annotated
 
@@ -14,16 +14,20 @@ from frontdesk.core.api import (
     problems,
 )
 from frontdesk.core.errors import Forbidden
-from frontdesk.prompts import service
+from frontdesk.prompts import releases, service
 from frontdesk.prompts.errors import (
+    ApprovalRequired,
     NoSuchPrompt,
     NoSuchPromptVersion,
     NothingToRollBack,
+    OwnVersion,
     PromptInvalid,
     PromptUnchanged,
 )
 from frontdesk.prompts.schemas import (
     PromptDiffPublic,
+    PromptPolicyPublic,
+    PromptPolicyUpdate,
     PromptPreview,
     PromptPreviewPublic,
     PromptPublic,
@@ -34,25 +38,25 @@ from frontdesk.prompts.schemas import (
     Version,
 )
 
-router = APIRouter(prefix="/api/v1/prompts", tags=["prompts"])
+router = APIRouter(prefix="/api/v1", tags=["prompts"])
 
 Name = Annotated[str, Path(max_length=80, description="`reply`, `triage` or `handoff`.")]
 
 
-@router.get("", summary="List prompts", responses=problems(Forbidden))
+@router.get("/prompts", summary="List prompts", responses=problems(Forbidden))
 async def list_prompts(who: AdminOnly, session: TenantSession) -> list[PromptPublic]:
     """Every prompt Frontdesk uses, the variables it is given, and where its labels stand."""
     return await service.list_prompts(session)
 
 
-@router.get("/{name}", summary="Read a prompt", responses=problems(Forbidden, NoSuchPrompt))
+@router.get("/prompts/{name}", summary="Read a prompt", responses=problems(Forbidden, NoSuchPrompt))
 async def get_prompt(name: Name, who: AdminOnly, session: TenantSession) -> PromptPublic:
     """A prompt and where its labels stand."""
     return await service.get_prompt(session, name)
 
 
 @router.get(
-    "/{name}/versions", summary="List versions", responses=problems(Forbidden, NoSuchPrompt)
+    "/prompts/{name}/versions", summary="List versions", responses=problems(Forbidden, NoSuchPrompt)
 )
 async def list_prompt_versions(
     name: Name,
@@ -67,7 +71,7 @@ async def list_prompt_versions(
 
 
 @router.get(
-    "/{name}/versions/{version}",
+    "/prompts/{name}/versions/{version}",
     summary="Read a version",
     responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion),
 )
@@ -79,7 +83,7 @@ async def get_prompt_version(
 
 
 @router.post(
-    "/{name}/versions",
+    "/prompts/{name}/versions",
     status_code=201,
     summary="Write a version",
     responses=problems(Forbidden, NoSuchPrompt, PromptUnchanged, PromptInvalid),
@@ -92,9 +96,21 @@ async def create_prompt_version(
 
 
 @router.post(
-    "/{name}/publish",
+    "/prompts/{name}/versions/{version}/approve",
+    summary="Approve a version",
+    responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion, OwnVersion),
+)
+async def approve_prompt_version(
+    name: Name, version: Version, who: AdminOnly, session: TenantSession
+) -> PromptVersionPublic:
+    """Let a version pass that somebody else has written; approved again, it stays as it is."""
+    return await releases.approve_version(session, name, version, approved_by=who.user_id)
+
+
+@router.post(
+    "/prompts/{name}/publish",
     summary="Publish a version",
-    responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion),
+    responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion, ApprovalRequired),
 )
 async def publish_prompt(
     name: Name,
@@ -104,13 +120,13 @@ async def publish_prompt(
     resources: ResourcesDep,
 ) -> PromptPublic:
     """Move a label to a version; it is in use everywhere within two seconds."""
-    return await service.publish_version(
+    return await releases.publish_version(
         session, resources, name, body.version, label=body.label, released_by=who.user_id
     )
 
 
 @router.post(
-    "/{name}/rollback",
+    "/prompts/{name}/rollback",
     summary="Take a publication back",
     responses=problems(Forbidden, NoSuchPrompt, NothingToRollBack),
 )
@@ -122,13 +138,13 @@ async def roll_back_prompt(
     resources: ResourcesDep,
 ) -> PromptPublic:
     """Let a label stand where it stood before its last publication; again, and one further back."""
-    return await service.roll_back(
+    return await releases.roll_back(
         session, resources, name, label=body.label, released_by=who.user_id
     )
 
 
 @router.get(
-    "/{name}/diff",
+    "/prompts/{name}/diff",
     summary="Compare versions",
     responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion),
 )
@@ -144,7 +160,7 @@ async def diff_prompt_versions(
 
 
 @router.post(
-    "/{name}/preview",
+    "/prompts/{name}/preview",
     summary="Preview a prompt",
     responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion, PromptInvalid),
 )
@@ -154,4 +170,25 @@ async def preview_prompt(
     """A text filled in as a model would get it; nothing is stored and no model is asked."""
     return await service.preview(
         session, name, content=body.content, version=body.version, variables=body.variables
+    )
+
+
+@router.get(
+    "/prompt-policy", summary="Read what production asks for", responses=problems(Forbidden)
+)
+async def get_prompt_policy(who: AdminOnly, session: TenantSession) -> PromptPolicyPublic:
+    """Whether a version needs another user's approval before it goes to production."""
+    return await releases.get_policy(session)
+
+
+@router.put("/prompt-policy", summary="Set what production asks for", responses=problems(Forbidden))
+async def set_prompt_policy(
+    body: PromptPolicyUpdate, who: AdminOnly, session: TenantSession
+) -> PromptPolicyPublic:
+    """Ask for another user's approval before a version goes to production, or no longer.
+
+    What is in production stays there, and rolling back is always allowed.
+    """
+    return await releases.set_policy(
+        session, requires_approval=body.requires_approval, user_id=who.user_id
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 FIRST_VERSION = "1.0.0"
+CLOSE_MATCH = 0.6
 
 
 class Bump(StrEnum):
@@ -22,6 +23,23 @@ def version_key(version: str) -> tuple[int, int, int]:
     return major, minor, patch
 
 
+def bump_for(before: str, after: str, *, same_variables: bool) -> Bump:
+    """Which part of the version a change of the text asks for.
+
+    - major: it uses other variables, so it is told other things.
+    - minor: lines came, went, or were rewritten: a rule is there or is not.
+    - patch: lines were reworded, each keeping most of its words (by difflib's measure of a close
+      match: a ratio of 0.6).
+    """
+    if not same_variables:
+        return Bump.MAJOR
+    old, new = _lines(before), _lines(after)
+    for kind, *(a, b, c, d) in difflib.SequenceMatcher(None, old, new).get_opcodes():
+        if kind != "equal" and (b - a != d - c or not all(map(_alike, old[a:b], new[c:d]))):
+            return Bump.MINOR
+    return Bump.PATCH
+
+
 def next_version(versions: Iterable[str], bump: Bump) -> str:
     """The version after the highest of these."""
     highest = max((version_key(version) for version in versions), default=None)
@@ -33,6 +51,14 @@ def next_version(versions: Iterable[str], bump: Bump) -> str:
     if bump is Bump.MINOR:
         return f"{major}.{minor + 1}.0"
     return f"{major}.{minor}.{patch + 1}"
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _alike(before: str, after: str) -> bool:
+    return difflib.SequenceMatcher(None, before.split(), after.split()).ratio() >= CLOSE_MATCH
 
 
 def normalised(content: str) -> str:

@@ -1,6 +1,7 @@
 """What crosses HTTP in prompts."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -17,7 +18,17 @@ Version = Annotated[
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Text = Annotated[str, AfterValidator(clean)]
 Content = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_TEMPLATE_CHARACTERS)]
+Note = Annotated[Text, StringConstraints(max_length=500)]
+Tag = Annotated[Text, StringConstraints(pattern=r"^[\w][\w.:/ -]{0,39}$")]
+Tags = Annotated[list[Tag], AfterValidator(lambda tags: list(dict.fromkeys(tags)))]
 PRODUCTION = "production"
+
+
+class ReviewState(StrEnum):
+    """Whether somebody else than its author has looked at a version and let it pass."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
 
 
 class PromptVersionCreate(Schema):
@@ -27,10 +38,14 @@ class PromptVersionCreate(Schema):
         description="A template: `{{ variable }}`, `{% if %}`, `{% for %}` and a few filters.",
         examples=["You answer for {{ company_name }}.\n<facts>\n{{ facts }}\n</facts>"],
     )
-    bump: Bump = Field(Bump.PATCH, description="Which part of the version number grows.")
-    note: Annotated[Text, StringConstraints(max_length=500)] = Field(
-        "", description="Why it was changed.", examples=["Shorter answers"]
+    bump: Bump | None = Field(
+        None,
+        description="Which part of the version number grows. Left out, what has changed since the "
+        "highest version decides: `major` when other variables are used, `minor` when lines came, "
+        "went or were rewritten, `patch` when lines were only reworded.",
     )
+    note: Note = Field("", description="What was changed and why.", examples=["Shorter answers"])
+    tags: Tags = Field(default=[], max_length=10, examples=[["tone"]])
 
 
 class PromptPublish(Schema):
@@ -44,6 +59,20 @@ class PromptRollback(Schema):
     """Which label goes back to where it was before."""
 
     label: Label = PRODUCTION
+
+
+class PromptPolicyPublic(PublicSchema):
+    """What the tenant asks of a version before it goes to production."""
+
+    requires_approval: bool = Field(
+        description="Only versions that another user than their author has approved."
+    )
+
+
+class PromptPolicyUpdate(Schema):
+    """What the tenant asks of a version before it goes to production."""
+
+    requires_approval: bool = Field(examples=[True])
 
 
 class PromptPreview(Schema):
@@ -83,8 +112,13 @@ class PromptVersionPublic(PublicSchema):
     content_hash: str
     variables: list[str]
     note: str
-    author_id: UUID | None
+    tags: list[str] = Field([], examples=[["tone"]])
+    author_id: UUID | None = Field(description="Null: the command line, or Frontdesk itself.")
     created_at: datetime | None
+    state: ReviewState
+    approved_by: UUID | None = None
+    approved_at: datetime | None = None
+    labels: list[str] = Field([], description="The labels that stand at it now.")
 
 
 class PromptDiffPublic(PublicSchema):

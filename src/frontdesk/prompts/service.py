@@ -1,6 +1,6 @@
-"""Use cases of prompts: new versions, where labels stand, and the way back."""
+"""Prompts and their versions: what there is, a new text, what changed, what it looks like."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,19 +12,25 @@ from frontdesk.core import ids
 from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid
-from frontdesk.core.resources import Resources
 from frontdesk.feed import Audience
 from frontdesk.observability import audit
 from frontdesk.prompts.defaults import BUILT_IN_VERSION, DEFAULT_PROMPTS, DefaultPrompt
 from frontdesk.prompts.errors import (
     NoSuchPrompt,
     NoSuchPromptVersion,
-    NothingToRollBack,
     PromptInvalid,
     PromptUnchanged,
 )
 from frontdesk.prompts.models import Prompt, PromptRelease, PromptVersion
-from frontdesk.prompts.rules import content_hash, difference, next_version, normalised
+from frontdesk.prompts.rules import (
+    Bump,
+    bump_for,
+    content_hash,
+    difference,
+    next_version,
+    normalised,
+    version_key,
+)
 from frontdesk.prompts.schemas import (
     PRODUCTION,
     PromptDiffPublic,
@@ -33,8 +39,8 @@ from frontdesk.prompts.schemas import (
     PromptVersionCreate,
     PromptVersionPublic,
     ReleasePublic,
+    ReviewState,
 )
-from frontdesk.prompts.snapshots import PromptCache
 from frontdesk.prompts.template import find_variables, render
 
 _INSERT = """
@@ -53,7 +59,7 @@ async def get_prompt(session: Session, name: str) -> PromptPublic:
     Raises:
         NoSuchPrompt: Frontdesk uses no prompt of this name.
     """
-    default = _default(name)
+    default = default_of(name)
     query = (
         select(PromptRelease, PromptVersion.version)
         .join(
@@ -102,7 +108,7 @@ async def list_versions(
     Raises:
         NoSuchPrompt: Frontdesk uses no prompt of this name.
     """
-    _default(name)
+    standing = (await get_prompt(session, name)).labels
     query = (
         select(PromptVersion)
         .join(
@@ -116,7 +122,7 @@ async def list_versions(
         session,
         query,
         col(PromptVersion.id),
-        PromptVersionPublic.model_validate,
+        lambda row: _shown(row, standing),
         limit=limit,
         cursor=cursor,
     )
@@ -129,18 +135,21 @@ async def get_version(session: Session, name: str, version: str) -> PromptVersio
         NoSuchPrompt: Frontdesk uses no prompt of this name.
         NoSuchPromptVersion: the tenant has no such version.
     """
-    default = _default(name)
+    standing = (await get_prompt(session, name)).labels
     if version == BUILT_IN_VERSION:
+        content = default_of(name).content
         return PromptVersionPublic(
             version=version,
-            content=default.content,
-            content_hash=content_hash(default.content),
-            variables=find_variables(default.content),
-            note="",
+            content=content,
+            content_hash=content_hash(content),
+            variables=find_variables(content),
+            note="Built in.",
             author_id=None,
             created_at=None,
+            state=ReviewState.APPROVED,
+            labels=_labels_at(version, standing),
         )
-    return PromptVersionPublic.model_validate(await _version(session, name, version))
+    return _shown(await find_version(session, name, version), standing)
 
 
 async def create_version(
@@ -154,8 +163,8 @@ async def create_version(
         PromptUnchanged: an earlier version has this text.
     """
     content = normalised(body.content)
-    variables = check_template(_default(name), content)
-    prompt = await _locked(session, name)
+    variables = check_template(default_of(name), content)
+    prompt = await locked_prompt(session, name)
     digest = content_hash(content)
     query = select(PromptVersion.version, PromptVersion.content_hash).where(
         PromptVersion.prompt_id == prompt.id
@@ -164,88 +173,22 @@ async def create_version(
     for version, known in earlier:
         if known == digest:
             raise PromptUnchanged(f"Version {version} has exactly this text.", version=version)
+    versions = [version for version, _ in earlier]
+    bump = body.bump or await _bump(session, name, versions, content, variables)
     made = PromptVersion(
         prompt_id=prompt.id,
-        version=next_version((version for version, _ in earlier), body.bump),
+        version=next_version(versions, bump),
         content=content,
         content_hash=digest,
         variables=variables,
         note=body.note,
+        tags=body.tags,
         author_id=author_id,
     )
     session.add(made)
     await session.flush()
-    await _tell(session, "prompt.version_created", prompt, author_id, version=made.version)
-    return PromptVersionPublic.model_validate(made)
-
-
-async def publish_version(
-    session: Session,
-    resources: Resources,
-    name: str,
-    version: str,
-    *,
-    label: str = PRODUCTION,
-    released_by: UUID | None = None,
-) -> PromptPublic:
-    """Move a label to a version, in use everywhere within two seconds of the commit.
-
-    A label that stands there already stays as it is.
-
-    Raises:
-        NoSuchPrompt: Frontdesk uses no prompt of this name.
-        NoSuchPromptVersion: the tenant has no such version; the built-in one is reached by
-            rolling back.
-    """
-    _default(name)
-    prompt = await _locked(session, name)
-    wanted = await _version(session, name, version)
-    present = await _standing(session, prompt.id, label)
-    if present is None or present.version_id != wanted.id:
-        session.add(
-            PromptRelease(
-                prompt_id=prompt.id, version_id=wanted.id, label=label, released_by=released_by
-            )
-        )
-        await session.flush()
-        await _tell(session, "prompt.published", prompt, released_by, version=version, label=label)
-        resources.keep(PromptCache).forget_after_commit(session, name)
-    return await get_prompt(session, name)
-
-
-async def roll_back(
-    session: Session,
-    resources: Resources,
-    name: str,
-    *,
-    label: str = PRODUCTION,
-    released_by: UUID | None = None,
-) -> PromptPublic:
-    """Take the last release of a label back: it stands where it stood before, at last at the
-    built-in text.
-
-    Raises:
-        NoSuchPrompt: Frontdesk uses no prompt of this name.
-        NothingToRollBack: all its releases have been taken back.
-    """
-    _default(name)
-    prompt = await _locked(session, name)
-    present = await _standing(session, prompt.id, label)
-    if present is None:
-        raise NothingToRollBack(f"{label} stands at the built-in text.")
-    present.rolled_back = True
-    await session.flush()
-    before = await _standing(session, prompt.id, label)
-    version = BUILT_IN_VERSION
-    if before is not None:
-        version = (
-            await session.exec(
-                select(PromptVersion.version).where(PromptVersion.id == before.version_id)
-            )
-        ).one()
-    await _tell(session, "prompt.rolled_back", prompt, released_by, version=version, label=label)
-    resources.keep(PromptCache).forget_after_commit(session, name)
-    return await get_prompt(session, name)
+    await tell(session, "prompt.version_created", prompt, author_id, version=made.version)
+    return _shown(made, ())
 
 
 async def diff_versions(
@@ -281,7 +224,7 @@ async def preview(
         NoSuchPrompt, NoSuchPromptVersion: the prompt or the version does not exist.
         PromptInvalid: the template can't be used, or a variable is not one of this prompt.
     """
-    default = _default(name)
+    default = default_of(name)
     if content is not None and version is not None:
         raise Invalid("Send a content or a version, not both.")
     if unknown := sorted(set(variables) - set(default.samples)):
@@ -314,21 +257,47 @@ def check_template(default: DefaultPrompt, content: str) -> list[str]:
     return used
 
 
-def _default(name: str) -> DefaultPrompt:
+async def _bump(
+    session: Session, name: str, versions: list[str], content: str, variables: list[str]
+) -> Bump:
+    """What a text asks for by how it differs from the highest version."""
+    if not versions:
+        return Bump.MAJOR
+    highest = await find_version(session, name, max(versions, key=version_key))
+    return bump_for(
+        highest.content, content, same_variables=set(variables) == set(highest.variables)
+    )
+
+
+def _shown(row: PromptVersion, standing: Sequence[ReleasePublic]) -> PromptVersionPublic:
+    return PromptVersionPublic(
+        **row.model_dump(include=set(PromptVersionPublic.model_fields)),
+        state=ReviewState.PROPOSED if row.approved_at is None else ReviewState.APPROVED,
+        labels=_labels_at(row.version, standing),
+    )
+
+
+def _labels_at(version: str, standing: Sequence[ReleasePublic]) -> list[str]:
+    return [release.label for release in standing if release.version == version]
+
+
+def default_of(name: str) -> DefaultPrompt:
+    """The built-in prompt of this name; raises `NoSuchPrompt`."""
     default = DEFAULT_PROMPTS.get(name)
     if default is None:
         raise NoSuchPrompt(f"The prompts are {', '.join(DEFAULT_PROMPTS)}.")
     return default
 
 
-async def _locked(session: Session, name: str) -> Prompt:
+async def locked_prompt(session: Session, name: str) -> Prompt:
     """The tenant's row of a prompt, made on first use; its lock orders versions and releases."""
     await session.sql.execute(_INSERT, ids.new(), name, DEFAULT_PROMPTS[name].description)
     query = select(Prompt).where(Prompt.name == name).with_for_update()
     return (await session.exec(query)).one()
 
 
-async def _version(session: Session, name: str, version: str) -> PromptVersion:
+async def find_version(session: Session, name: str, version: str) -> PromptVersion:
+    """The tenant's row of a version; raises `NoSuchPromptVersion`."""
     query = (
         select(PromptVersion)
         .join(
@@ -344,22 +313,9 @@ async def _version(session: Session, name: str, version: str) -> PromptVersion:
     return found
 
 
-async def _standing(session: Session, prompt_id: UUID, label: str) -> PromptRelease | None:
-    query = (
-        select(PromptRelease)
-        .where(
-            PromptRelease.prompt_id == prompt_id,
-            PromptRelease.label == label,
-            col(PromptRelease.rolled_back).is_(False),
-        )
-        .order_by(col(PromptRelease.id).desc())
-        .limit(1)
-    )
-    return (await session.exec(query)).one_or_none()
-
-
-async def _tell(
-    session: Session, action: str, prompt: Prompt, user_id: UUID | None, **details: str
+async def tell(
+    session: Session, action: str, prompt: Prompt, user_id: UUID | None, **details: Any
 ) -> None:
+    """Write down what was done to a prompt, and tell the admins who are looking."""
     await audit(session, action, "prompt", prompt.id, user_id=user_id, details=details)
     feed.append(session, action, {"name": prompt.name, **details}, Audience.ADMINS)

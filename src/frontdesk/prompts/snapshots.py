@@ -60,11 +60,12 @@ class PromptCache:
 
 
 async def load_prompt(
-    resources: Resources, tenant_id: UUID, name: str, label: str = PRODUCTION
+    resources: Resources, tenant_id: UUID, name: str, label: str | None = None
 ) -> PromptSnapshot:
     """The text a label stands at, else production's, else the built-in one as version 0.0.0.
 
-    Mostly from memory, at most two seconds after a publication.
+    Without a label it is the deployment's own, `PROMPTS__LABEL`. Mostly from memory, at most two
+    seconds after a publication.
 
     Raises:
         NoSuchPrompt: Frontdesk uses no prompt of this name.
@@ -72,7 +73,9 @@ async def load_prompt(
     """
     built_in = built_in_prompt(name)
     labels = await resources.keep(PromptCache).get(tenant_id, name)
-    return labels.get(label) or labels.get(PRODUCTION) or built_in
+    return (
+        labels.get(label or resources.settings.prompts.label) or labels.get(PRODUCTION) or built_in
+    )
 
 
 def built_in_prompt(name: str) -> PromptSnapshot:

@@ -1,0 +1,164 @@
+"""Which version is in use: labels that move to it, the way back, and who has to agree."""
+
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from frontdesk.core.db import Session
+from frontdesk.core.resources import Resources
+from frontdesk.observability import audit
+from frontdesk.prompts.defaults import BUILT_IN_VERSION
+from frontdesk.prompts.errors import ApprovalRequired, NothingToRollBack, OwnVersion
+from frontdesk.prompts.models import PromptPolicy, PromptRelease, PromptVersion
+from frontdesk.prompts.schemas import (
+    PRODUCTION,
+    PromptPolicyPublic,
+    PromptPublic,
+    PromptVersionPublic,
+)
+from frontdesk.prompts.service import (
+    default_of,
+    find_version,
+    get_prompt,
+    get_version,
+    locked_prompt,
+    tell,
+)
+from frontdesk.prompts.snapshots import PromptCache
+
+
+async def publish_version(
+    session: Session,
+    resources: Resources,
+    name: str,
+    version: str,
+    *,
+    label: str = PRODUCTION,
+    released_by: UUID | None = None,
+) -> PromptPublic:
+    """Move a label to a version, in use everywhere within two seconds of the commit.
+
+    A label that stands there already stays as it is.
+
+    Raises:
+        NoSuchPrompt: Frontdesk uses no prompt of this name.
+        NoSuchPromptVersion: the tenant has no such version; the built-in one is reached by
+            rolling back.
+        ApprovalRequired: the label is production, and nobody but its author has approved it.
+    """
+    default_of(name)
+    prompt = await locked_prompt(session, name)
+    wanted = await find_version(session, name, version)
+    present = await _standing(session, prompt.id, label)
+    if present is None or present.version_id != wanted.id:
+        if label == PRODUCTION:
+            await require_approval(session, wanted)
+        session.add(
+            PromptRelease(
+                prompt_id=prompt.id, version_id=wanted.id, label=label, released_by=released_by
+            )
+        )
+        await session.flush()
+        await tell(session, "prompt.published", prompt, released_by, version=version, label=label)
+        resources.keep(PromptCache).forget_after_commit(session, name)
+    return await get_prompt(session, name)
+
+
+async def roll_back(
+    session: Session,
+    resources: Resources,
+    name: str,
+    *,
+    label: str = PRODUCTION,
+    released_by: UUID | None = None,
+) -> PromptPublic:
+    """Take the last release of a label back: it stands where it stood before, at last at the
+    built-in text.
+
+    Raises:
+        NoSuchPrompt: Frontdesk uses no prompt of this name.
+        NothingToRollBack: all its releases have been taken back.
+    """
+    default_of(name)
+    prompt = await locked_prompt(session, name)
+    present = await _standing(session, prompt.id, label)
+    if present is None:
+        raise NothingToRollBack(f"{label} stands at the built-in text.")
+    present.rolled_back = True
+    await session.flush()
+    before = await _standing(session, prompt.id, label)
+    version = BUILT_IN_VERSION
+    if before is not None:
+        version = (
+            await session.exec(
+                select(PromptVersion.version).where(PromptVersion.id == before.version_id)
+            )
+        ).one()
+    await tell(session, "prompt.rolled_back", prompt, released_by, version=version, label=label)
+    resources.keep(PromptCache).forget_after_commit(session, name)
+    return await get_prompt(session, name)
+
+
+async def approve_version(
+    session: Session, name: str, version: str, *, approved_by: UUID
+) -> PromptVersionPublic:
+    """Let a proposed version pass; once approved it stays so.
+
+    Raises:
+        NoSuchPrompt, NoSuchPromptVersion: the prompt or the version does not exist.
+        OwnVersion: whoever wrote it is the one who would approve it.
+    """
+    default_of(name)
+    prompt = await locked_prompt(session, name)
+    proposed = await find_version(session, name, version)
+    if proposed.approved_at is None:
+        if proposed.author_id == approved_by:
+            raise OwnVersion
+        await session.sql.execute(
+            "UPDATE prompt_version SET approved_by = $2, approved_at = now() WHERE id = $1",
+            proposed.id,
+            approved_by,
+        )
+        await session.refresh(proposed)
+        await tell(session, "prompt.version_approved", prompt, approved_by, version=version)
+    return await get_version(session, name, version)
+
+
+async def get_policy(session: Session) -> PromptPolicyPublic:
+    """What the tenant asks of a version before it goes to production."""
+    policy = await session.get(PromptPolicy, session.tenant_id)
+    return PromptPolicyPublic(requires_approval=policy is not None and policy.requires_approval)
+
+
+async def set_policy(
+    session: Session, *, requires_approval: bool, user_id: UUID
+) -> PromptPolicyPublic:
+    """Ask for somebody else's approval before a version goes to production, or no longer."""
+    await session.sql.execute(
+        "INSERT INTO prompt_policy (requires_approval) VALUES ($1) "
+        "ON CONFLICT (tenant_id) DO UPDATE SET requires_approval = $1",
+        requires_approval,
+    )
+    details = {"requires_approval": requires_approval}
+    await audit(session, "prompt.policy_changed", "prompt_policy", user_id=user_id, details=details)
+    return PromptPolicyPublic(requires_approval=requires_approval)
+
+
+async def require_approval(session: Session, version: PromptVersion) -> None:
+    """Refuse what may not answer contacts yet; raises `ApprovalRequired`."""
+    if version.approved_at is None and (await get_policy(session)).requires_approval:
+        raise ApprovalRequired(f"Version {version.version} is proposed, not approved.")
+
+
+async def _standing(session: Session, prompt_id: UUID, label: str) -> PromptRelease | None:
+    query = (
+        select(PromptRelease)
+        .where(
+            PromptRelease.prompt_id == prompt_id,
+            PromptRelease.label == label,
+            col(PromptRelease.rolled_back).is_(False),
+        )
+        .order_by(col(PromptRelease.id).desc())
+        .limit(1)
+    )
+    return (await session.exec(query)).one_or_none()
