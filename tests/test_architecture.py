@@ -54,6 +54,7 @@ SYSTEM_DOOR = {
     "worker.py": "heartbeats, raw webhooks' retention",
     "demo": "making the first tenant",
     "cli/tending.py": "what an operator looks after, in all tenants",
+    "cli/prompting.py": "finding the tenant an operator names",
     "cli/erasing.py": "an operator sees the erasures of all tenants",
     "pipeline/receive.py": "raw webhooks have no tenant yet",
     "pipeline/dead_letters.py": "operators see the dead letters of all tenants",

@@ -26,6 +26,7 @@ GROUPS = {
     "keys": ("generate", "rotate", "status"),
     "simulate": ("chat", "send"),
     "dead": ("list", "show", "replay", "discard"),
+    "prompts": ("list", "show", "diff", "publish", "rollback", "pull", "push"),
     "erasures": ("list", "start", "reapply"),
 }
 

@@ -14,6 +14,7 @@ from frontdesk.cli.erasing import erasures
 from frontdesk.cli.keys import keys
 from frontdesk.cli.operating import init, migrate, show_settings, web, worker
 from frontdesk.cli.playing import demo, simulate, simulator
+from frontdesk.cli.prompting import prompts
 from frontdesk.cli.telling import EXIT_CODES, FAILED, Commands, fail
 from frontdesk.cli.tending import dead, invariants
 
@@ -58,6 +59,11 @@ for command, name, summary in (
     app.command(name, short_help=summary, epilog=EXIT_CODES)(command)
 app.add_typer(
     dead, name="dead", short_help="Work that will not go on by itself: see, replay, discard."
+)
+app.add_typer(
+    prompts,
+    name="prompts",
+    short_help="Prompts: list, show, diff, publish, rollback; pull and push as files.",
 )
 app.add_typer(keys, name="keys", short_help="Keys that seal secrets: generate, rotate, status.")
 app.add_typer(

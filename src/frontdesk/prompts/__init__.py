@@ -11,6 +11,14 @@ from frontdesk.prompts.errors import (
     PromptInvalid,
     PromptUnchanged,
 )
+from frontdesk.prompts.files import (
+    PushAction,
+    Pushed,
+    file_text,
+    get_standing,
+    push_file,
+    read_file,
+)
 from frontdesk.prompts.releases import publish_version, roll_back
 from frontdesk.prompts.rules import Bump, difference
 from frontdesk.prompts.schemas import PromptPublic, PromptVersionPublic
@@ -40,15 +48,21 @@ __all__ = [
     "PromptSnapshot",
     "PromptUnchanged",
     "PromptVersionPublic",
+    "PushAction",
+    "Pushed",
     "create_version",
     "diff_versions",
     "difference",
+    "file_text",
     "get_prompt",
+    "get_standing",
     "get_version",
     "list_prompts",
     "list_versions",
     "load_prompt",
     "publish_version",
+    "push_file",
+    "read_file",
     "render",
     "roll_back",
 ]

@@ -1,0 +1,169 @@
+"""Prompts from the command line: what is in use, and files that a repository owns."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from tests.conftest import as_environment, setting_values
+from tests.desk import eventually
+from tests.feed.shop import Shop
+
+from frontdesk.prompts import PromptInvalid, file_text, load_prompt, read_file
+from frontdesk.prompts.schemas import PromptVersionPublic, ReviewState
+
+CODE = """
+import json, sys
+from typer.testing import CliRunner
+from frontdesk.cli import app
+done = [CliRunner().invoke(app, command) for command in json.load(sys.stdin)]
+print(json.dumps([dict(code=d.exit_code, out=d.stdout, err=d.stderr) for d in done]))
+"""
+TEXT = "You answer for {{ company_name }}.\n<facts>\n{{ facts }}\n</facts>\nBe kind and brief.\n"
+
+
+@pytest.fixture
+def commands(database_urls: dict[str, str], world: Any, tmp_path: Path) -> Any:
+    """Runs commands one after the other in one process: code, out and err of each."""
+
+    async def run(*lines: str) -> list[dict[str, Any]]:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", CODE],
+            env={
+                "PATH": os.environ["PATH"],
+                **as_environment(setting_values(database_urls, world[0])),
+                "SECURITY__SESSION_SECRET": "a-secret-of-tests-and-nothing-else",
+            },
+            cwd=tmp_path,
+            input=json.dumps([line.split() for line in lines]),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        answers: list[dict[str, Any]] = json.loads(done.stdout)
+        return answers
+
+    return run
+
+
+async def test_a_repository_owns_the_prompts(shop: Shop, commands: Any, tmp_path: Path) -> None:
+    at = f"--tenant {shop.id}"
+    pulled, again, unchanged, dry = await commands(
+        f"prompts pull {at} --json",
+        f"prompts pull {at} --json",
+        f"prompts push {at} --json",
+        f"prompts diff {at}",
+    )
+    assert {item["action"] for item in json.loads(pulled["out"])} == {"written"}
+    assert {item["action"] for item in json.loads(again["out"])} == {"unchanged"}
+    assert {item["action"] for item in json.loads(unchanged["out"])} == {"unchanged"}
+    assert (dry["code"], dry["out"]) == (0, "")
+
+    file = tmp_path / "prompts" / "reply.md"
+    file.write_text(f'+++\nnote = "Kinder"\ntags = ["tone"]\n+++\n{TEXT}')
+    differs, dry, first, second, listed, shown = await commands(
+        f"prompts diff reply {at}",
+        f"prompts push --publish --dry-run {at}",
+        f"prompts push --publish --json {at}",
+        f"prompts push --publish --json {at}",
+        f"prompts list {at}",
+        f"prompts show reply --json {at}",
+    )
+    assert differs["code"] == 1
+    assert "+Be kind and brief." in differs["out"]
+    assert "reply       1.0.0  published" in dry["out"]
+    assert {item["name"]: item["action"] for item in json.loads(first["out"])} == {
+        "handoff": "unchanged",
+        "reply": "published",
+        "triage": "unchanged",
+    }
+    assert {item["action"] for item in json.loads(second["out"])} == {"unchanged"}
+    assert "production 1.0.0" in listed["out"]
+    version = json.loads(shown["out"])
+    assert (version["note"], version["tags"], version["content"]) == ("Kinder", ["tone"], TEXT)
+    # Heard by a process that was running all the while.
+
+    async def is_used() -> bool:
+        return (await load_prompt(shop.resources, shop.id, "reply")).version == "1.0.0"
+
+    await eventually(is_used)
+
+    file.write_text(f"+++\n+++\n{TEXT.replace('brief', 'short')}")
+    (tmp_path / "prompts" / "triage.md").write_text("+++\n+++\n{{ order }}\n")
+    refused, pushed, moved, diff, back, empty, nothing = await commands(
+        f"prompts push {at}",
+        f"prompts push reply {at} --json",
+        f"prompts publish reply 1.0.1 {at}",
+        f"prompts diff reply 1.0.0 1.0.1 {at}",
+        f"prompts rollback reply {at} --json",
+        f"prompts rollback reply --label staging {at}",
+        f"prompts push --folder elsewhere {at}",
+    )
+    assert (refused["code"], "order" in refused["err"]) == (1, True)
+    assert [(p["version"], p["action"]) for p in json.loads(pushed["out"])] == [
+        ("1.0.1", "created")
+    ]
+    assert "production stands at 1.0.1" in moved["out"]
+    assert "-Be kind and brief.\n+Be kind and short.\n" in diff["out"]
+    assert json.loads(back["out"])["labels"][0]["version"] == "1.0.0"
+    assert (empty["code"], nothing["code"]) == (1, 1)
+    assert all("Traceback" not in done["err"] for done in (refused, empty, nothing))
+    versions = (await shop.admin.http.get("/api/v1/prompts/reply/versions")).json()["items"]
+    assert [(v["version"], v["author_id"]) for v in versions] == [("1.0.1", None), ("1.0.0", None)]
+
+
+async def test_what_needs_approval_is_pushed_and_waits(
+    shop: Shop, commands: Any, tmp_path: Path
+) -> None:
+    await shop.admin.http.put("/api/v1/prompt-policy", json={"requires_approval": True})
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "reply.md").write_text(f"+++\n+++\n{TEXT}")
+    (waits,) = await commands(f"prompts push --publish --json --tenant {shop.id}")
+    assert waits["code"] == 3
+    assert json.loads(waits["out"])[0]["action"] == "awaits_approval"
+    assert (
+        await shop.admin.http.post("/api/v1/prompts/reply/versions/1.0.0/approve")
+    ).status_code == 200
+    (done,) = await commands(f"prompts push --publish --json --tenant {shop.id}")
+    assert (done["code"], json.loads(done["out"])[0]["action"]) == (0, "published")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No head at all",
+        "+++\nnote = \n+++\nx\n",
+        "+++\nversion = '1.0.0'\n+++\nx\n",
+        "+++\ntags = 'tone'\n+++\nx\n",
+        "+++\n+++\n",
+        f"+++\nnote = '{'n' * 501}'\n+++\nx\n",
+    ],
+)
+def test_a_file_that_is_none_is_refused_by_name(text: str) -> None:
+    with pytest.raises(PromptInvalid, match="reply"):
+        read_file("reply", text)
+
+
+def test_what_is_written_reads_the_same() -> None:
+    note = 'Say "no" \\ kindly\x7f – 😀\nand briefly'
+    version = PromptVersionPublic(
+        version="1.0.0",
+        content="a\n+++\nb\n",
+        content_hash="",
+        variables=[],
+        note=note,
+        tags=["tone", "v2"],
+        author_id=UUID(int=1),
+        created_at=None,
+        state=ReviewState.PROPOSED,
+    )
+    read = read_file("reply", file_text(version).replace("\n", "\r\n"))
+    assert (read.content, read.note, read.tags) == (version.content, note, version.tags)
