@@ -28,7 +28,7 @@ from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings, load_settings, with_database, with_user
 from frontdesk.core.work import Dispatcher
 from frontdesk.gateway.breaker import Breaker
-from frontdesk.gateway.service import Door
+from frontdesk.gateway.door import Door
 from frontdesk.main import create_app
 from frontdesk.simulator import Simulator, SimulatorSettings, running
 from frontdesk.subscriptions import SUBSCRIPTIONS

@@ -16,7 +16,7 @@ from frontdesk.core.redis import connect
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import RedisSettings
 from frontdesk.gateway import CompletionRequest, litellm_adapter
-from frontdesk.gateway.service import Door
+from frontdesk.gateway.door import Door
 
 from .stub_provider import Provider, serving
 

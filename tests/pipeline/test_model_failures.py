@@ -8,7 +8,7 @@ from tests.desk import Desk
 
 from frontdesk.gateway import CompletionRequest, complete
 from frontdesk.gateway.breaker import Breaker
-from frontdesk.gateway.service import Door
+from frontdesk.gateway.door import Door
 from frontdesk.simulator import ModelFault, ModelFaultKind
 
 GROQ, OPENAI = "groq/openai/gpt-oss-20b", "openai/gpt-4o-mini"

@@ -4,35 +4,23 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace import Span
 
-from frontdesk.billing import (
-    TokenUsage,
-    UnitPrices,
-    UsageKind,
-    UsageRecord,
-    cost_usd,
-    price_of,
-)
-from frontdesk.core import ids
+from frontdesk.billing import UnitPrices, price_of
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
 from frontdesk.gateway import litellm_adapter
 from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
-from frontdesk.gateway.breaker import Breaker
-from frontdesk.gateway.call_log import CallLog
+from frontdesk.gateway.course import Course
+from frontdesk.gateway.door import Door
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
+from frontdesk.gateway.recording import describe, record
 from frontdesk.gateway.routing import GiveUp, Tried, next_step
 from frontdesk.gateway.schemas import Completion, CompletionRequest
-from frontdesk.observability import LlmCallRecord
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("frontdesk.gateway")
@@ -41,7 +29,6 @@ tracer = trace.get_tracer("frontdesk.gateway")
 FREE_TEXT_FEATURES = frozenset({"reply", "suggestion"})
 # An attempt ends this long before the deadline, so that it is seen to end and is recorded.
 _MARGIN_SECONDS = 0.02
-_ALARM_EVERY_SECONDS = 60.0
 # A call that had less than this share of an attempt's time and was not answered says nothing of its
 # model: else one that hangs would use up the time and so bring the breaker of the next one down.
 _FAIR_SHARE_OF_TIME = 0.5
@@ -49,33 +36,6 @@ _CORRECTION = (
     "Your previous answer could not be used: {error}. "
     "Answer again, completely and exactly in the form asked for."
 )
-
-
-class Door:
-    """What the calls of one process share."""
-
-    def __init__(self, resources: Resources) -> None:
-        self.slots = asyncio.Semaphore(resources.settings.llm.max_in_flight)
-        self.breaker = Breaker(resources.redis)
-        self.call_log = CallLog(resources)
-        self.alarmed_at: dict[str, float] = {}
-
-
-@dataclass
-class _Course:
-    """How one request has gone so far."""
-
-    request: CompletionRequest
-    deadline: float  # On the event loop's clock.
-    request_id: UUID = field(default_factory=ids.new)
-    tried: list[Tried] = field(default_factory=list)
-    call_ids: list[UUID] = field(default_factory=list)
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: Decimal | None = Decimal(0)
-    # Written once there is an answer to complain about: no prompt that gave garbage goes out again.
-    correction: str | None = None
-    output_factor: int = 1
 
 
 async def complete(resources: Resources, request: CompletionRequest) -> Completion:
@@ -93,13 +53,13 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
     llm = resources.settings.llm
     loop = asyncio.get_running_loop()
     began = loop.time()
-    course = _Course(request, began + (request.deadline_seconds or llm.deadline_seconds))
+    course = Course(request, began + (request.deadline_seconds or llm.deadline_seconds))
     try:
         async with asyncio.timeout_at(course.deadline):
             attempt, recorded = await _run(resources, door, course)
     except TimeoutError:
         raise ModelsUnavailable(
-            _told("No model answered before the deadline", course),
+            course.told("No model answered before the deadline"),
             attempts=len(course.call_ids),
         ) from None
     # After the deadline's scope: an answer that was paid for is not thrown away while it is written.
@@ -116,7 +76,7 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
         latency_seconds=loop.time() - began,
         attempts=len(course.call_ids),
         call_ids=tuple(course.call_ids),
-        failures=_failures(course),
+        failures=course.failures,
     )
 
 
@@ -127,7 +87,7 @@ async def close(resources: Resources) -> None:
 
 
 async def _run(
-    resources: Resources, door: Door, course: _Course
+    resources: Resources, door: Door, course: Course
 ) -> tuple[Attempt, asyncio.Future[None]]:
     llm = resources.settings.llm
     loop = asyncio.get_running_loop()
@@ -177,7 +137,7 @@ async def _run(
 async def _attempt(
     resources: Resources,
     door: Door,
-    course: _Course,
+    course: Course,
     call: ProviderCall,
     prices: UnitPrices | None,
 ) -> tuple[Attempt, asyncio.Future[None]]:
@@ -200,12 +160,12 @@ async def _attempt(
                 attempt = await litellm_adapter.attempt(call)
         finally:
             seconds = time.perf_counter() - began
-            recorded = _record(resources, door, course, call, attempt, prices, seconds)
-            _describe(span, course.request, call, attempt)
+            recorded = record(resources, door, course, call, attempt, prices, seconds)
+            describe(span, course.request, call, attempt)
     return attempt, recorded
 
 
-def _provider_call(settings: Settings, course: _Course, model: str, now: float) -> ProviderCall:
+def _provider_call(settings: Settings, course: Course, model: str, now: float) -> ProviderCall:
     request, llm = course.request, settings.llm
     temperature = request.temperature
     if temperature is None and request.feature not in FREE_TEXT_FEATURES:
@@ -249,167 +209,13 @@ def _lacks_key(settings: Settings, call: ProviderCall) -> bool:
     return call.api_key is None and call.model.partition("/")[0] in ("groq", "openai")
 
 
-def _refusal(course: _Course, step: GiveUp) -> ModelsUnavailable | PromptRejected:
+def _refusal(course: Course, step: GiveUp) -> ModelsUnavailable | PromptRejected:
     attempts = len(course.call_ids)
-    log.warning("llm_gave_up", feature=course.request.feature, failures=_failures(course))
+    log.warning("llm_gave_up", feature=course.request.feature, failures=course.failures)
     if step.rejected is not None:
         return PromptRejected(step.rejected, attempts=attempts)
     return ModelsUnavailable(
-        _told("No model gave a usable answer", course),
+        course.told("No model gave a usable answer"),
         attempts=attempts,
         retry_after_seconds=step.retry_after_seconds,
     )
-
-
-def _failures(course: _Course) -> tuple[str, ...]:
-    """What went wrong with each attempt that failed, in order: `model: outcome`."""
-    return tuple(
-        f"{item.model}: {item.outcome}" for item in course.tried if item.outcome is not Outcome.OK
-    )
-
-
-def _told(sentence: str, course: _Course) -> str:
-    failures = ", ".join(_failures(course))
-    return f"{sentence} ({failures})." if failures else f"{sentence}."
-
-
-def _record(
-    resources: Resources,
-    door: Door,
-    course: _Course,
-    call: ProviderCall,
-    attempt: Attempt,
-    prices: UnitPrices | None,
-    seconds: float,
-) -> asyncio.Future[None]:
-    """Count the attempt everywhere it counts, and begin to write it."""
-    request, metrics = course.request, resources.metrics
-    call_id = ids.new()
-    course.call_ids.append(call_id)
-    usage = attempt.usage
-    cost = None if usage is None else cost_usd(prices, usage)
-    metrics.llm_calls.labels(call.model, request.feature, attempt.outcome.value).inc()
-    metrics.llm_seconds.labels(call.model).observe(seconds)
-    if attempt.outcome is Outcome.CONFIGURATION:
-        _alarm(door, "llm_misconfigured", call.model, status_code=attempt.status_code)
-    if usage is not None:
-        course.input_tokens += usage.input_tokens
-        course.output_tokens += usage.output_tokens
-        tenant = str(request.tenant_id)
-        metrics.llm_tokens.labels(tenant, call.model, "input").inc(usage.input_tokens)
-        metrics.llm_tokens.labels(tenant, call.model, "output").inc(usage.output_tokens)
-        if cost is None:
-            course.cost_usd = None
-            metrics.unpriced.labels(call.model).inc()
-            _alarm(door, "llm_price_unknown", call.model)
-        else:
-            metrics.llm_cost_usd.labels(tenant, call.model).inc(float(cost))
-            if course.cost_usd is not None:
-                course.cost_usd += cost
-    return door.call_log.write(
-        request.tenant_id,
-        _call_record(course, call_id, call, attempt, cost, seconds),
-        None if usage is None else _usage_record(request, call_id, call, usage, prices, cost),
-    )
-
-
-def _call_record(
-    course: _Course,
-    call_id: UUID,
-    call: ProviderCall,
-    attempt: Attempt,
-    cost: Decimal | None,
-    seconds: float,
-) -> LlmCallRecord:
-    request, usage = course.request, attempt.usage
-    return LlmCallRecord(
-        id=call_id,
-        request_id=course.request_id,
-        attempt=len(course.call_ids),
-        feature=request.feature,
-        conversation_id=request.conversation_id,
-        message_id=request.message_id,
-        user_id=request.user_id,
-        agent_id=request.agent_id,
-        agent_version=request.agent_version,
-        prompt_name=request.prompt_name,
-        prompt_version=request.prompt_version,
-        model_asked=call.model,
-        model_used=attempt.model_used,
-        messages=[dict(message) for message in call.messages],
-        parameters=litellm_adapter.parameters(call),
-        chunk_ids=list(request.chunk_ids),
-        response=attempt.text,
-        finish_reason=attempt.finish_reason,
-        outcome=attempt.outcome.value,
-        error=attempt.error,
-        status_code=attempt.status_code,
-        input_tokens=usage.input_tokens if usage else None,
-        output_tokens=usage.output_tokens if usage else None,
-        cached_input_tokens=usage.cached_input_tokens if usage else None,
-        reasoning_tokens=attempt.reasoning_tokens,
-        usage_known=attempt.usage_known,
-        cost_usd=cost,
-        latency_seconds=seconds,
-    )
-
-
-def _usage_record(
-    request: CompletionRequest,
-    call_id: UUID,
-    call: ProviderCall,
-    usage: TokenUsage,
-    prices: UnitPrices | None,
-    cost: Decimal | None,
-) -> UsageRecord:
-    return UsageRecord(
-        kind=UsageKind.LLM,
-        source_id=str(call_id),
-        feature=request.feature,
-        model=call.model,
-        conversation_id=request.conversation_id,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_input_tokens=usage.cached_input_tokens,
-        unit_prices=prices,
-        amount_usd=cost,
-    )
-
-
-def _alarm(door: Door, event: str, model: str, **details: Any) -> None:
-    """Log an alarm about a model, at most once a minute; the metrics count every case."""
-    key, now = f"{event} {model}", time.monotonic()
-    if now - door.alarmed_at.get(key, -_ALARM_EVERY_SECONDS) >= _ALARM_EVERY_SECONDS:
-        door.alarmed_at[key] = now
-        log.error(event, model=model, **details)
-
-
-def _describe(span: Span, request: CompletionRequest, call: ProviderCall, attempt: Attempt) -> None:
-    """Fill in the span (OpenTelemetry GenAI conventions); never the messages themselves."""
-    if not span.is_recording():
-        return
-    known: dict[str, Any] = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": call.model.partition("/")[0],
-        "gen_ai.request.model": call.model,
-        "gen_ai.request.temperature": call.temperature,
-        "gen_ai.request.max_tokens": call.max_output_tokens,
-        "gen_ai.response.model": attempt.model_used,
-        "gen_ai.response.id": attempt.response_id,
-        "gen_ai.prompt.name": request.prompt_name,
-        "frontdesk.tenant_id": str(request.tenant_id),
-        "frontdesk.feature": request.feature,
-    }
-    if attempt.finish_reason:
-        known["gen_ai.response.finish_reasons"] = [attempt.finish_reason]
-    if request.conversation_id:
-        known["gen_ai.conversation.id"] = str(request.conversation_id)
-    if attempt.usage:
-        known["gen_ai.usage.input_tokens"] = attempt.usage.input_tokens
-        known["gen_ai.usage.output_tokens"] = attempt.usage.output_tokens
-        known["gen_ai.usage.cache_read.input_tokens"] = attempt.usage.cached_input_tokens
-        known["gen_ai.usage.reasoning.output_tokens"] = attempt.reasoning_tokens
-    if attempt.outcome is not Outcome.OK:
-        known["error.type"] = attempt.outcome.value
-        span.set_status(trace.Status(trace.StatusCode.ERROR))
-    span.set_attributes({name: value for name, value in known.items() if value is not None})

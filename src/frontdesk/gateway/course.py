@@ -1,0 +1,39 @@
+"""How one request is going: what was tried so far, and what that has cost."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import UUID
+
+from frontdesk.core import ids
+from frontdesk.gateway.attempts import Outcome
+from frontdesk.gateway.routing import Tried
+from frontdesk.gateway.schemas import CompletionRequest
+
+
+@dataclass
+class Course:
+    """How one request has gone so far."""
+
+    request: CompletionRequest
+    deadline: float  # On the event loop's clock.
+    request_id: UUID = field(default_factory=ids.new)
+    tried: list[Tried] = field(default_factory=list)
+    call_ids: list[UUID] = field(default_factory=list)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal | None = Decimal(0)
+    # Written once there is an answer to complain about: no prompt that gave garbage goes out again.
+    correction: str | None = None
+    output_factor: int = 1
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What went wrong with each attempt that failed, in order: `model: outcome`."""
+        return tuple(
+            f"{item.model}: {item.outcome}" for item in self.tried if item.outcome is not Outcome.OK
+        )
+
+    def told(self, sentence: str) -> str:
+        """The sentence, and what went wrong behind it."""
+        failures = ", ".join(self.failures)
+        return f"{sentence} ({failures})." if failures else f"{sentence}."

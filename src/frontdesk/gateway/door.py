@@ -1,0 +1,32 @@
+"""What the calls of one process share."""
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+
+from frontdesk.core.resources import Resources
+from frontdesk.gateway.breaker import Breaker
+from frontdesk.gateway.call_log import CallLog
+
+log = structlog.get_logger(__name__)
+
+_ALARM_EVERY_SECONDS = 60.0
+
+
+class Door:
+    """What the calls of one process share."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.slots = asyncio.Semaphore(resources.settings.llm.max_in_flight)
+        self.breaker = Breaker(resources.redis)
+        self.call_log = CallLog(resources)
+        self._alarmed_at: dict[str, float] = {}
+
+    def alarm(self, event: str, model: str, **details: Any) -> None:
+        """Log an alarm about a model, at most once a minute; the metrics count every case."""
+        key, now = f"{event} {model}", time.monotonic()
+        if now - self._alarmed_at.get(key, -_ALARM_EVERY_SECONDS) >= _ALARM_EVERY_SECONDS:
+            self._alarmed_at[key] = now
+            log.error(event, model=model, **details)

@@ -1,0 +1,153 @@
+"""What is left of an attempt: its call record, its ledger entry, its metrics and its span."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from opentelemetry import trace
+from opentelemetry.trace import Span
+
+from frontdesk.billing import TokenUsage, UnitPrices, UsageKind, UsageRecord, cost_usd
+from frontdesk.core import ids
+from frontdesk.core.resources import Resources
+from frontdesk.gateway import litellm_adapter
+from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
+from frontdesk.gateway.course import Course
+from frontdesk.gateway.door import Door
+from frontdesk.gateway.schemas import CompletionRequest
+from frontdesk.observability import LlmCallRecord
+
+
+def record(
+    resources: Resources,
+    door: Door,
+    course: Course,
+    call: ProviderCall,
+    attempt: Attempt,
+    prices: UnitPrices | None,
+    seconds: float,
+) -> asyncio.Future[None]:
+    """Count the attempt everywhere it counts, and begin to write it."""
+    request, metrics = course.request, resources.metrics
+    call_id = ids.new()
+    course.call_ids.append(call_id)
+    usage = attempt.usage
+    cost = None if usage is None else cost_usd(prices, usage)
+    metrics.llm_calls.labels(call.model, request.feature, attempt.outcome.value).inc()
+    metrics.llm_seconds.labels(call.model).observe(seconds)
+    if attempt.outcome is Outcome.CONFIGURATION:
+        door.alarm("llm_misconfigured", call.model, status_code=attempt.status_code)
+    if usage is not None:
+        course.input_tokens += usage.input_tokens
+        course.output_tokens += usage.output_tokens
+        tenant = str(request.tenant_id)
+        metrics.llm_tokens.labels(tenant, call.model, "input").inc(usage.input_tokens)
+        metrics.llm_tokens.labels(tenant, call.model, "output").inc(usage.output_tokens)
+        if cost is None:
+            course.cost_usd = None
+            metrics.unpriced.labels(call.model).inc()
+            door.alarm("llm_price_unknown", call.model)
+        else:
+            metrics.llm_cost_usd.labels(tenant, call.model).inc(float(cost))
+            if course.cost_usd is not None:
+                course.cost_usd += cost
+    return door.call_log.write(
+        request.tenant_id,
+        _call_record(course, call_id, call, attempt, cost, seconds),
+        None if usage is None else _usage_record(request, call_id, call, usage, prices, cost),
+    )
+
+
+def _call_record(
+    course: Course,
+    call_id: UUID,
+    call: ProviderCall,
+    attempt: Attempt,
+    cost: Decimal | None,
+    seconds: float,
+) -> LlmCallRecord:
+    request, usage = course.request, attempt.usage
+    return LlmCallRecord(
+        id=call_id,
+        request_id=course.request_id,
+        attempt=len(course.call_ids),
+        feature=request.feature,
+        conversation_id=request.conversation_id,
+        message_id=request.message_id,
+        user_id=request.user_id,
+        agent_id=request.agent_id,
+        agent_version=request.agent_version,
+        prompt_name=request.prompt_name,
+        prompt_version=request.prompt_version,
+        model_asked=call.model,
+        model_used=attempt.model_used,
+        messages=[dict(message) for message in call.messages],
+        parameters=litellm_adapter.parameters(call),
+        chunk_ids=list(request.chunk_ids),
+        response=attempt.text,
+        finish_reason=attempt.finish_reason,
+        outcome=attempt.outcome.value,
+        error=attempt.error,
+        status_code=attempt.status_code,
+        input_tokens=usage.input_tokens if usage else None,
+        output_tokens=usage.output_tokens if usage else None,
+        cached_input_tokens=usage.cached_input_tokens if usage else None,
+        reasoning_tokens=attempt.reasoning_tokens,
+        usage_known=attempt.usage_known,
+        cost_usd=cost,
+        latency_seconds=seconds,
+    )
+
+
+def _usage_record(
+    request: CompletionRequest,
+    call_id: UUID,
+    call: ProviderCall,
+    usage: TokenUsage,
+    prices: UnitPrices | None,
+    cost: Decimal | None,
+) -> UsageRecord:
+    return UsageRecord(
+        kind=UsageKind.LLM,
+        source_id=str(call_id),
+        feature=request.feature,
+        model=call.model,
+        conversation_id=request.conversation_id,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        unit_prices=prices,
+        amount_usd=cost,
+    )
+
+
+def describe(span: Span, request: CompletionRequest, call: ProviderCall, attempt: Attempt) -> None:
+    """Fill in the span (OpenTelemetry GenAI conventions); never the messages themselves."""
+    if not span.is_recording():
+        return
+    known: dict[str, Any] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": call.model.partition("/")[0],
+        "gen_ai.request.model": call.model,
+        "gen_ai.request.temperature": call.temperature,
+        "gen_ai.request.max_tokens": call.max_output_tokens,
+        "gen_ai.response.model": attempt.model_used,
+        "gen_ai.response.id": attempt.response_id,
+        "gen_ai.prompt.name": request.prompt_name,
+        "frontdesk.tenant_id": str(request.tenant_id),
+        "frontdesk.feature": request.feature,
+    }
+    if attempt.finish_reason:
+        known["gen_ai.response.finish_reasons"] = [attempt.finish_reason]
+    if request.conversation_id:
+        known["gen_ai.conversation.id"] = str(request.conversation_id)
+    if attempt.usage:
+        known["gen_ai.usage.input_tokens"] = attempt.usage.input_tokens
+        known["gen_ai.usage.output_tokens"] = attempt.usage.output_tokens
+        known["gen_ai.usage.cache_read.input_tokens"] = attempt.usage.cached_input_tokens
+        known["gen_ai.usage.reasoning.output_tokens"] = attempt.reasoning_tokens
+    if attempt.outcome is not Outcome.OK:
+        known["error.type"] = attempt.outcome.value
+        span.set_status(trace.Status(trace.StatusCode.ERROR))
+    span.set_attributes({name: value for name, value in known.items() if value is not None})
