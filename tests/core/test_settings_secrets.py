@@ -90,6 +90,12 @@ def test_all_that_is_wrong_is_told_in_one_list() -> None:
         assert all(secret not in line.partition(":")[2] for line in lines)
 
 
+def test_loopback_is_fetched_from_in_development_only() -> None:
+    with pytest.raises(SettingsError, match=r"FETCH: .*development"):
+        load_settings(None, **values(fetch__allow_loopback=True))
+    load_settings(None, **values(fetch__allow_loopback=True, web__insecure_cookies=True))
+
+
 def test_migrations_refuse_the_examples_passwords_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE__URL", "postgresql://frontdesk_app:PASSWORD@db/frontdesk")
     with pytest.raises(SettingsError, match="placeholder"):

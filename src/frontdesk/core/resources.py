@@ -59,7 +59,7 @@ async def open_resources(
     redis = redis_client.connect(settings.redis)
     bell = RedisBell(redis)
     db.bell = bell
-    http = HttpClient()
+    http = HttpClient(allow_loopback=settings.fetch.allow_loopback)
     resources = Resources(
         settings=settings,
         db=db,

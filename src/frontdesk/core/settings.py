@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 APP_ROLE, SYSTEM_ROLE, MIGRATOR_ROLE = "frontdesk_app", "frontdesk_system", "frontdesk_migrator"
@@ -435,6 +435,14 @@ class InitSettings(_Section):
     )
 
 
+class FetchSettings(_Section):
+    allow_loopback: bool = Field(
+        False,
+        description="Let addresses that tenants name (pages of their knowledge, their tools) be on "
+        "this machine. Development only: it needs `WEB__INSECURE_COOKIES`.",
+    )
+
+
 class LogSettings(_Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level.")
     json_lines: bool = Field(True, description="One JSON object a line; else readable columns.")
@@ -463,12 +471,21 @@ class Settings(BaseSettings):
     prompts: PromptSettings = PromptSettings()
     privacy: PrivacySettings = PrivacySettings()
     mail: MailSettings = MailSettings()
+    fetch: FetchSettings = FetchSettings()
     log: LogSettings = LogSettings()
     frontdesk_init: InitSettings = InitSettings()
     groq_api_key: SecretStr | None = Field(None, description="Key for Groq; only workers need it.")
     openai_api_key: SecretStr | None = Field(
         None, description="Key for OpenAI; only workers need it."
     )
+
+    @field_validator("fetch")
+    @classmethod
+    def _never_in_earnest(cls, value: FetchSettings, others: ValidationInfo) -> FetchSettings:
+        web = others.data.get("web")
+        if value.allow_loopback and web is not None and not web.insecure_cookies:
+            raise ValueError("ALLOW_LOOPBACK is for development, with WEB__INSECURE_COOKIES")
+        return value
 
 
 def load_settings(env_file: Path | str | None = ".env", **overrides: Any) -> Settings:
