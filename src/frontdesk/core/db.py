@@ -7,8 +7,9 @@ what became due after the commit. `system()` bypasses row-level security and is 
 and sweeps (`tests/test_architecture.py` lists who may use it).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
@@ -29,6 +30,17 @@ from frontdesk.core.settings import DatabaseSettings
 
 # A string, because asyncpg's classes take their parameter only in its stubs.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+# Statements of the message path reach a few rows by an index, and a connection plans each once. A
+# plan made while a table was small reads all of it, and would be kept while the table grows.
+_SHORT_PLANS = MappingProxyType(
+    {
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+    }
+)
 
 _BIND_TENANT = "SELECT set_config('app.tenant_id', $1, true)"
 # As one simple query, which takes no parameters; a UUID needs no quoting.
@@ -130,7 +142,7 @@ class Database:
             json_deserializer=orjson.loads,
             connect_args={"server_settings": self._server_settings()},
         )
-        self._hot = await self._pool(self.settings.app_dsn)
+        self._hot = await self._pool(self.settings.app_dsn, _SHORT_PLANS)
         self._system = await self._pool(self.settings.system_dsn)
 
     async def close(self) -> None:
@@ -216,7 +228,9 @@ class Database:
             await tx._run_before_commit()
         tx._run_after_commit()
 
-    async def _pool(self, dsn: str) -> "asyncpg.Pool[asyncpg.Record]":
+    async def _pool(
+        self, dsn: str, planning: Mapping[str, str] = MappingProxyType({})
+    ) -> "asyncpg.Pool[asyncpg.Record]":
         pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             dsn,
             min_size=0,
@@ -225,7 +239,7 @@ class Database:
             # The default reset is a query on every release; a transaction here always ends with
             # its block, so only one left open by a cancellation needs ending.
             reset=_end_open_transaction,
-            server_settings=self._server_settings(),
+            server_settings={**self._server_settings(), **planning},
             timeout=self.settings.pool_timeout_seconds,
         )
         await pool

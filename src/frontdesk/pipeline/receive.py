@@ -68,7 +68,9 @@ WITH fresh AS (
     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE webhook_event SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2)
-WHERE id IN (SELECT id FROM fresh UNION ALL SELECT id FROM failed)
+-- As an array, so that the rows are reached by their key: what waits may have been analysed as many,
+-- and then all that was ever received would be read to find a few.
+WHERE id = ANY(ARRAY(SELECT id FROM fresh UNION ALL SELECT id FROM failed))
 RETURNING id, body, attempts, waits, last_error
 """
 
