@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlmodel import SQLModel
@@ -18,6 +19,7 @@ import frontdesk
 from frontdesk.core.api import Allow, _anyone
 from frontdesk.core.settings import Settings
 from frontdesk.core.work import Due
+from frontdesk.observability.invariants import WORDS
 from frontdesk.worker import due_kinds
 
 SOURCE = Path(frontdesk.__file__).parent
@@ -236,6 +238,16 @@ def test_every_public_function_has_a_docstring(context: str) -> None:
             overrides = getattr(node, "name", None) in OVERRIDING
             if isinstance(node, definitions) and not node.name.startswith("_") and not overrides:
                 assert ast.get_docstring(node), f"{path.name}: {node.name}"
+
+
+def test_words_that_postgres_does_not_check_are_an_invariant() -> None:
+    unchecked = {
+        (table.name, column.name): tuple(column.type.enums)
+        for table in SQLModel.metadata.sorted_tables
+        for column in table.c
+        if isinstance(column.type, sa.Enum) and not column.type.create_constraint
+    }
+    assert unchecked == WORDS
 
 
 def test_there_is_one_definition_of_each_table() -> None:

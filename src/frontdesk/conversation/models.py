@@ -104,7 +104,7 @@ class Conversation(TenantRow, table=True):
     agent_id: UUID
     status: Status = Field(
         default=Status.ACTIVE,
-        sa_type=text_enum(Status),
+        sa_type=text_enum(Status, checked=False),
         sa_column_kwargs={"server_default": "ACTIVE"},
     )
     # +1 on every takeover, release, close and reopen: the fence for AI work.
@@ -132,7 +132,7 @@ class Conversation(TenantRow, table=True):
     )
     last_text: str | None = Field(default=None, sa_type=sa.Text)
     closed_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    closed_by: Actor | None = Field(default=None, sa_type=text_enum(Actor))
+    closed_by: Actor | None = Field(default=None, sa_type=text_enum(Actor, checked=False))
     close_reason: str | None = Field(default=None, sa_type=sa.Text)
 
 
@@ -157,8 +157,8 @@ class Message(TenantRow, table=True):
 
     conversation_id: UUID
     channel_id: UUID
-    direction: Direction = Field(sa_type=text_enum(Direction))
-    author: Actor = Field(sa_type=text_enum(Actor))
+    direction: Direction = Field(sa_type=text_enum(Direction, checked=False))
+    author: Actor = Field(sa_type=text_enum(Actor, checked=False))
     user_id: UUID | None = None
     wamid: str | None = Field(default=None, sa_type=sa.Text)
     seq: int | None = None  # Set on inbound messages that want an outcome.
@@ -196,8 +196,8 @@ class Turn(TenantRow, table=True):
     conversation_id: UUID
     from_seq: int
     to_seq: int
-    outcome: TurnOutcome = Field(sa_type=text_enum(TurnOutcome))
-    by: Actor = Field(sa_type=text_enum(Actor))
+    outcome: TurnOutcome = Field(sa_type=text_enum(TurnOutcome, checked=False))
+    by: Actor = Field(sa_type=text_enum(Actor, checked=False))
     user_id: UUID | None = None
     reason: str = Field(default="", sa_type=sa.Text)
     trace: list[dict[str, Any]] = Field(
@@ -228,7 +228,7 @@ class Timer(TenantRow, table=True):
     )
 
     conversation_id: UUID
-    kind: TimerKind = Field(sa_type=text_enum(TimerKind))
+    kind: TimerKind = Field(sa_type=text_enum(TimerKind, checked=False))
     epoch: int  # The conversation's when it was set; a takeover or close makes it void.
     due_at: datetime = Field(sa_type=Timestamp)
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})

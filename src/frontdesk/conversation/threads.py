@@ -27,6 +27,9 @@ from frontdesk.messaging import (
     text_message,
 )
 
+# So much of its last message stands in the inbox.
+LISTED_CHARACTERS = 200
+
 
 @dataclass(frozen=True)
 class Locked:
@@ -148,21 +151,37 @@ _ORIGINS = {
 }
 
 
+_INSERT_MESSAGE = """
+INSERT INTO message (id, conversation_id, channel_id, direction, author, user_id, type, text, tokens,
+    turn_id, reply_to_wamid)
+VALUES ($1, $2, $3, 'out', $4, $5, 'text', $6, $7, $8, $9)
+"""
+
+
 async def send_message(
-    tx: Transaction, thread: Locked, message: NewMessage, *, epoch: int | None = None
+    tx: Transaction,
+    thread: Locked,
+    message: NewMessage,
+    *,
+    epoch: int | None = None,
+    listed: bool = False,
 ) -> UUID:
     """Write a message into the thread and make it due to be sent; its id.
 
-    `epoch` fences what is not a person's: it is sent only while the conversation has that epoch
-    (default: the thread's).
+    Args:
+        epoch: fences what is not a person's: it is sent only while the conversation has that epoch
+            (default: the thread's).
+        listed: the conversation already shows it as its last word.
     """
     message_id = ids.new()
+    if not listed:
+        await tx.sql.execute(
+            "UPDATE conversation SET last_activity_at = now(), last_text = $2 WHERE id = $1",
+            thread.id,
+            excerpt(message.text, LISTED_CHARACTERS),
+        )
     await tx.sql.execute(
-        "WITH shown AS (UPDATE conversation SET last_activity_at = now(), last_text = $10 "
-        "WHERE id = $2) "
-        "INSERT INTO message (id, conversation_id, channel_id, direction, author, user_id, type, "
-        "text, tokens, turn_id, reply_to_wamid) "
-        "VALUES ($1, $2, $3, 'out', $4, $5, 'text', $6, $7, $8, $9)",
+        _INSERT_MESSAGE,
         message_id,
         thread.id,
         thread.channel_id,
@@ -172,7 +191,6 @@ async def send_message(
         message.tokens,
         message.turn_id,
         message.reply_to_wamid,
-        excerpt(message.text, 200),
     )
     await enqueue(
         tx,

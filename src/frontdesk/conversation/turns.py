@@ -6,8 +6,16 @@ from uuid import UUID
 
 from frontdesk.conversation.models import Status
 from frontdesk.conversation.receiving import CONVERSATION
-from frontdesk.conversation.threads import INSERT_TURN, Locked, NewTurn, lock, turn_values
+from frontdesk.conversation.threads import (
+    INSERT_TURN,
+    LISTED_CHARACTERS,
+    Locked,
+    NewTurn,
+    lock,
+    turn_values,
+)
 from frontdesk.core.db import Connection, Transaction
+from frontdesk.core.text import excerpt
 
 HISTORY_MESSAGES = 20
 
@@ -145,17 +153,30 @@ _CONCLUDE = f"""
 WITH recorded AS ({INSERT_TURN})
 UPDATE conversation SET handled_seq = $4, attempts = 0, last_error = NULL, lease_until = NULL,
     first_due_at = NULL, due_at = CASE WHEN inbound_seq > $4 THEN now() END,
-    waiting_since = CASE WHEN inbound_seq > $4 THEN now() END, language = coalesce($16, language)
+    waiting_since = CASE WHEN inbound_seq > $4 THEN now() END, language = coalesce($16, language),
+    last_activity_at = CASE WHEN $17::text IS NULL THEN last_activity_at ELSE now() END,
+    last_text = coalesce($17, last_text)
 WHERE id = $2
 """  # noqa: S608  # A statement of ours inside another.
 
 
 async def conclude(
-    tx: Transaction, thread: Locked, claimed: Claim, turn: NewTurn, *, language: str | None = None
+    tx: Transaction,
+    thread: Locked,
+    claimed: Claim,
+    turn: NewTurn,
+    *,
+    language: str | None = None,
+    reply: str | None = None,
 ) -> UUID:
-    """Record the outcome of the claimed burst and free the lease; the turn's id."""
+    """Record the outcome of the claimed burst and free the lease; the turn's id.
+
+    Args:
+        reply: what the inbox shows as the last word, when the outcome is a reply: whoever sends it
+            (`send_message(..., listed=True)`) need not write the conversation once more.
+    """
     values = turn_values(thread, turn, claimed.inbound_seq)
-    await tx.sql.execute(_CONCLUDE, *values, language)
+    await tx.sql.execute(_CONCLUDE, *values, language, reply and excerpt(reply, LISTED_CHARACTERS))
     if thread.inbound_seq > claimed.inbound_seq:
         tx.ring(CONVERSATION, thread.id)
     turn_id: UUID = values[0]

@@ -19,9 +19,9 @@ _KIND = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)+")
 # clock_timestamp(), as now() is when the transaction began: times must rise with the numbers.
 _INSERT = """
 WITH counter AS (
-    INSERT INTO feed_counter (n) VALUES (cardinality($1::text[]))
-    ON CONFLICT (tenant_id) DO UPDATE SET n = feed_counter.n + EXCLUDED.n
-    RETURNING n
+    -- Said again, as without it a role that sees all tenants would move all their counters.
+    UPDATE feed_counter SET n = n + cardinality($1::text[])
+    WHERE tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid RETURNING n
 ), added AS (
     INSERT INTO feed_event (seq, kind, audience, payload, at)
     SELECT counter.n - cardinality($1::text[]) + event.place, event.kind, event.audience,
@@ -32,6 +32,7 @@ WITH counter AS (
 )
 SELECT n FROM counter
 """
+_OPEN = "INSERT INTO feed_counter (n) VALUES (0) ON CONFLICT (tenant_id) DO NOTHING"
 
 
 class _Batch:
@@ -48,7 +49,12 @@ class _Batch:
 
     async def write(self) -> None:
         """Number the events and insert them."""
-        self._last = await self._sql.fetchval(_INSERT, self.kinds, self.audiences, self.payloads)
+        events = self.kinds, self.audiences, self.payloads
+        last = await self._sql.fetchval(_INSERT, *events)
+        if last is None:  # The tenant's first events.
+            await self._sql.execute(_OPEN)
+            last = await self._sql.fetchval(_INSERT, *events)
+        self._last = last
 
     def announce(self) -> None:
         """Say that they are there."""

@@ -37,7 +37,7 @@ class FeedEvent(TenantTable, table=True):
     kind: str = Field(sa_type=sa.Text)
     audience: Audience = Field(
         default=Audience.EVERYONE,
-        sa_type=text_enum(Audience),
+        sa_type=text_enum(Audience, checked=False),
         sa_column_kwargs={"server_default": "everyone"},
     )
     payload: dict[str, Any] = Field(sa_type=Json)

@@ -174,13 +174,13 @@ class Outbound(TenantRow, table=True):
     channel_id: UUID
     turn_id: UUID | None = None
     seq: int = 0  # Place within its turn.
-    origin: Origin = Field(sa_type=text_enum(Origin))
+    origin: Origin = Field(sa_type=text_enum(Origin, checked=False))
     epoch: int  # The conversation's when this was decided: the fence for AI sends.
     client_key: str | None = Field(default=None, sa_type=sa.Text)
     content: dict[str, Any] = Field(sa_type=Json)  # The wire body but for the callback data.
     state: OutboundState = Field(
         default=OutboundState.PENDING,
-        sa_type=text_enum(OutboundState),
+        sa_type=text_enum(OutboundState, checked=False),
         sa_column_kwargs={"server_default": "pending"},
     )
     attempt: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
@@ -193,7 +193,7 @@ class Outbound(TenantRow, table=True):
     sending_since: datetime | None = Field(default=None, sa_type=Timestamp)
     finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
     wamid: str | None = Field(default=None, sa_type=sa.Text)
-    delivery: Delivery | None = Field(default=None, sa_type=text_enum(Delivery))
+    delivery: Delivery | None = Field(default=None, sa_type=text_enum(Delivery, checked=False))
     delivery_at: datetime | None = Field(default=None, sa_type=Timestamp)
     pricing: dict[str, Any] | None = Field(default=None, sa_type=Json)
     error_code: int | None = None

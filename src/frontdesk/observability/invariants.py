@@ -46,6 +46,25 @@ class InvariantResult:
         return self.broken == 0
 
 
+_ACTORS = ("contact", "agent", "human_agent", "system")
+# The words that columns of the message path's tables may hold; Postgres does not check them there
+# (`core.tables.text_enum`).
+WORDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("conversation", "status"): ("ACTIVE", "WITH_HUMAN", "CLOSED"),
+    ("conversation", "closed_by"): _ACTORS,
+    ("message", "direction"): ("in", "out"),
+    ("message", "author"): _ACTORS,
+    ("turn", "outcome"): ("replied", "handoff", "ignored", "failed"),
+    ("turn", "by"): _ACTORS,
+    ("timer", "kind"): ("follow_up", "auto_close"),
+    ("outbound", "origin"): ("agent", "human_agent", "system"),
+    ("outbound", "state"): (
+        "pending", "sending", "unknown", "sent", "failed", "cancelled", "needs_attention"
+    ),
+    ("outbound", "delivery"): ("sent", "delivered", "read", "played", "failed"),
+    ("feed_event", "audience"): ("everyone", "admins"),
+}  # fmt: skip
+
 INVARIANTS = (
     Invariant(
         "one_outcome",
@@ -153,6 +172,16 @@ INVARIANTS = (
             FROM feed_event GROUP BY tenant_id) e ON e.tenant_id = c.tenant_id
         WHERE e.held <> e.last - e.first + 1 OR e.last IS DISTINCT FROM c.n AND e.held > 0
         """,
+    ),
+    Invariant(
+        "states_are_known",
+        "States, kinds and authors on the message path are words that the code knows.",
+        " UNION ALL ".join(
+            f"SELECT tenant_id, format('%s rows of {table}: {column} is %s', count(*), \"{column}\") "  # noqa: S608  # Ours.
+            f"AS what FROM {table} WHERE \"{column}\" <> ALL('{{{','.join(words)}}}') "
+            f'GROUP BY tenant_id, "{column}"'
+            for (table, column), words in WORDS.items()
+        ),
     ),
 )
 

@@ -62,7 +62,9 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
             turn_id = await write_turn(tx, thread, record, to_seq=turn.claim.inbound_seq)
             await _hand_off(tx, thread, turn, outcome)
         else:
-            turn_id = await conclude(tx, thread, turn.claim, record, language=outcome.language)
+            turn_id = await conclude(
+                tx, thread, turn.claim, record, language=outcome.language, reply=outcome.text
+            )
             if outcome.kind is OutcomeKind.REPLY:
                 await _reply(tx, thread, outcome, turn_id)
                 await set_timers(tx, thread, timers)
@@ -126,7 +128,7 @@ async def _reply(tx: Transaction, thread: Locked, outcome: Outcome, turn_id: UUI
         turn_id=turn_id,
         tokens=count_tokens(outcome.text),
     )
-    await send_message(tx, thread, message)
+    await send_message(tx, thread, message, listed=True)
 
 
 def timers_after(config: AgentConfig, *, closes: bool) -> list[NewTimer]:
