@@ -19,6 +19,7 @@ from frontdesk.core.again import Again
 from frontdesk.core.api import Allow, Problem, install_error_handlers
 from frontdesk.core.asgi import Edge
 from frontdesk.core.logging import configure_logging
+from frontdesk.core.masking import Masking
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.escalation.routes import router as escalation
@@ -130,6 +131,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         app.state.resources = resources
     app.state.authenticate = authenticate
     app.state.authenticate_key = authenticate_key
+    app.add_middleware(Masking)
     app.add_middleware(Again)
     app.add_middleware(
         Edge,

@@ -57,11 +57,15 @@ async def list_conversations(
     unassigned: bool = False,
     channel_id: UUID | None = None,
     contact: str | None = None,
+    by_number: bool = True,
     order: Order = Order.WAITING,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[ConversationPublic]:
     """A page of the inbox: longest waiting first, those that wait for nothing last; or newest first.
+
+    Args:
+        contact: part of a name or, with `by_number`, a whole phone number or user id.
 
     Raises:
         Invalid: the cursor is not one of this list.
@@ -82,7 +86,7 @@ async def list_conversations(
         f"({_CONVERSATION}) q) page WHERE ($1::text IS NULL OR status = $1) "
         "AND ($2::uuid IS NULL OR assigned_user_id = $2) "
         "AND (NOT $3 OR assigned_user_id IS NULL) AND ($4::uuid IS NULL OR channel_id = $4) "
-        "AND ($5::text IS NULL OR wa_id = $5 OR bsuid = $5 OR name ILIKE '%' || $6 || '%') "
+        "AND ($5::text IS NULL OR $10 AND (wa_id = $5 OR bsuid = $5) OR name ILIKE '%' || $6 || '%') "
         f"AND ($7::timestamptz IS NULL OR (sort_at, id) {beyond} ($7, $8::uuid)) "
         f"ORDER BY sort_at {direction}, id {direction} LIMIT $9",
         status,
@@ -94,6 +98,7 @@ async def list_conversations(
         at,
         after_id,
         limit + 1,
+        by_number,
     )
     items = [_conversation(row) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None

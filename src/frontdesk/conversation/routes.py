@@ -54,6 +54,8 @@ async def list_conversations(  # Query parameters; FastAPI passes them by name.
         unassigned=unassigned,
         channel_id=channel_id,
         contact=contact,
+        # Finding somebody by a number that is hidden would tell it, guess by guess.
+        by_number=not who.masked,
         order=order,
         limit=limit,
         cursor=cursor,

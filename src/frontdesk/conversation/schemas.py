@@ -18,7 +18,7 @@ class ContactPublic(PublicSchema):
     id: UUID
     name: str | None
     username: str | None
-    wa_id: str | None = Field(description="Phone number in digits; absent when it is hidden.")
+    wa_id: str | None = Field(description="Phone number in digits; absent when WhatsApp hides it.")
     bsuid: str | None = Field(description="WhatsApp's id of this person for your business.")
     language: str | None
     opted_out_at: datetime | None

@@ -36,6 +36,7 @@ from frontdesk.core.errors import (
 )
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.limits import Bucket
+from frontdesk.core.masking import MASKED
 from frontdesk.core.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ class Principal:
     """Who asks, in which tenant, as what.
 
     `acting_id` is set when a super admin acts in the tenant for a while: they are no member of it.
+    `masked` says that contact details are hidden from them (`core/masking.py`).
     `api_key_id` is set when a program asks with a key: the user is then who made the key, there is
     no session, and `scopes` say what it may.
     """
@@ -75,6 +77,7 @@ class Principal:
     acting_id: UUID | None = None
     api_key_id: UUID | None = None
     scopes: frozenset[Scope] = frozenset()
+    masked: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ async def _signed_in(request: Request) -> Principal | SuperAdmin:
     principal = caller.acting if isinstance(caller, SuperAdmin) else caller
     if principal is not None:
         structlog.contextvars.bind_contextvars(tenant_id=str(principal.tenant_id))
+        request.scope[MASKED] = principal.masked
     return caller
 
 

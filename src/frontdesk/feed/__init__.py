@@ -4,6 +4,7 @@ from frontdesk.feed.announcer import announce_commits
 from frontdesk.feed.events import append
 from frontdesk.feed.fanout import FeedHub, hub
 from frontdesk.feed.models import Audience
+from frontdesk.feed.policy import tell_contact_policy
 from frontdesk.feed.privacy import HOLDINGS
 from frontdesk.feed.schemas import FeedEventPublic, FeedPage
 
@@ -16,4 +17,5 @@ __all__ = [
     "announce_commits",
     "append",
     "hub",
+    "tell_contact_policy",
 ]

@@ -16,7 +16,7 @@ from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
 from frontdesk.feed.rules import Start
 from frontdesk.feed.tail import Frame, Tail
-from frontdesk.identity import recheck
+from frontdesk.identity import forget, recheck
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +50,7 @@ class Stream:
         self._ping_at = 0.0
         self._recheck_at = 0.0
         self._ended = False
+        self._policies = tail.policies
         self.principal = principal
         self.tail = tail
         self.news = news
@@ -85,6 +86,12 @@ class Stream:
             while not self._ended:
                 # Cleared before looking: what comes while we look wakes us again.
                 self.news.clear()
+                if self._policies != self.tail.policies:
+                    # What comes is for whoever they are by the new policy, which is committed.
+                    self._policies = self.tail.policies
+                    forget(self._resources, self.principal.session_id)
+                    if not await self._still_signed_in():
+                        return
                 data = await self._next()
                 if data:
                     yield data
@@ -118,7 +125,7 @@ class Stream:
             if not frames:
                 return b""
             self._cursor = frames[-1].seq
-            if data := _visible(frames, self.principal.role):
+            if data := _visible(frames, self.principal):
                 return data
 
     async def _wait(self) -> None:
@@ -144,10 +151,12 @@ class Stream:
         return True
 
 
-def _visible(frames: list[Frame], role: Role) -> bytes:
+def _visible(frames: list[Frame], who: Principal) -> bytes:
+    if who.masked:
+        return b"".join(frame.masked() for frame in frames if not frame.for_admins)
     if len(frames) == 1 and not frames[0].for_admins:
         return frames[0].data
-    admin = role is Role.ADMIN
+    admin = who.role is Role.ADMIN
     return b"".join(frame.data for frame in frames if admin or not frame.for_admins)
 
 

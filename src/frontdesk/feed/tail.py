@@ -10,7 +10,9 @@ from sse_starlette import ServerSentEvent
 
 from frontdesk.core.db import Database
 from frontdesk.core.errors import Unavailable
+from frontdesk.core.masking import mask_json
 from frontdesk.feed.models import Audience
+from frontdesk.feed.policy import POLICY_CHANGED
 from frontdesk.feed.reading import MOST_ROWS, Row, read_after, read_extent
 from frontdesk.feed.rules import Extent
 
@@ -22,13 +24,22 @@ KEPT_BYTES = 256 * 1024
 RETRY_SECONDS = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
     """An event as it goes over the wire."""
 
     seq: int
     for_admins: bool
     data: bytes
+    _masked: bytes | None = None
+
+    def masked(self) -> bytes:
+        """The same for those who may not see contact details; made once, when first asked for."""
+        if self._masked is None:
+            head, name, rest = self.data.partition(b"data: ")
+            payload, end, tail = rest.partition(b"\n")
+            self._masked = b"".join((head, name, mask_json(payload), end, tail))
+        return self._masked
 
 
 def frame_of(row: Row) -> Frame:
@@ -45,7 +56,7 @@ class Tail:
     """A tenant's newest events, as long as somebody in this process watches.
 
     `floor` is the number before the oldest event kept, `last` that of the newest. `readers` are
-    woken when there is more.
+    woken when there is more. `policies` counts how often it changed who may see what.
     """
 
     def __init__(self, db: Database, tenant_id: UUID, reading: asyncio.Semaphore) -> None:
@@ -58,6 +69,7 @@ class Tail:
         self.tenant_id = tenant_id
         self.floor = 0
         self.last = 0
+        self.policies = 0
         self.readers: set[asyncio.Event] = set()
 
     async def load(self) -> None:
@@ -130,6 +142,8 @@ class Tail:
                 if row.kind == "contact.erased":
                     # What was kept may be about whom nobody shall read of any more.
                     self._forget_until(row.seq - 1)
+                if row.kind == POLICY_CHANGED:
+                    self.policies += 1
                 self._keep(frame_of(row))
             if rows:
                 for reader in self.readers:

@@ -21,7 +21,7 @@ from frontdesk.identity.errors import (
     WeakPassword,
     WrongCredentials,
 )
-from frontdesk.identity.events import MemberDisabled, RoleChanged
+from frontdesk.identity.events import ContactPolicyChanged, MemberDisabled, RoleChanged
 from frontdesk.identity.live_sessions import LiveSession, forget
 from frontdesk.identity.members import get_user_names, list_members
 from frontdesk.identity.models import TenantStatus
@@ -31,6 +31,7 @@ from frontdesk.identity.schemas import MemberPublic, MePublic, TenantPublic
 __all__ = [
     "AlreadyMember",
     "ChooseTenant",
+    "ContactPolicyChanged",
     "EmailTaken",
     "LastAdmin",
     "LiveSession",

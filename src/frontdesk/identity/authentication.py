@@ -51,7 +51,7 @@ async def recheck(resources: Resources, principal: Principal) -> Principal:
     if session is None:
         raise Unauthenticated
     if session.role is not None:
-        return replace(principal, role=session.role)
+        return replace(principal, role=session.role, masked=session.masked)
     acting = session.acting_at(datetime.now(UTC))
     if acting is None or acting.id != principal.acting_id:
         raise Unauthenticated
@@ -98,6 +98,7 @@ def _caller(
             role=session.role,
             session_id=token.session_id,
             request_id=request_id,
+            masked=session.masked,
         )
     acting = session.acting_at(now)
     principal = None

@@ -12,6 +12,12 @@ class MemberDisabled(Event):
     user_id: UUID
 
 
+class ContactPolicyChanged(Event):
+    """Human agents see contact details masked from now on, or whole again."""
+
+    masked: bool
+
+
 class RoleChanged(Event):
     """A user has another role in the tenant."""
 

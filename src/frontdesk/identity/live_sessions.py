@@ -20,7 +20,7 @@ WITH seen AS (
     UPDATE user_session SET seen_at = now()
      WHERE id = $1 AND seen_at < now() - interval '1 minute' AND revoked_at IS NULL
 )
-SELECT s.user_id, s.tenant_id, m.role, a.id AS acting_id, a.tenant_id AS acting_tenant_id,
+SELECT s.user_id, s.tenant_id, m.role, t.contacts_masked, a.id AS acting_id, a.tenant_id AS acting_tenant_id,
        a.expires_at AS acting_until
   FROM user_session s
   JOIN app_user u ON u.id = s.user_id
@@ -54,6 +54,12 @@ class LiveSession:
     tenant_id: UUID | None
     role: Role | None
     acting: LiveActing | None = None
+    contacts_masked: bool = False
+
+    @property
+    def masked(self) -> bool:
+        """Whether contact details are hidden from them: the tenant hides them from human agents."""
+        return self.contacts_masked and self.role is Role.HUMAN_AGENT
 
     def acting_at(self, now: datetime) -> LiveActing | None:
         """The time in a tenant that is going on, if any: it ends by itself."""
@@ -86,6 +92,7 @@ class LiveSessions:
             LiveActing(row["acting_id"], row["acting_tenant_id"], row["acting_until"])
             if row["acting_id"]
             else None,
+            bool(row["contacts_masked"]),
         )
         # What was read before somebody called `forget` may be what they want forgotten.
         if forgotten == self._forgotten:

@@ -38,6 +38,8 @@ class Tenant(SQLModel, table=True):
     max_conversations_at_once: int | None = None
     # Members without an authenticator app may sign in only to set one up.
     mfa_required: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    # Human agents see of contact details only an end.
+    contacts_masked: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     created_at: datetime = Field(
         default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
     )

@@ -24,6 +24,7 @@ from frontdesk.identity import accounts, members, sessions
 from frontdesk.identity.accounts import Visit
 from frontdesk.identity.api_key_routes import router as api_keys
 from frontdesk.identity.authentication import address_of, set_cookies
+from frontdesk.identity.contact_policy import get_contact_policy, set_contact_policy
 from frontdesk.identity.errors import (
     AlreadyMember,
     ChooseTenant,
@@ -38,6 +39,7 @@ from frontdesk.identity.onboarding_errors import MfaEnrolmentRequired, MfaMissin
 from frontdesk.identity.onboarding_routes import router as onboarding
 from frontdesk.identity.schemas import (
     BelongingPublic,
+    ContactPolicy,
     MemberCreate,
     MemberPublic,
     MemberUpdate,
@@ -187,6 +189,28 @@ async def update_user(
             await sessions.end_sessions(connection, who.tenant_id, user_id)
     session.after_commit(lambda: resources.keep(LiveSessions).forget_user(user_id))
     return member
+
+
+@users.get("/contact-policy", summary="What human agents see of contacts", responses=problems())
+async def get_policy_of_contacts(who: Staff, session: TenantSession) -> ContactPolicy:
+    """Whether contact details are masked for human agents."""
+    return await get_contact_policy(session)
+
+
+@users.put(
+    "/contact-policy",
+    summary="Say what human agents see of contacts",
+    responses=problems(Forbidden),
+)
+async def put_policy_of_contacts(
+    body: ContactPolicy, who: AdminOnly, session: TenantSession, resources: ResourcesDep
+) -> ContactPolicy:
+    """Mask contact details for human agents, or show them whole.
+
+    Open feeds keep to it from the event `contact_policy.changed` on, every process within ten
+    seconds.
+    """
+    return await set_contact_policy(session, resources, body, by=who)
 
 
 def _visit(request: Request, now: datetime) -> Visit:

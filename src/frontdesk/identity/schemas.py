@@ -172,6 +172,19 @@ class MePublic(PublicSchema):
     )
 
 
+class ContactPolicy(Schema):
+    """What human agents see of contacts."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"masked_for_human_agents": True}]}
+    )
+
+    masked_for_human_agents: bool = Field(
+        description="Of phone numbers, user ids, user names and e-mails they see only an end, in "
+        "what contacts write too, and they find nobody by number. Admins and API keys see all."
+    )
+
+
 class BelongingPublic(PublicSchema):
     """A tenant that the user may switch to, and what they are there."""
 
