@@ -136,6 +136,22 @@ class Examples:
         content = f"{{{{ facts }}}} {uuid4().hex}"
         return {"name": "reply", "json": {"content": content, "note": "n"}}
 
+    async def approve_prompt_version(self) -> dict[str, Any]:
+        version = await self._prompt()
+        await self.desk.sql("UPDATE prompt_version SET author_id = NULL RETURNING id")
+        return {"name": "reply", "version": version}
+
+    async def set_prompt_policy(self) -> dict[str, Any]:
+        return {"json": {"requires_approval": False}}
+
+    async def start_experiment(self) -> dict[str, Any]:
+        variant = {"name": "new", "version": await self._prompt(), "share": 0.5}
+        return {"name": "reply", "json": {"name": "New", "variants": [variant]}}
+
+    async def move_experiment(self) -> dict[str, Any]:
+        (one,) = (await self.admin.get("/prompts/reply/experiments"))["items"]
+        return {"name": "reply", "experiment_id": one["id"], "json": {"to": "rolled_back"}}
+
     async def publish_prompt(self) -> dict[str, Any]:
         return {"name": "reply", "json": {"version": await self._prompt()}}
 

@@ -2,9 +2,9 @@ import time
 
 import pytest
 
-from frontdesk.prompts import DEFAULT_PROMPTS, PromptInvalid, render
+from frontdesk.prompts import DEFAULT_PROMPTS, PromptInvalid
 from frontdesk.prompts.service import check_template
-from frontdesk.prompts.template import MAX_OUTPUT_CHARACTERS, find_variables
+from frontdesk.prompts.template import MAX_OUTPUT_CHARACTERS, find_variables, render
 
 FACTS = "<facts>\n{{ facts }}\n</facts>"
 

@@ -164,7 +164,8 @@ async def get_turn(tx: Transaction, turn_id: UUID) -> TurnPublic:
     row = await tx.sql.fetchrow("SELECT * FROM turn WHERE id = $1", turn_id)
     if row is None:
         raise NotFound("There is no such turn.")
-    return TurnPublic.model_validate({**row, "trace": loads(row["trace"])})
+    exposures = row["exposures"] and loads(row["exposures"])
+    return TurnPublic.model_validate({**row, "trace": loads(row["trace"]), "exposures": exposures})
 
 
 def _conversation(row: Any) -> ConversationPublic:

@@ -205,6 +205,8 @@ class Turn(TenantRow, table=True):
     )
     agent_version: int | None = None
     prompt_version: str | None = Field(default=None, sa_type=sa.Text)
+    # What experiments on prompts gave this turn: prompt, version, experiment_id, variant.
+    exposures: list[dict[str, Any]] | None = Field(default=None, sa_type=Json)
     input_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     output_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     cost_usd: Decimal | None = Field(default=None, sa_type=Usd)

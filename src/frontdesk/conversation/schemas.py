@@ -96,4 +96,7 @@ class TurnPublic(TurnSummary):
     """A turn and its trace: each stage with what it saw, decided, took and cost."""
 
     conversation_id: UUID
+    exposures: list[dict[str, Any]] | None = Field(
+        description="What experiments on prompts gave this turn; null when it was part of none."
+    )
     trace: list[dict[str, Any]]

@@ -84,6 +84,7 @@ class NewTurn:
     trace: tuple[dict[str, Any], ...] = ()
     agent_version: int | None = None
     prompt_version: str | None = None
+    exposures: tuple[dict[str, Any], ...] = ()
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Any = None
@@ -105,8 +106,8 @@ async def write_turn(
 
 INSERT_TURN = """
 INSERT INTO turn (id, conversation_id, from_seq, to_seq, outcome, by, user_id, reason, trace,
-    agent_version, prompt_version, input_tokens, output_tokens, cost_usd, latency_seconds)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    agent_version, prompt_version, input_tokens, output_tokens, cost_usd, latency_seconds, exposures)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
 
 
@@ -128,6 +129,7 @@ def turn_values(thread: Locked, turn: NewTurn, to_seq: int) -> tuple[Any, ...]:
         turn.output_tokens,
         turn.cost_usd,
         turn.latency_seconds,
+        dumps(turn.exposures) if turn.exposures else None,
     )
 
 

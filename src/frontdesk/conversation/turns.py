@@ -153,9 +153,9 @@ _CONCLUDE = f"""
 WITH recorded AS ({INSERT_TURN})
 UPDATE conversation SET handled_seq = $4, attempts = 0, last_error = NULL, lease_until = NULL,
     first_due_at = NULL, due_at = CASE WHEN inbound_seq > $4 THEN now() END,
-    waiting_since = CASE WHEN inbound_seq > $4 THEN now() END, language = coalesce($16, language),
-    last_activity_at = CASE WHEN $17::text IS NULL THEN last_activity_at ELSE now() END,
-    last_text = coalesce($17, last_text)
+    waiting_since = CASE WHEN inbound_seq > $4 THEN now() END, language = coalesce($17, language),
+    last_activity_at = CASE WHEN $18::text IS NULL THEN last_activity_at ELSE now() END,
+    last_text = coalesce($18, last_text)
 WHERE id = $2
 """  # noqa: S608  # A statement of ours inside another.
 

@@ -20,6 +20,9 @@ class CompletionRequest:
             snake_case, and validated here.
         temperature: None leaves it to the feature: 0, but for free text the model's own.
         models: pinned models tried in turn; None is the chain of the settings.
+        variables: what the prompt was filled in with; recorded, so that another version of it can be
+            filled in the same way.
+        experiment_id, variant: the experiment on the prompt that this call is part of; recorded.
         deadline_seconds: one deadline over all attempts; None is the one of the settings.
     """
 
@@ -38,6 +41,9 @@ class CompletionRequest:
     agent_version: int | None = None
     prompt_name: str | None = None
     prompt_version: str | None = None
+    variables: Mapping[str, Any] | None = None
+    experiment_id: UUID | None = None
+    variant: str | None = None
     chunk_ids: tuple[str, ...] = ()
 
 

@@ -1,7 +1,8 @@
 """One row per attempt at a model, with all it takes to make the same call again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,9 @@ class LlmCallRecord:
     agent_version: int | None = None
     prompt_name: str | None = None
     prompt_version: str | None = None
+    variables: Mapping[str, Any] | None = None  # What the prompt was filled in with.
+    experiment_id: UUID | None = None
+    variant: str | None = None
     model_asked: str
     model_used: str | None = None
     messages: Sequence[dict[str, Any]]
@@ -53,7 +57,7 @@ class LlmCallRecord:
 
 
 _COLUMNS = tuple(item.name for item in fields(LlmCallRecord))
-_JSON_COLUMNS = frozenset({"messages", "parameters", "chunk_ids"})
+_JSON_COLUMNS = frozenset({"messages", "parameters", "chunk_ids", "variables"})
 _PLACES = ", ".join(f"${number}" for number in range(1, len(_COLUMNS) + 1))
 # Written again when nobody knows whether the first time was committed.
 _INSERT = (
@@ -87,7 +91,40 @@ async def get_llm_call(session: Session, call_id: UUID) -> LlmCallPublic:
     return LlmCallPublic.model_validate(call)
 
 
+@dataclass(frozen=True)
+class Exposures:
+    """What has come of one variant of an experiment. `cost_usd` is None when a price is unknown."""
+
+    variant: str
+    calls: int
+    conversations: int
+    cost_usd: Decimal | None
+    mean_latency_seconds: float
+
+
+async def count_exposures(
+    session: Session, experiment_id: UUID, *, since: datetime
+) -> list[Exposures]:
+    """What has come of each variant of an experiment so far, by name; of the calls that went well.
+
+    Args:
+        since: when it began. An index by experiment would cost every call, and this is seldom asked.
+    """
+    rows = await session.sql.fetch(
+        "SELECT variant, count(*) AS calls, count(DISTINCT conversation_id) AS conversations, "
+        "CASE WHEN bool_and(cost_usd IS NOT NULL) THEN sum(cost_usd) END AS cost_usd, "
+        "avg(latency_seconds)::float8 AS mean_latency_seconds FROM llm_call "
+        "WHERE experiment_id = $1 AND created_at >= $2 AND outcome = 'ok' "
+        "GROUP BY variant ORDER BY variant",
+        experiment_id,
+        since,
+    )
+    return [Exposures(**row) for row in rows]
+
+
 def _column(name: str, value: Any) -> Any:
+    if value is None:
+        return None
     if name in _JSON_COLUMNS:
         return _storable_json(value)
     return clean(value) if isinstance(value, str) else value

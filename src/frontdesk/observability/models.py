@@ -39,6 +39,10 @@ class LlmCall(TenantRow, table=True):
     agent_version: int | None = None
     prompt_name: str | None = Field(default=None, sa_type=sa.Text)
     prompt_version: str | None = Field(default=None, sa_type=sa.Text)
+    # What the prompt was filled in with, so that another version can be filled in the same way.
+    variables: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    experiment_id: UUID | None = None
+    variant: str | None = Field(default=None, sa_type=sa.Text)
     model_asked: str = Field(sa_type=sa.Text)
     model_used: str | None = Field(default=None, sa_type=sa.Text)
     messages: list[dict[str, Any]] = Field(sa_type=Json)
@@ -58,7 +62,7 @@ class LlmCall(TenantRow, table=True):
     usage_known: bool = True
     cost_usd: Decimal | None = Field(default=None, sa_type=Usd)
     latency_seconds: float
-    # Since when `messages`, `response` and `error` are empty: costs are kept longer than words.
+    # Since when `messages`, `variables`, `response` and `error` are empty: costs are kept longer than words.
     texts_erased_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 

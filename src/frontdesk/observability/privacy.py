@@ -3,7 +3,7 @@
 from frontdesk.core.holdings import OF_THREADS, Holding
 
 NO_TEXTS = (
-    "messages = '[]', response = NULL, error = NULL, "
+    "messages = '[]', variables = NULL, response = NULL, error = NULL, "
     "texts_erased_at = coalesce(texts_erased_at, now())"
 )
 

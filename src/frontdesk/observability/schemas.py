@@ -22,6 +22,8 @@ _CALL: dict[str, Any] = {
     "agent_version": 4,
     "prompt_name": "reply",
     "prompt_version": "1.2.0",
+    "experiment_id": None,
+    "variant": None,
     "model_asked": "groq/openai/gpt-oss-20b",
     "model_used": "openai/gpt-oss-20b",
     "finish_reason": "stop",
@@ -56,6 +58,8 @@ class LlmCallSummary(PublicSchema):
     agent_version: int | None
     prompt_name: str | None
     prompt_version: str | None
+    experiment_id: UUID | None = Field(description="The experiment this call was part of.")
+    variant: str | None = Field(description="What it was given there; `control` is production.")
     model_asked: str
     model_used: str | None
     finish_reason: str | None
@@ -80,6 +84,7 @@ class LlmCallPublic(LlmCallSummary):
                     **_CALL,
                     "messages": [{"role": "user", "content": "When do you open?"}],
                     "parameters": {"temperature": 0.2, "max_tokens": 400},
+                    "variables": {"company_name": "Lumen & Oak", "language": "en"},
                     "chunk_ids": [],
                     "response": '{"text": "At nine.", "action": "reply"}',
                     "error": None,
@@ -90,6 +95,7 @@ class LlmCallPublic(LlmCallSummary):
 
     messages: list[dict[str, Any]]
     parameters: dict[str, Any]
+    variables: dict[str, Any] | None = Field(description="What the prompt was filled in with.")
     chunk_ids: list[str] = Field(description="The pieces of knowledge in the prompt.")
     response: str | None
     error: str | None

@@ -104,7 +104,7 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
         reason=draft.reasoning,
         text=guarded.text,
         closes=draft.action == "close",
-        prompt_version=prompt.version,
+        prompt_version=prompt.filled.prompt.version,
     )
 
 

@@ -9,6 +9,17 @@ from frontdesk import gateway
 from frontdesk.core.resources import Resources
 from frontdesk.gateway import Completion
 from frontdesk.pipeline.turn import Turn
+from frontdesk.prompts import FilledPrompt, PromptSnapshot, load_prompt
+
+
+async def prompt_for(resources: Resources, turn: Turn, name: str) -> PromptSnapshot:
+    """The prompt in use, or what an experiment gives the turn's conversation instead.
+
+    On paper a turn is of no conversation, so it gets what is in production.
+    """
+    return await load_prompt(
+        resources, turn.claim.tenant_id, name, conversation_id=turn.billed_conversation_id
+    )
 
 
 async def ask(
@@ -18,7 +29,7 @@ async def ask(
     messages: tuple[Mapping[str, Any], ...],
     schema: type[BaseModel],
     *,
-    prompt: tuple[str, str],
+    prompt: FilledPrompt,
     max_output_tokens: int,
     temperature: float = 0,
     deadline_seconds: float | None = None,
@@ -27,13 +38,16 @@ async def ask(
     """Ask a model on behalf of a turn; its trace counts what that took.
 
     Args:
-        prompt: name and version of what `messages` were rendered from.
+        prompt: what `messages` were made with.
         deadline_seconds: None for what is left of the turn's one deadline.
 
     Raises:
         ModelsUnavailable: no model gave a usable answer before the deadline.
         PromptRejected: the models refuse this very prompt.
     """
+    used, exposure = prompt.prompt, prompt.prompt.exposure
+    if exposure is not None:
+        turn.trace.expose(used.name, used.version, exposure)
     if deadline_seconds is None:
         deadline_seconds = turn.seconds_left(resources.settings.llm.deadline_seconds)
     completion = await gateway.complete(
@@ -51,8 +65,11 @@ async def ask(
             message_id=turn.background.burst[-1].id,
             agent_id=turn.claim.agent_id,
             agent_version=turn.agent.version,
-            prompt_name=prompt[0],
-            prompt_version=prompt[1],
+            prompt_name=used.name,
+            prompt_version=used.version,
+            variables=prompt.variables,
+            experiment_id=exposure.experiment_id if exposure else None,
+            variant=exposure.variant if exposure else None,
             chunk_ids=chunk_ids,
         ),
     )

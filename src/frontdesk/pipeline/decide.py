@@ -113,6 +113,7 @@ def _record(turn: Turn, outcome: Outcome) -> NewTurn:
         trace=tuple(turn.trace.lines),
         agent_version=turn.agent.version,
         prompt_version=outcome.prompt_version,
+        exposures=tuple(turn.trace.exposures.values()),
         input_tokens=turn.trace.input_tokens,
         output_tokens=turn.trace.output_tokens,
         cost_usd=turn.trace.cost_usd,

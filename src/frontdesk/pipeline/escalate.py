@@ -11,11 +11,11 @@ from frontdesk.escalation import (
     escalation_reason,
     plain_packet,
 )
-from frontdesk.pipeline.asking import ask
+from frontdesk.pipeline.asking import ask, prompt_for
 from frontdesk.pipeline.prompt import transcript
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Reply, Triaged, Turn
-from frontdesk.prompts import load_prompt, render
+from frontdesk.prompts import fill
 
 # A person waits for the packet: better a plain one soon than a fine one late.
 PACKET_DEADLINE_SECONDS = 15
@@ -77,7 +77,10 @@ async def handed_off(
 async def _write_packet(
     resources: Resources, turn: Turn, escalation: Escalation, draft: Reply | None
 ) -> Packet | None:
-    prompt = await load_prompt(resources, turn.claim.tenant_id, "handoff")
+    prompt = fill(
+        await prompt_for(resources, turn, "handoff"),
+        {"company_name": turn.agent.config.company_name, "reason": escalation.rule},
+    )
     lines = transcript(turn)
     thread = "\n".join(f"[{message_id}] {author}: {text}" for message_id, author, text in lines)
     last_draft = f"\n<draft>{draft.text}</draft>" if draft else ""
@@ -87,23 +90,14 @@ async def _write_packet(
             turn,
             "handoff",
             (
-                {
-                    "role": "system",
-                    "content": render(
-                        prompt.content,
-                        {
-                            "company_name": turn.agent.config.company_name,
-                            "reason": escalation.rule,
-                        },
-                    ),
-                },
+                {"role": "system", "content": prompt.text},
                 {
                     "role": "user",
                     "content": f"<transcript>\n{thread}\n</transcript>{last_draft}",
                 },
             ),
             HandoffPacket,
-            prompt=(prompt.name, prompt.version),
+            prompt=prompt,
             max_output_tokens=900,
             deadline_seconds=PACKET_DEADLINE_SECONDS,
         )

@@ -9,8 +9,9 @@ from frontdesk.agent_config import is_open
 from frontdesk.conversation import PastMessage
 from frontdesk.core.resources import Resources
 from frontdesk.gateway import estimate_tokens
+from frontdesk.pipeline.asking import prompt_for
 from frontdesk.pipeline.turn import Triaged, Turn
-from frontdesk.prompts import load_prompt, render
+from frontdesk.prompts import FilledPrompt, fill
 
 # A prompt this long fits every model of the default chain with room for the answer.
 PROMPT_TOKENS = 6_000
@@ -22,8 +23,7 @@ class Prompt:
     """What the model is asked, and what it was made from."""
 
     messages: tuple[dict[str, str], ...]
-    name: str
-    version: str
+    filled: FilledPrompt
     chunk_ids: tuple[str, ...]
 
 
@@ -31,11 +31,11 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
     """The prompt for the reply, with the facts that fit the burst, inside its token budget."""
     tenant_id = turn.claim.tenant_id
     config = turn.agent.config
-    template = await load_prompt(resources, tenant_id, "reply")
+    template = await prompt_for(resources, turn, "reply")
     chunks = await knowledge.look_up(resources, tenant_id, turn.claim.agent_id, turn.burst_text)
     now = datetime.now(UTC)
-    system = render(
-        template.content,
+    filled = fill(
+        template,
         {
             "company_name": config.company_name,
             "persona": config.persona,
@@ -50,7 +50,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         },
     )
     thread = within_budget(
-        turn.background.history, turn.background.burst, PROMPT_TOKENS - estimate_tokens(system)
+        turn.background.history, turn.background.burst, PROMPT_TOKENS - estimate_tokens(filled.text)
     )
     turn.trace.add(
         "prompt",
@@ -60,9 +60,8 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         chunks=[{"id": str(c.id), "score": round(c.score, 4)} for c in chunks],
     )
     return Prompt(
-        messages=({"role": "system", "content": system}, *(as_chat(m) for m in thread)),
-        name=template.name,
-        version=template.version,
+        messages=({"role": "system", "content": filled.text}, *(as_chat(m) for m in thread)),
+        filled=filled,
         chunk_ids=tuple(str(c.id) for c in chunks),
     )
 

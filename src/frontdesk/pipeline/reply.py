@@ -24,7 +24,7 @@ async def draft_reply(
         "reply",
         messages,
         Reply,
-        prompt=(prompt.name, prompt.version),
+        prompt=prompt.filled,
         max_output_tokens=config.max_output_tokens,
         temperature=config.temperature,
         chunk_ids=prompt.chunk_ids,

@@ -11,11 +11,11 @@ from frontdesk.escalation import (
     mentions,
 )
 from frontdesk.gateway import Completion
-from frontdesk.pipeline.asking import ask
+from frontdesk.pipeline.asking import ask, prompt_for
 from frontdesk.pipeline.language import SURE, detect_language
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Triage, Triaged, Turn, Verdict
-from frontdesk.prompts import load_prompt, render
+from frontdesk.prompts import fill
 
 
 async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
@@ -113,10 +113,9 @@ def judge(turn: Turn, found: Triage) -> Triaged:
 
 
 async def _ask(resources: Resources, turn: Turn) -> Completion:
-    prompt = await load_prompt(resources, turn.claim.tenant_id, "triage")
     config = turn.agent.config
-    system = render(
-        prompt.content,
+    prompt = fill(
+        await prompt_for(resources, turn, "triage"),
         {"company_name": config.company_name, "languages": ", ".join(config.languages)},
     )
     return await ask(
@@ -124,11 +123,11 @@ async def _ask(resources: Resources, turn: Turn) -> Completion:
         turn,
         "triage",
         (
-            {"role": "system", "content": system},
+            {"role": "system", "content": prompt.text},
             {"role": "user", "content": f"<messages>\n{turn.burst_text}\n</messages>"},
         ),
         Triage,
-        prompt=(prompt.name, prompt.version),
+        prompt=prompt,
         max_output_tokens=300,
     )
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from frontdesk.agent_config import AgentSnapshot
 from frontdesk.conversation import Background, Claim
 from frontdesk.escalation import Escalation, Packet
+from frontdesk.prompts import Exposure
 
 
 class Trace:
@@ -24,6 +25,8 @@ class Trace:
         self.on_paper = on_paper
         self.started = time.perf_counter()
         self.lines: list[dict[str, Any]] = []
+        # What experiments on prompts gave this turn; by prompt, which may be used twice.
+        self.exposures: dict[str, dict[str, Any]] = {}
         self.input_tokens = 0
         self.output_tokens = 0
         self.cost_usd: Decimal | None = Decimal(0)
@@ -43,6 +46,15 @@ class Trace:
             self.cost_usd = None
         else:
             self.cost_usd += cost_usd
+
+    def expose(self, prompt: str, version: str, exposure: Exposure) -> None:
+        """Remember what an experiment gave this turn."""
+        self.exposures[prompt] = {
+            "prompt": prompt,
+            "version": version,
+            "experiment_id": exposure.experiment_id,
+            "variant": exposure.variant,
+        }
 
     @property
     def seconds(self) -> float:

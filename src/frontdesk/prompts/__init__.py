@@ -4,6 +4,9 @@ them in."""
 from frontdesk.prompts.defaults import BUILT_IN_VERSION, DEFAULT_PROMPTS, DefaultPrompt
 from frontdesk.prompts.errors import (
     ApprovalRequired,
+    CantMoveThere,
+    ExperimentRunning,
+    NoSuchExperiment,
     NoSuchPrompt,
     NoSuchPromptVersion,
     NothingToRollBack,
@@ -11,6 +14,7 @@ from frontdesk.prompts.errors import (
     PromptInvalid,
     PromptUnchanged,
 )
+from frontdesk.prompts.experiments import get_experiment, move_experiment, start_experiment
 from frontdesk.prompts.files import (
     PushAction,
     Pushed,
@@ -20,8 +24,15 @@ from frontdesk.prompts.files import (
     read_file,
 )
 from frontdesk.prompts.releases import publish_version, roll_back
-from frontdesk.prompts.rules import Bump, difference
-from frontdesk.prompts.schemas import PromptPublic, PromptVersionPublic
+from frontdesk.prompts.rules import Bump, ExperimentState, difference
+from frontdesk.prompts.schemas import (
+    ExperimentMove,
+    ExperimentPublic,
+    ExperimentStart,
+    GuardMetric,
+    PromptPublic,
+    PromptVersionPublic,
+)
 from frontdesk.prompts.service import (
     create_version,
     diff_versions,
@@ -30,15 +41,24 @@ from frontdesk.prompts.service import (
     list_prompts,
     list_versions,
 )
-from frontdesk.prompts.snapshots import PromptSnapshot, load_prompt
-from frontdesk.prompts.template import render
+from frontdesk.prompts.snapshots import Exposure, FilledPrompt, PromptSnapshot, fill, load_prompt
 
 __all__ = [
     "BUILT_IN_VERSION",
     "DEFAULT_PROMPTS",
     "ApprovalRequired",
     "Bump",
+    "CantMoveThere",
     "DefaultPrompt",
+    "ExperimentMove",
+    "ExperimentPublic",
+    "ExperimentRunning",
+    "ExperimentStart",
+    "ExperimentState",
+    "Exposure",
+    "FilledPrompt",
+    "GuardMetric",
+    "NoSuchExperiment",
     "NoSuchPrompt",
     "NoSuchPromptVersion",
     "NothingToRollBack",
@@ -54,15 +74,18 @@ __all__ = [
     "diff_versions",
     "difference",
     "file_text",
+    "fill",
+    "get_experiment",
     "get_prompt",
     "get_standing",
     "get_version",
     "list_prompts",
     "list_versions",
     "load_prompt",
+    "move_experiment",
     "publish_version",
     "push_file",
     "read_file",
-    "render",
     "roll_back",
+    "start_experiment",
 ]

@@ -39,6 +39,24 @@ class OwnVersion(Conflict):
     code, title = "own_version", "Your own version is for somebody else to approve"
 
 
+class ExperimentRunning(Conflict):
+    """An experiment on the prompt is open, and what it measures must stay as it is."""
+
+    code, title = "experiment_running", "An experiment on this prompt is open"
+
+
+class NoSuchExperiment(NotFound):
+    """The prompt has no such experiment."""
+
+    code, title = "no_such_experiment", "There is no such experiment"
+
+
+class CantMoveThere(Conflict):
+    """The experiment can't take this step from where it is; `state` says where."""
+
+    code, title = "experiment_step", "The experiment can't go there"
+
+
 class PromptInvalid(Invalid):
     """The template can't be used; `unknown` and `missing` list variables where it is about those."""
 

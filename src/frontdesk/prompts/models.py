@@ -1,12 +1,22 @@
 """Tables of prompts: immutable versions, and the releases that put one of them into use."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from frontdesk.core.tables import Json, TenantRow, TenantTable, Timestamp, of_tenant, refers
+from frontdesk.core.tables import (
+    Json,
+    TenantRow,
+    TenantTable,
+    Timestamp,
+    of_tenant,
+    refers,
+    text_enum,
+)
+from frontdesk.prompts.rules import ExperimentState, Unit
 
 
 class Prompt(TenantRow, table=True):
@@ -68,3 +78,34 @@ class PromptRelease(TenantRow, table=True):
     label: str = Field(default="production", sa_type=sa.Text)
     released_by: UUID | None = None
     rolled_back: bool = False  # This release was taken back; the way back skips it.
+
+
+class PromptExperiment(TenantRow, table=True):
+    """Versions tried on a share of the conversations; everybody else gets what is in production.
+
+    A canary is one with a single variant and guards to judge it by.
+    """
+
+    __tablename__ = "prompt_experiment"
+    __table_args__ = (
+        refers("prompt_id", to="prompt"),
+        sa.Index(
+            "uq_prompt_experiment_open",
+            "tenant_id",
+            "prompt_id",
+            unique=True,
+            postgresql_where=sa.text("state IN ('running', 'held')"),
+        ),
+    )
+
+    prompt_id: UUID
+    name: str = Field(sa_type=sa.Text)
+    unit: Unit = Field(sa_type=text_enum(Unit))
+    variants: list[dict[str, Any]] = Field(sa_type=Json)  # name, version, share
+    guards: list[str] = Field(sa_type=Json)
+    state: ExperimentState = Field(
+        default=ExperimentState.RUNNING, sa_type=text_enum(ExperimentState)
+    )
+    winner: str | None = Field(default=None, sa_type=sa.Text)
+    history: list[dict[str, Any]] = Field(sa_type=Json)  # Each step, and what it rested on.
+    ended_at: datetime | None = Field(default=None, sa_type=Timestamp)

@@ -1,5 +1,8 @@
 """Which version is in use: labels that move to it, the way back, and who has to agree."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -8,8 +11,20 @@ from frontdesk.core.db import Session
 from frontdesk.core.resources import Resources
 from frontdesk.observability import audit
 from frontdesk.prompts.defaults import BUILT_IN_VERSION
-from frontdesk.prompts.errors import ApprovalRequired, NothingToRollBack, OwnVersion
-from frontdesk.prompts.models import PromptPolicy, PromptRelease, PromptVersion
+from frontdesk.prompts.errors import (
+    ApprovalRequired,
+    ExperimentRunning,
+    NothingToRollBack,
+    OwnVersion,
+)
+from frontdesk.prompts.models import (
+    Prompt,
+    PromptExperiment,
+    PromptPolicy,
+    PromptRelease,
+    PromptVersion,
+)
+from frontdesk.prompts.rules import OPEN_STATES, ExperimentState
 from frontdesk.prompts.schemas import (
     PRODUCTION,
     PromptPolicyPublic,
@@ -18,6 +33,7 @@ from frontdesk.prompts.schemas import (
 )
 from frontdesk.prompts.service import (
     default_of,
+    find_open_experiment,
     find_version,
     get_prompt,
     get_version,
@@ -45,6 +61,7 @@ async def publish_version(
         NoSuchPromptVersion: the tenant has no such version; the built-in one is reached by
             rolling back.
         ApprovalRequired: the label is production, and nobody but its author has approved it.
+        ExperimentRunning: the label is production, and an experiment compares with what is there.
     """
     default_of(name)
     prompt = await locked_prompt(session, name)
@@ -53,6 +70,10 @@ async def publish_version(
     if present is None or present.version_id != wanted.id:
         if label == PRODUCTION:
             await require_approval(session, wanted)
+            if experiment := await find_open_experiment(session, name):
+                raise ExperimentRunning(
+                    f"“{experiment.name}” is {experiment.state}: end it first, or roll back."
+                )
         session.add(
             PromptRelease(
                 prompt_id=prompt.id, version_id=wanted.id, label=label, released_by=released_by
@@ -75,12 +96,26 @@ async def roll_back(
     """Take the last release of a label back: it stands where it stood before, at last at the
     built-in text.
 
+    While an experiment is open on production, that is what is taken back: it ends, and production
+    stays.
+
     Raises:
         NoSuchPrompt: Frontdesk uses no prompt of this name.
         NothingToRollBack: all its releases have been taken back.
     """
     default_of(name)
     prompt = await locked_prompt(session, name)
+    if label == PRODUCTION and (open_one := await find_open_experiment(session, name)):
+        await take_step(
+            session,
+            prompt,
+            open_one,
+            ExperimentState.ROLLED_BACK,
+            by=released_by,
+            reason="The prompt was rolled back.",
+        )
+        resources.keep(PromptCache).forget_after_commit(session, name)
+        return await get_prompt(session, name)
     present = await _standing(session, prompt.id, label)
     if present is None:
         raise NothingToRollBack(f"{label} stands at the built-in text.")
@@ -148,6 +183,28 @@ async def require_approval(session: Session, version: PromptVersion) -> None:
     """Refuse what may not answer contacts yet; raises `ApprovalRequired`."""
     if version.approved_at is None and (await get_policy(session)).requires_approval:
         raise ApprovalRequired(f"Version {version.version} is proposed, not approved.")
+
+
+async def take_step(
+    session: Session,
+    prompt: Prompt,
+    experiment: PromptExperiment,
+    to: ExperimentState,
+    *,
+    by: UUID | None,
+    reason: str = "",
+    share: float | None = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> None:
+    """Bring an experiment to a state and write down who did it and what it rested on."""
+    now = datetime.now(UTC)
+    step = {"to": to, "by": by, "reason": reason, "share": share, "evidence": evidence or {}}
+    experiment.state = to
+    experiment.history = [*experiment.history, {"at": now, **step}]
+    experiment.ended_at = None if to in OPEN_STATES else now
+    await session.flush()
+    details = {"experiment_id": experiment.id, "experiment": experiment.name, **step}
+    await tell(session, f"prompt.experiment_{to}", prompt, by, **details)
 
 
 async def _standing(session: Session, prompt_id: UUID, label: str) -> PromptRelease | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from frontdesk.core.api import (
     AdminOnly,
@@ -17,6 +17,7 @@ from frontdesk.core.errors import Forbidden
 from frontdesk.prompts import releases, service
 from frontdesk.prompts.errors import (
     ApprovalRequired,
+    ExperimentRunning,
     NoSuchPrompt,
     NoSuchPromptVersion,
     NothingToRollBack,
@@ -24,7 +25,9 @@ from frontdesk.prompts.errors import (
     PromptInvalid,
     PromptUnchanged,
 )
+from frontdesk.prompts.experiment_routes import router as experiments
 from frontdesk.prompts.schemas import (
+    Name,
     PromptDiffPublic,
     PromptPolicyPublic,
     PromptPolicyUpdate,
@@ -38,24 +41,23 @@ from frontdesk.prompts.schemas import (
     Version,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["prompts"])
+router = APIRouter()
+api = APIRouter(prefix="/api/v1", tags=["prompts"])
 
-Name = Annotated[str, Path(max_length=80, description="`reply`, `triage` or `handoff`.")]
 
-
-@router.get("/prompts", summary="List prompts", responses=problems(Forbidden))
+@api.get("/prompts", summary="List prompts", responses=problems(Forbidden))
 async def list_prompts(who: AdminOnly, session: TenantSession) -> list[PromptPublic]:
     """Every prompt Frontdesk uses, the variables it is given, and where its labels stand."""
     return await service.list_prompts(session)
 
 
-@router.get("/prompts/{name}", summary="Read a prompt", responses=problems(Forbidden, NoSuchPrompt))
+@api.get("/prompts/{name}", summary="Read a prompt", responses=problems(Forbidden, NoSuchPrompt))
 async def get_prompt(name: Name, who: AdminOnly, session: TenantSession) -> PromptPublic:
     """A prompt and where its labels stand."""
     return await service.get_prompt(session, name)
 
 
-@router.get(
+@api.get(
     "/prompts/{name}/versions", summary="List versions", responses=problems(Forbidden, NoSuchPrompt)
 )
 async def list_prompt_versions(
@@ -70,7 +72,7 @@ async def list_prompt_versions(
     return await service.list_versions(session, name, limit=limit, cursor=cursor)
 
 
-@router.get(
+@api.get(
     "/prompts/{name}/versions/{version}",
     summary="Read a version",
     responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion),
@@ -82,7 +84,7 @@ async def get_prompt_version(
     return await service.get_version(session, name, version)
 
 
-@router.post(
+@api.post(
     "/prompts/{name}/versions",
     status_code=201,
     summary="Write a version",
@@ -95,7 +97,7 @@ async def create_prompt_version(
     return await service.create_version(session, name, body, author_id=who.user_id)
 
 
-@router.post(
+@api.post(
     "/prompts/{name}/versions/{version}/approve",
     summary="Approve a version",
     responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion, OwnVersion),
@@ -107,10 +109,12 @@ async def approve_prompt_version(
     return await releases.approve_version(session, name, version, approved_by=who.user_id)
 
 
-@router.post(
+@api.post(
     "/prompts/{name}/publish",
     summary="Publish a version",
-    responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion, ApprovalRequired),
+    responses=problems(
+        Forbidden, NoSuchPrompt, NoSuchPromptVersion, ApprovalRequired, ExperimentRunning
+    ),
 )
 async def publish_prompt(
     name: Name,
@@ -125,7 +129,7 @@ async def publish_prompt(
     )
 
 
-@router.post(
+@api.post(
     "/prompts/{name}/rollback",
     summary="Take a publication back",
     responses=problems(Forbidden, NoSuchPrompt, NothingToRollBack),
@@ -137,13 +141,16 @@ async def roll_back_prompt(
     session: TenantSession,
     resources: ResourcesDep,
 ) -> PromptPublic:
-    """Let a label stand where it stood before its last publication; again, and one further back."""
+    """Let a label stand where it stood before its last publication; again, and one further back.
+
+    While an experiment is open, that is what is taken back first: it ends, and production stays.
+    """
     return await releases.roll_back(
         session, resources, name, label=body.label, released_by=who.user_id
     )
 
 
-@router.get(
+@api.get(
     "/prompts/{name}/diff",
     summary="Compare versions",
     responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion),
@@ -159,7 +166,7 @@ async def diff_prompt_versions(
     return await service.diff_versions(session, name, from_version, to_version)
 
 
-@router.post(
+@api.post(
     "/prompts/{name}/preview",
     summary="Preview a prompt",
     responses=problems(Forbidden, NoSuchPrompt, NoSuchPromptVersion, PromptInvalid),
@@ -173,15 +180,13 @@ async def preview_prompt(
     )
 
 
-@router.get(
-    "/prompt-policy", summary="Read what production asks for", responses=problems(Forbidden)
-)
+@api.get("/prompt-policy", summary="Read what production asks for", responses=problems(Forbidden))
 async def get_prompt_policy(who: AdminOnly, session: TenantSession) -> PromptPolicyPublic:
     """Whether a version needs another user's approval before it goes to production."""
     return await releases.get_policy(session)
 
 
-@router.put("/prompt-policy", summary="Set what production asks for", responses=problems(Forbidden))
+@api.put("/prompt-policy", summary="Set what production asks for", responses=problems(Forbidden))
 async def set_prompt_policy(
     body: PromptPolicyUpdate, who: AdminOnly, session: TenantSession
 ) -> PromptPolicyPublic:
@@ -192,3 +197,7 @@ async def set_prompt_policy(
     return await releases.set_policy(
         session, requires_approval=body.requires_approval, user_id=who.user_id
     )
+
+
+router.include_router(api)
+router.include_router(experiments)

@@ -1,9 +1,10 @@
-"""Version numbers and differences of prompts: pure functions."""
+"""Version numbers, differences and experiments of prompts: pure functions."""
 
 import difflib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from uuid import UUID
 
 FIRST_VERSION = "1.0.0"
 CLOSE_MATCH = 0.6
@@ -78,3 +79,49 @@ def difference(before: str, after: str, *, names: tuple[str, str]) -> str:
             before.splitlines(keepends=True), after.splitlines(keepends=True), *names, n=3
         )
     )
+
+
+class Unit(StrEnum):
+    """Whose turns get the same variant."""
+
+    CONVERSATION = "conversation"
+    TENANT = "tenant"
+
+
+class ExperimentState(StrEnum):
+    """How far an experiment or a canary has got; off is none that is open."""
+
+    RUNNING = "running"
+    HELD = "held"  # Everybody gets production until a person, or a guard, decides.
+    ROLLED_FORWARD = "rolled_forward"  # A variant went to production.
+    ROLLED_BACK = "rolled_back"  # Production stays as it was.
+
+
+OPEN_STATES = frozenset({ExperimentState.RUNNING, ExperimentState.HELD})
+_STEPS = {
+    ExperimentState.RUNNING: frozenset(ExperimentState) - {ExperimentState.RUNNING},
+    ExperimentState.HELD: frozenset(ExperimentState) - {ExperimentState.HELD},
+}
+
+
+def may_move(state: ExperimentState, to: ExperimentState) -> bool:
+    """Whether an experiment may take this step; what has ended stays as it ended."""
+    return to in _STEPS.get(state, frozenset())
+
+
+def variant_of(
+    shares: Sequence[tuple[str, float]], *, experiment_id: UUID, prompt: str, unit_id: UUID
+) -> str | None:
+    """The variant of a conversation or tenant, or None for production.
+
+    The same one each time, whatever process asks. Variants take their shares from the bottom up, so
+    whoever has the only variant keeps it when its share grows. The experiment is part of the hash,
+    or it would always be the same conversations on which things are tried.
+    """
+    digest = hashlib.sha256(f"{experiment_id}:{prompt}:{unit_id}".encode()).digest()
+    position = int.from_bytes(digest[:8]) / 2**64
+    for name, share in shares:
+        if position < share:
+            return name
+        position -= share
+    return None

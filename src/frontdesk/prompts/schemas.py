@@ -1,21 +1,27 @@
 """What crosses HTTP in prompts."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.core.text import clean
-from frontdesk.prompts.rules import Bump
+from frontdesk.prompts.rules import Bump, ExperimentState, Unit
 from frontdesk.prompts.template import MAX_TEMPLATE_CHARACTERS
 
 Version = Annotated[
     str, StringConstraints(pattern=r"^(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})$")
 ]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Name = Annotated[
+    str,
+    StringConstraints(max_length=80),
+    Field(description="`reply`, `triage`, `handoff`: what `GET /api/v1/prompts` lists."),
+]
 Text = Annotated[str, AfterValidator(clean)]
 Content = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_TEMPLATE_CHARACTERS)]
 Note = Annotated[Text, StringConstraints(max_length=500)]
@@ -75,6 +81,121 @@ class PromptPolicyUpdate(Schema):
     requires_approval: bool = Field(examples=[True])
 
 
+class GuardMetric(StrEnum):
+    """What a variant is judged by against production."""
+
+    ANSWER_LENGTH = "answer_length"
+    THUMBS_DOWN_RATE = "thumbs_down_rate"
+    REFUSAL_RATE = "refusal_rate"
+    HALLUCINATION_SCORE = "hallucination_score"
+    HANDOFF_RATE = "handoff_rate"
+    COST_USD = "cost_usd"
+
+
+CONTROL = "control"
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Variant(Schema):
+    """A version that is tried on a share of the turns."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = Field(
+        examples=["shorter"]
+    )
+    version: Version = Field(examples=["1.1.0"])
+    share: Share = Field(
+        description="0.05 is one in twenty; the shares together leave the rest to production.",
+        examples=[0.05],
+    )
+
+
+class ExperimentStart(Schema):
+    """Versions to be tried. One variant with guards is a canary."""
+
+    name: Annotated[Text, StringConstraints(min_length=1, max_length=100)] = Field(
+        examples=["Shorter answers"]
+    )
+    unit: Unit = Field(Unit.CONVERSATION, description="Whose turns all get the same variant.")
+    variants: list[Variant] = Field(min_length=1, max_length=5)
+    guards: list[GuardMetric] = Field(
+        default=[],
+        max_length=len(GuardMetric),
+        description="What has to be equal or better before it goes to production.",
+        examples=[["thumbs_down_rate", "refusal_rate"]],
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        if CONTROL in names or len(set(names)) < len(names):
+            raise ValueError("each variant has a name of its own, and none is called control")
+        if sum(variant.share for variant in self.variants) > 1:
+            raise ValueError("the shares are more than 1 together")
+        return self
+
+
+class ExperimentMove(Schema):
+    """The next step of an experiment, why, and what that rests on."""
+
+    to: ExperimentState
+    winner: str | None = Field(
+        None,
+        description="With `rolled_forward`, the variant that goes to production; left out, the only "
+        "one.",
+    )
+    share: Share | None = Field(
+        None, description="With `running`, a new share of the only variant."
+    )
+    reason: Note = Field("", examples=["Fewer handoffs, nobody complained."])
+    evidence: dict[
+        Annotated[str, StringConstraints(max_length=100)],
+        Annotated[Text, StringConstraints(max_length=500)] | float | bool | None,
+    ] = Field({}, max_length=50, examples=[{"thumbs_down_rate": 0.01}])
+
+
+class ExperimentStep(PublicSchema):
+    """One step an experiment has taken."""
+
+    at: datetime
+    to: ExperimentState
+    by: UUID | None = Field(description="Null: Frontdesk itself, or the command line.")
+    reason: str
+    share: float | None = None
+    evidence: dict[str, str | float | bool | None]
+
+
+class ExposurePublic(PublicSchema):
+    """What has come of a variant, or of `control`, so far."""
+
+    variant: str
+    calls: int
+    conversations: int
+    cost_usd: Decimal | None = Field(description="Null: the price of a call is not known.")
+    mean_latency_seconds: float
+
+
+class ExperimentPublic(PublicSchema):
+    """An experiment or a canary: what is tried on whom, and how far it has got."""
+
+    id: UUID
+    prompt: str
+    name: str
+    unit: Unit
+    variants: list[Variant]
+    guards: list[GuardMetric]
+    state: ExperimentState
+    winner: str | None
+    history: list[ExperimentStep]
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class ExperimentDetailPublic(ExperimentPublic):
+    """An experiment with what has come of each variant."""
+
+    exposures: list[ExposurePublic]
+
+
 class PromptPreview(Schema):
     """A text, or a version, to be filled in; variables you leave out have samples."""
 
@@ -102,6 +223,9 @@ class PromptPublic(PublicSchema):
     variables: list[str] = Field(description="What its texts may use.")
     required_variables: list[str]
     labels: list[ReleasePublic]
+    experiment_id: UUID | None = Field(
+        None, description="The experiment that is open: some may get another version."
+    )
 
 
 class PromptVersionPublic(PublicSchema):

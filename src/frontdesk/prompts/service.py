@@ -21,8 +21,9 @@ from frontdesk.prompts.errors import (
     PromptInvalid,
     PromptUnchanged,
 )
-from frontdesk.prompts.models import Prompt, PromptRelease, PromptVersion
+from frontdesk.prompts.models import Prompt, PromptExperiment, PromptRelease, PromptVersion
 from frontdesk.prompts.rules import (
+    OPEN_STATES,
     Bump,
     bump_for,
     content_hash,
@@ -85,6 +86,7 @@ async def get_prompt(session: Session, name: str) -> PromptPublic:
         )
         for release, version in (await session.exec(query)).all()
     ]
+    open_one = await find_open_experiment(session, name)
     if not any(label.label == PRODUCTION for label in labels):
         labels.append(
             ReleasePublic(
@@ -97,6 +99,7 @@ async def get_prompt(session: Session, name: str) -> PromptPublic:
         variables=sorted(default.samples),
         required_variables=sorted(default.required),
         labels=labels,
+        experiment_id=open_one.id if open_one else None,
     )
 
 
@@ -109,18 +112,9 @@ async def list_versions(
         NoSuchPrompt: Frontdesk uses no prompt of this name.
     """
     standing = (await get_prompt(session, name)).labels
-    query = (
-        select(PromptVersion)
-        .join(
-            Prompt,
-            (col(Prompt.tenant_id) == col(PromptVersion.tenant_id))
-            & (col(Prompt.id) == col(PromptVersion.prompt_id)),
-        )
-        .where(Prompt.name == name)
-    )
     return await newest_page(
         session,
-        query,
+        of_prompt(select(PromptVersion), PromptVersion, name),
         col(PromptVersion.id),
         lambda row: _shown(row, standing),
         limit=limit,
@@ -298,19 +292,28 @@ async def locked_prompt(session: Session, name: str) -> Prompt:
 
 async def find_version(session: Session, name: str, version: str) -> PromptVersion:
     """The tenant's row of a version; raises `NoSuchPromptVersion`."""
-    query = (
-        select(PromptVersion)
-        .join(
-            Prompt,
-            (col(Prompt.tenant_id) == col(PromptVersion.tenant_id))
-            & (col(Prompt.id) == col(PromptVersion.prompt_id)),
-        )
-        .where(Prompt.name == name, PromptVersion.version == version)
-    )
-    found = (await session.exec(query)).one_or_none()
+    query = of_prompt(select(PromptVersion), PromptVersion, name)
+    wanted = query.where(PromptVersion.version == version)
+    found: PromptVersion | None = (await session.exec(wanted)).one_or_none()
     if found is None:
         raise NoSuchPromptVersion(f"{name} has no version {version}.")
     return found
+
+
+async def find_open_experiment(session: Session, name: str) -> PromptExperiment | None:
+    """The experiment that runs on a prompt, or is held."""
+    query = of_prompt(select(PromptExperiment), PromptExperiment, name)
+    is_open = col(PromptExperiment.state).in_(OPEN_STATES)
+    found: PromptExperiment | None = (await session.exec(query.where(is_open))).one_or_none()
+    return found
+
+
+def of_prompt(query: Any, table: type[PromptVersion | PromptExperiment], name: str) -> Any:
+    """The query narrowed to the rows of one prompt."""
+    is_its = (col(Prompt.tenant_id) == col(table.tenant_id)) & (
+        col(Prompt.id) == col(table.prompt_id)
+    )
+    return query.join(Prompt, is_its).where(Prompt.name == name)
 
 
 async def tell(
