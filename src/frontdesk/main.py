@@ -78,6 +78,7 @@ _TAGS = {
     "human agents": "Taking over, answering, giving back, and who is available for it.",
     "feed": "Live events of a tenant, as server-sent events.",
     "usage": "What was used and what it cost.",
+    "budgets": "How much models may cost, and what happens then.",
     "dead letters": "Work that will not go on by itself: try it again, or let it go.",
     "privacy": "Exports, erasures, and how long things are kept.",
     "evaluation": "Golden cases, runs and their gate.",

@@ -18,6 +18,7 @@ import structlog
 import uvloop
 
 from frontdesk import gateway, pipeline
+from frontdesk.billing import work as billing_work
 from frontdesk.conversation import work as conversation_work
 from frontdesk.core import redis as redis_client
 from frontdesk.core.errors import Unavailable
@@ -57,6 +58,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
     """Every kind of due work there is; a kind that is not listed here is never done."""
     return (
         *pipeline_work.pipeline_work(settings),
+        billing_work.RELEASE,
         conversation_work.FIRE_TIMER,
         escalation_work.ASSIGN,
         knowledge_work.INGEST,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,7 @@ async def opened(resources: Resources, worker_id: str) -> AsyncIterator[Resource
     number = 8 + int(worker_id.removeprefix("gw") if worker_id != "main" else 0) % 8
     url = resources.settings.redis.url.get_secret_value().rpartition("/")[0]
     redis = connect(RedisSettings(url=SecretStr(f"{url}/{number}")))
+    await litellm_adapter.warm()  # Its import is not to eat up the first call's time.
     yield replace(resources, redis=redis)
     await redis.aclose(close_connection_pool=True)
     await litellm_adapter.close()
@@ -69,6 +71,11 @@ class Desk:
         """A prompt of the tenant's."""
         given = {"tenant_id": self.tenant_id, "feature": "reply", "messages": QUESTION, **changes}
         return CompletionRequest(**given)
+
+    @property
+    def now(self) -> datetime:
+        """The present moment."""
+        return datetime.now(UTC)
 
     async def calls(self) -> list[asyncpg.Record]:
         """The tenant's `llm_call` rows, oldest first."""
@@ -128,6 +135,7 @@ async def make_desk(
     yield make
     for desk in made:
         await desk.written()
+        await desk.resources.stop_kept()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
-"""Billing: what things cost, the append-only ledger of what was used, and reports over it."""
+"""Billing: what things cost, the append-only ledger of what was used, reports over it, and budgets."""
 
+from frontdesk.billing.errors import BudgetReached
 from frontdesk.billing.ledger import (
     DeliveredMessage,
     UsageKind,
@@ -9,6 +10,14 @@ from frontdesk.billing.ledger import (
 )
 from frontdesk.billing.prices import TokenUsage, UnitPrices, cost_usd, price_of
 from frontdesk.billing.privacy import HOLDINGS
+from frontdesk.billing.reservations import (
+    Reservation,
+    Settlement,
+    find_accounts,
+    reserve,
+    settle,
+)
+from frontdesk.billing.rules import Account, Ceiling, Refusal, Spender, Wish
 from frontdesk.billing.schemas import (
     ConversationUsagePublic,
     UsageGroupPublic,
@@ -18,8 +27,15 @@ from frontdesk.billing.schemas import (
 
 __all__ = [
     "HOLDINGS",
+    "Account",
+    "BudgetReached",
+    "Ceiling",
     "ConversationUsagePublic",
     "DeliveredMessage",
+    "Refusal",
+    "Reservation",
+    "Settlement",
+    "Spender",
     "TokenUsage",
     "UnitPrices",
     "UsageGroupPublic",
@@ -27,8 +43,12 @@ __all__ = [
     "UsageRecord",
     "UsageReportPublic",
     "UsageSums",
+    "Wish",
     "cost_usd",
+    "find_accounts",
     "price_of",
     "record_deliveries",
     "record_usage",
+    "reserve",
+    "settle",
 ]

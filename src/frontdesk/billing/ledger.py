@@ -43,8 +43,10 @@ class UsageRecord:
 _INSERT = """
 INSERT INTO usage_entry (id, kind, source_id, feature, conversation_id, model, quantity,
                          input_tokens, output_tokens, cached_input_tokens, unit_prices, amount_usd)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[],
+                     $7::int[], $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::numeric[])
 ON CONFLICT (tenant_id, kind, source_id) DO NOTHING
+RETURNING source_id
 """
 
 # A price per million is kept for messages as for tokens; a delivered message counts as input.
@@ -63,9 +65,14 @@ ON CONFLICT (tenant_id, kind, source_id) DO NOTHING
 """
 
 
-async def record_usage(tx: Transaction, *records: UsageRecord) -> None:
-    """Write entries to the ledger, in one round trip. What is there already stays as it is."""
-    await tx.sql.executemany(_INSERT, _rows(records))
+async def record_usage(tx: Transaction, *records: UsageRecord) -> frozenset[str]:
+    """Write entries to the ledger, in one round trip. What is there already stays as it is.
+
+    Gives the `source_id`s of those that were not there yet.
+    """
+    columns = (list(column) for column in zip(*_rows(records), strict=True))
+    rows = await tx.sql.fetch(_INSERT, *columns)
+    return frozenset(row["source_id"] for row in rows)
 
 
 @dataclass(frozen=True)

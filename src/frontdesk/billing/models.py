@@ -1,6 +1,6 @@
-"""Tables of billing: what things cost since when, and the append-only ledger of what was used."""
+"""Tables of billing: what things cost since when, the append-only ledger of what was used, budgets."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,16 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from frontdesk.core.tables import Json, TenantRow, Timestamp, Usd
+from frontdesk.billing.rules import BudgetPeriod, BudgetScope
+from frontdesk.core.tables import (
+    Json,
+    TenantRow,
+    TenantTable,
+    Timestamp,
+    Usd,
+    of_tenant,
+    text_enum,
+)
 
 
 class Price(SQLModel, table=True):
@@ -45,3 +54,54 @@ class UsageEntry(TenantRow, table=True):
     unit_prices: dict[str, Any] | None = Field(default=None, sa_type=Json)
     # Null when no price is known: an alarm, never zero.
     amount_usd: Decimal | None = Field(default=None, sa_type=Usd)
+
+
+class Budget(TenantRow, table=True):
+    """How much may be spent on models, by whom, in which period."""
+
+    __table_args__ = (
+        of_tenant(),
+        sa.CheckConstraint("hard_usd > 0 AND soft_usd > 0 AND soft_usd <= hard_usd", name="caps"),
+        sa.CheckConstraint("(scope = 'feature') = (feature IS NOT NULL)", name="feature"),
+        sa.UniqueConstraint(
+            "tenant_id", "scope", "feature", "period", postgresql_nulls_not_distinct=True
+        ),
+    )
+
+    scope: BudgetScope = Field(sa_type=text_enum(BudgetScope))
+    feature: str | None = Field(default=None, sa_type=sa.Text)
+    period: BudgetPeriod = Field(sa_type=text_enum(BudgetPeriod))
+    hard_usd: Decimal = Field(sa_type=Usd)
+    soft_usd: Decimal | None = Field(default=None, sa_type=Usd)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+
+
+class BudgetUse(TenantTable, table=True):
+    """What has been spent and what is reserved of a budget by one subject in one period."""
+
+    __tablename__ = "budget_use"
+
+    # No reference to the budget, which a call may outlive.
+    budget_id: UUID = Field(primary_key=True)
+    # The conversation or contact; for what is not theirs the nil UUID.
+    subject: UUID = Field(primary_key=True)
+    period_start: date = Field(sa_type=sa.Date, primary_key=True)
+    spent_usd: Decimal = Field(sa_type=Usd, sa_column_kwargs={"server_default": "0"})
+    reserved_usd: Decimal = Field(sa_type=Usd, sa_column_kwargs={"server_default": "0"})
+    # Which of the caps the tenant's people have been told was reached.
+    told: str | None = Field(default=None, sa_type=sa.Text)
+
+
+class BudgetReservation(TenantTable, table=True):
+    """The worst case of a call in flight, taken from one account; a call has one for each."""
+
+    __tablename__ = "budget_reservation"
+    __table_args__ = (sa.Index("ix_budget_reservation_due", "due_at"),)
+
+    id: UUID = Field(primary_key=True)
+    budget_id: UUID = Field(primary_key=True)
+    subject: UUID
+    period_start: date = Field(sa_type=sa.Date)
+    amount_usd: Decimal = Field(sa_type=Usd)
+    # By then the call has ended, or its worker has.
+    due_at: datetime = Field(sa_type=Timestamp)

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from frontdesk.billing import service
+from frontdesk.billing.budget_routes import router as budgets
 from frontdesk.billing.ledger import UsageKind
 from frontdesk.billing.schemas import (
     ConversationUsagePublic,
@@ -26,10 +27,11 @@ from frontdesk.core.api import (
 )
 from frontdesk.core.errors import Forbidden, NotFound
 
-router = APIRouter(prefix="/api/v1/usage", tags=["usage"])
+router = APIRouter()
+usage = APIRouter(prefix="/api/v1/usage", tags=["usage"])
 
 
-@router.get("", summary="Report usage", responses=problems(Forbidden))
+@usage.get("", summary="Report usage", responses=problems(Forbidden))
 async def report_usage(
     *,
     principal: ReadsUsage,
@@ -65,7 +67,7 @@ async def report_usage(
     return report.model_copy(update={"next_cursor": encode_cursor(next_after)})
 
 
-@router.get(
+@usage.get(
     "/conversations/{conversation_id}",
     summary="Report a conversation's usage",
     responses=problems(Forbidden, NotFound),
@@ -75,3 +77,7 @@ async def get_conversation_usage(
 ) -> ConversationUsagePublic:
     """What one conversation used, in all and by feature and model."""
     return await service.get_conversation_usage(session, conversation_id)
+
+
+router.include_router(usage)
+router.include_router(budgets)

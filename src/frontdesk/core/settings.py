@@ -7,6 +7,7 @@ is reported at once when a process starts.
 import base64
 import binascii
 import re
+from decimal import Decimal
 from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
@@ -246,6 +247,11 @@ class LlmSettings(_Section):
         ("groq/openai/gpt-oss-20b", "openai/gpt-4o-mini"),
         description="Models tried in turn, comma-separated, pinned, as `provider/model`.",
     )
+    cheaper_chain: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Models tried instead once a budget's soft cap is reached; without any, only the "
+        "hard cap changes something.",
+    )
     groq_api_base: str | None = Field(None, description="Another address that speaks for Groq.")
     openai_api_base: str | None = Field(None, description="Another address that speaks for OpenAI.")
     deadline_seconds: float = Field(
@@ -260,19 +266,40 @@ class LlmSettings(_Section):
     max_in_flight: int = Field(
         500, ge=1, description="Model calls in flight per worker process; more wait."
     )
+    max_output_tokens: int = Field(
+        4_096, ge=16, description="Longest answer of a call that asks for no limit of its own."
+    )
+    unpriced_usd_per_million: Decimal | None = Field(
+        Decimal(30),
+        gt=0,
+        description="What a million tokens of a model without a known price count for in budgets. "
+        "Empty: such a model is not called on a budget.",
+    )
 
-    @field_validator("chain", mode="before")
+    @field_validator("chain", "cheaper_chain", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return tuple(filter(None, (item.strip() for item in value.split(","))))
 
-    @field_validator("chain")
+    @field_validator("unpriced_usd_per_million", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("chain", "cheaper_chain")
     @classmethod
     def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value or any("/" not in model for model in value):
-            raise ValueError("must name at least one model as provider/model")
+        if any("/" not in model for model in value):
+            raise ValueError("must name models as provider/model")
+        return value
+
+    @field_validator("chain")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("must name at least one model")
         return value
 
 

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     PHONE_APP = "phone_app"
     MEDIA_ONLY = "media_only"
     SEND_FAILED = "send_failed"
+    BUDGET = "budget"
     RULE = "rule"
 
 

@@ -19,6 +19,7 @@ from frontdesk.core.resources import Resources
 from frontdesk.evaluation import rules
 from frontdesk.evaluation.models import EvalCase, EvalRun
 from frontdesk.evaluation.schemas import CaseCreate, CasePublic, CaseResult, RunPublic
+from frontdesk.gateway import BudgetReached
 from frontdesk.observability import audit
 from frontdesk.pipeline import OutcomeKind, Trace, Turn
 
@@ -144,7 +145,7 @@ async def _run_case(resources: Resources, tenant_id: UUID, case: CasePublic) -> 
             text=text,
             handed_off=outcome.kind is OutcomeKind.HAND_OFF,
         )
-    except Unavailable as error:
+    except (BudgetReached, Unavailable) as error:
         problems = [f"no answer: {error}"]
     return CaseResult(
         case_id=case.id,

@@ -1,15 +1,18 @@
 """Gateway: the only door to models. One prompt in, one usable, recorded and priced answer out."""
 
+from frontdesk.billing import BudgetReached
 from frontdesk.gateway.attempts import Outcome
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.litellm_adapter import warm
-from frontdesk.gateway.schemas import Completion, CompletionRequest
-from frontdesk.gateway.service import close, complete
+from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate
+from frontdesk.gateway.service import close, complete, estimate
 from frontdesk.gateway.tokens import count_message_tokens, count_tokens, estimate_tokens
 
 __all__ = [
+    "BudgetReached",
     "Completion",
     "CompletionRequest",
+    "Estimate",
     "ModelsUnavailable",
     "Outcome",
     "PromptRejected",
@@ -17,6 +20,7 @@ __all__ = [
     "complete",
     "count_message_tokens",
     "count_tokens",
+    "estimate",
     "estimate_tokens",
     "warm",
 ]

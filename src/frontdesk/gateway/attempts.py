@@ -23,8 +23,9 @@ class Outcome(StrEnum):
     BAD_REQUEST = "bad_request"
     GARBAGE = "garbage"  # An answer, but empty, cut off, or not what the schema asks for.
     CANCELLED = "cancelled"  # The caller went away while the model was at work.
-    # Not an attempt: the breaker let none through. Only routing sees it.
+    # Not attempts: the breaker let none through, or a budget. Only routing sees these.
     BREAKER_OPEN = "breaker_open"
+    OVER_BUDGET = "over_budget"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ProviderCall:
     messages: Sequence[Mapping[str, Any]]
     schema: type[BaseModel] | None
     temperature: float | None
-    max_output_tokens: int | None
+    max_output_tokens: int
     timeout_seconds: float
     api_key: str | None = field(default=None, repr=False)
     api_base: str | None = None

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from frontdesk.billing import UsageRecord, record_usage
+from frontdesk.billing import Settlement, UsageRecord, record_usage, settle
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
 from frontdesk.observability import LlmCallRecord, record_llm_call
@@ -26,6 +26,7 @@ RETRY_PAUSES_SECONDS = (0.2, 1.0, 3.0, 5.0)
 class _Entry:
     call: LlmCallRecord
     usage: UsageRecord | None
+    settlement: Settlement | None
     written: asyncio.Future[None] = field(repr=False)
 
 
@@ -39,7 +40,11 @@ class CallLog:
         self._writers: set[asyncio.Task[None]] = set()
 
     def write(
-        self, tenant_id: UUID, call: LlmCallRecord, usage: UsageRecord | None
+        self,
+        tenant_id: UUID,
+        call: LlmCallRecord,
+        usage: UsageRecord | None,
+        settlement: Settlement | None = None,
     ) -> asyncio.Future[None]:
         """Begin to write; the future ends with the commit, and may also be left alone.
 
@@ -49,7 +54,7 @@ class CallLog:
         written = asyncio.get_running_loop().create_future()
         # Marks a failure as seen, so that nobody has to wait for the future.
         written.add_done_callback(_seen)
-        entry = _Entry(call, usage, written)
+        entry = _Entry(call, usage, settlement, written)
         if tenant_id in self._waiting:
             self._waiting[tenant_id].append(entry)
             return written
@@ -78,8 +83,12 @@ class CallLog:
             async with self._resources.db.hot(tenant_id) as tx:
                 for entry in entries:
                     await record_llm_call(tx, entry.call)
+                new: frozenset[str] = frozenset()
                 if used := [entry.usage for entry in entries if entry.usage is not None]:
-                    await record_usage(tx, *used)
+                    new = await record_usage(tx, *used)
+                # Last: other calls wait for the budgets' rows.
+                if due := [entry.settlement for entry in entries if entry.settlement is not None]:
+                    await settle(tx, due, new)
         except asyncio.CancelledError:
             for entry in entries:
                 entry.written.cancel()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
+from frontdesk.billing import Account, BudgetReached
 from frontdesk.core import ids
 from frontdesk.gateway.attempts import Outcome
 from frontdesk.gateway.routing import Tried
@@ -16,6 +17,9 @@ class Course:
 
     request: CompletionRequest
     deadline: float  # On the event loop's clock.
+    chain: tuple[str, ...]
+    # What the call is paid from; none when no budget concerns it.
+    accounts: tuple[Account, ...] = ()
     request_id: UUID = field(default_factory=ids.new)
     tried: list[Tried] = field(default_factory=list)
     call_ids: list[UUID] = field(default_factory=list)
@@ -25,6 +29,9 @@ class Course:
     # Written once there is an answer to complain about: no prompt that gave garbage goes out again.
     correction: str | None = None
     output_factor: int = 1
+    # The budget that the last model did not fit; since then the chain is the cheaper one.
+    refusal: BudgetReached | None = None
+    is_thrifty: bool = False
 
     @property
     def failures(self) -> tuple[str, ...]:

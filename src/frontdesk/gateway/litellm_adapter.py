@@ -67,11 +67,9 @@ async def close() -> None:
 
 def parameters(call: ProviderCall) -> dict[str, Any]:
     """What goes to the model besides the messages."""
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {"max_tokens": call.max_output_tokens}
     if call.temperature is not None:
         given["temperature"] = call.temperature
-    if call.max_output_tokens is not None:
-        given["max_tokens"] = call.max_output_tokens
     if call.schema is not None:
         given["response_format"] = response_format(call.schema)
     if _REASONING_MODELS in call.model:

@@ -1,6 +1,7 @@
 """What is left of an attempt: its call record, its ledger entry, its metrics and its span."""
 
 import asyncio
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,15 @@ from uuid import UUID
 from opentelemetry import trace
 from opentelemetry.trace import Span
 
-from frontdesk.billing import TokenUsage, UnitPrices, UsageKind, UsageRecord, cost_usd
+from frontdesk.billing import (
+    Reservation,
+    Settlement,
+    TokenUsage,
+    UnitPrices,
+    UsageKind,
+    UsageRecord,
+    cost_usd,
+)
 from frontdesk.core import ids
 from frontdesk.core.resources import Resources
 from frontdesk.gateway import litellm_adapter
@@ -19,13 +28,32 @@ from frontdesk.gateway.schemas import CompletionRequest
 from frontdesk.observability import LlmCallRecord
 
 
+@dataclass(frozen=True)
+class Bill:
+    """What an attempt is priced by, and what was set aside for it, if a budget concerns it.
+
+    `counted_as` are the prices that budgets go by: assumed ones where none is known.
+    """
+
+    prices: UnitPrices | None
+    counted_as: UnitPrices | None = None
+    reservation: Reservation | None = None
+
+    def settlement(self, call_id: UUID, usage: TokenUsage | None) -> Settlement | None:
+        """What becomes of the reservation."""
+        if self.reservation is None:
+            return None
+        spent = cost_usd(self.counted_as, usage) if usage is not None else None
+        return Settlement(self.reservation, str(call_id), spent or Decimal(0))
+
+
 def record(
     resources: Resources,
     door: Door,
     course: Course,
     call: ProviderCall,
     attempt: Attempt,
-    prices: UnitPrices | None,
+    bill: Bill,
     seconds: float,
 ) -> asyncio.Future[None]:
     """Count the attempt everywhere it counts, and begin to write it."""
@@ -33,7 +61,7 @@ def record(
     call_id = ids.new()
     course.call_ids.append(call_id)
     usage = attempt.usage
-    cost = None if usage is None else cost_usd(prices, usage)
+    cost = None if usage is None else cost_usd(bill.prices, usage)
     metrics.llm_calls.labels(call.model, request.feature, attempt.outcome.value).inc()
     metrics.llm_seconds.labels(call.model).observe(seconds)
     if attempt.outcome is Outcome.CONFIGURATION:
@@ -55,7 +83,8 @@ def record(
     return door.call_log.write(
         request.tenant_id,
         _call_record(course, call_id, call, attempt, cost, seconds),
-        None if usage is None else _usage_record(request, call_id, call, usage, prices, cost),
+        None if usage is None else _usage_record(request, call_id, call, usage, bill.prices, cost),
+        bill.settlement(call_id, usage),
     )
 
 

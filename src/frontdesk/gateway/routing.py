@@ -16,7 +16,7 @@ _REFUSED = (Outcome.CONTEXT_OVERFLOW, Outcome.BAD_REQUEST)
 
 @dataclass(frozen=True)
 class Tried:
-    """One attempt at a model, or the breaker's refusal of one."""
+    """One attempt at a model, or a refusal of one by the breaker or a budget."""
 
     model: str
     outcome: Outcome
@@ -33,9 +33,10 @@ class Try:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """No model can help: now, or with this prompt (then `rejected` says why)."""
+    """No model can help: now, or with this prompt (then `rejected` says why), or on this budget."""
 
     rejected: Outcome | None = None
+    over_budget: bool = False
     retry_after_seconds: float = 10.0
 
 
@@ -115,6 +116,9 @@ def _model_after(chain: Sequence[str], model: str) -> str | None:
 
 def _give_up(chain: Sequence[str], tried: Sequence[Tried]) -> GiveUp:
     last_of_each = {item.model: item for item in tried}.values()
+    outcomes = {item.outcome for item in last_of_each}
+    if Outcome.OVER_BUDGET in outcomes and outcomes <= {Outcome.OVER_BUDGET, *_REFUSED}:
+        return GiveUp(over_budget=True)
     if len(last_of_each) == len(chain) and all(item.outcome in _REFUSED for item in last_of_each):
         too_long = any(item.outcome is Outcome.CONTEXT_OVERFLOW for item in last_of_each)
         return GiveUp(rejected=Outcome.CONTEXT_OVERFLOW if too_long else Outcome.BAD_REQUEST)

@@ -35,6 +35,7 @@ class CompletionRequest:
     models: tuple[str, ...] | None = None
     deadline_seconds: float | None = None
     conversation_id: UUID | None = None
+    contact_id: UUID | None = None
     message_id: UUID | None = None
     user_id: UUID | None = None
     agent_id: UUID | None = None
@@ -53,6 +54,7 @@ class Completion:
 
     `cost_usd` is None when the price of a model among them is not known. `failures` says of each
     attempt before the good one which model it was and what was wrong, as `model: outcome`.
+    `thrift` says which budget sent the call to a cheaper model.
     """
 
     request_id: UUID
@@ -66,3 +68,14 @@ class Completion:
     attempts: int
     call_ids: tuple[UUID, ...]
     failures: tuple[str, ...] = ()
+    thrift: str | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a request takes at worst. `usd` is None when the model's price is not known."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    usd: Decimal | None

@@ -10,7 +10,18 @@ from typing import Any
 import structlog
 from opentelemetry import trace
 
-from frontdesk.billing import UnitPrices, price_of
+from frontdesk.billing import (
+    Account,
+    BudgetReached,
+    Ceiling,
+    Refusal,
+    Spender,
+    UnitPrices,
+    Wish,
+    find_accounts,
+    price_of,
+    reserve,
+)
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
 from frontdesk.gateway import litellm_adapter
@@ -18,9 +29,10 @@ from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
 from frontdesk.gateway.course import Course
 from frontdesk.gateway.door import Door
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
-from frontdesk.gateway.recording import describe, record
+from frontdesk.gateway.estimating import known_or_assumed, worst_usage, worst_usd
+from frontdesk.gateway.recording import Bill, describe, record
 from frontdesk.gateway.routing import GiveUp, Tried, next_step
-from frontdesk.gateway.schemas import Completion, CompletionRequest
+from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("frontdesk.gateway")
@@ -32,6 +44,8 @@ _MARGIN_SECONDS = 0.02
 # A call that had less than this share of an attempt's time and was not answered says nothing of its
 # model: else one that hangs would use up the time and so bring the breaker of the next one down.
 _FAIR_SHARE_OF_TIME = 0.5
+# After its deadline an attempt is recorded within this time, also by a database that is busy.
+_RECORDED_WITHIN_SECONDS = 60
 _CORRECTION = (
     "Your previous answer could not be used: {error}. "
     "Answer again, completely and exactly in the form asked for."
@@ -47,15 +61,16 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
     Raises:
         ModelsUnavailable: no model gave a usable answer before the deadline.
         PromptRejected: the models refuse this very prompt.
+        BudgetReached: what it may cost does not fit a budget; no cheaper model fits it either.
         Unavailable: the database is down, so the call can't be accounted for.
     """
     door = resources.keep(Door)
-    llm = resources.settings.llm
     loop = asyncio.get_running_loop()
     began = loop.time()
-    course = Course(request, began + (request.deadline_seconds or llm.deadline_seconds))
+    course = _course(resources, request)
     try:
         async with asyncio.timeout_at(course.deadline):
+            course.accounts = await _accounts(resources, request)
             attempt, recorded = await _run(resources, door, course)
     except TimeoutError:
         raise ModelsUnavailable(
@@ -77,6 +92,25 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
         attempts=len(course.call_ids),
         call_ids=tuple(course.call_ids),
         failures=course.failures,
+        thrift=course.refusal.refusal.sentence if course.refusal and course.is_thrifty else None,
+    )
+
+
+async def estimate(resources: Resources, request: CompletionRequest) -> Estimate:
+    """What a request takes at worst with the first model of its chain; nothing is sent.
+
+    Raises:
+        Unavailable: no prices have been read yet and the database is down.
+    """
+    course = _course(resources, request)
+    call = _provider_call(resources.settings, course, course.chain[0], course.deadline)
+    prices = await price_of(resources, call.model, datetime.now(UTC))
+    usage = worst_usage(call)
+    return Estimate(
+        model=call.model,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        usd=None if prices is None else worst_usd(call, prices),
     )
 
 
@@ -86,16 +120,25 @@ async def close(resources: Resources) -> None:
     await litellm_adapter.close()
 
 
+def _course(resources: Resources, request: CompletionRequest) -> Course:
+    llm = resources.settings.llm
+    began = asyncio.get_running_loop().time()
+    return Course(
+        request,
+        began + (request.deadline_seconds or llm.deadline_seconds),
+        chain=tuple(dict.fromkeys(request.models or llm.chain)),
+    )
+
+
 async def _run(
     resources: Resources, door: Door, course: Course
 ) -> tuple[Attempt, asyncio.Future[None]]:
     llm = resources.settings.llm
     loop = asyncio.get_running_loop()
-    chain = tuple(dict.fromkeys(course.request.models or llm.chain))
     while True:
         step = next_step(
-            chain,
-            course.tried,
+            course.chain,
+            [item for item in course.tried if item.model in course.chain],
             remaining_seconds=course.deadline - loop.time(),
             attempts_per_model=llm.attempts_per_model,
             jitter=random.random,
@@ -113,7 +156,12 @@ async def _run(
             prices = await price_of(resources, step.model, datetime.now(UTC))
             async with door.slots:
                 call = _provider_call(resources.settings, course, step.model, loop.time())
-                attempt, recorded = await _attempt(resources, door, course, call, prices)
+                bill = await _set_aside(resources, course, call, prices)
+                attempt, recorded = await _attempt(resources, door, course, call, bill)
+        except BudgetReached as error:
+            await door.breaker.withdraw(step.model, admission)
+            _go_thrifty(course, error, step.model, llm.cheaper_chain)
+            continue
         except BaseException:  # Cancelled, mostly; what was let through to try must not stay out.
             await door.breaker.withdraw(step.model, admission)
             raise
@@ -134,12 +182,60 @@ async def _run(
                 course.output_factor = 2
 
 
+async def _accounts(resources: Resources, request: CompletionRequest) -> tuple[Account, ...]:
+    return await find_accounts(
+        resources,
+        request.tenant_id,
+        Spender(request.feature, request.conversation_id, request.contact_id),
+    )
+
+
+async def _set_aside(
+    resources: Resources, course: Course, call: ProviderCall, prices: UnitPrices | None
+) -> Bill:
+    """What the call may cost at worst, taken from the budgets that concern it.
+
+    Raises:
+        BudgetReached: it does not fit.
+    """
+    if not course.accounts:
+        return Bill(prices)
+    llm = resources.settings.llm
+    counted_as = known_or_assumed(prices, llm.unpriced_usd_per_million)
+    if counted_as is None:
+        raise BudgetReached(Refusal(course.accounts[0].cap, Ceiling.HARD, unpriced=call.model))
+    saves = bool(llm.cheaper_chain) and not course.is_thrifty
+    wish = Wish(
+        course.accounts,
+        worst_usd(call, counted_as),
+        Ceiling.SOFT if saves else Ceiling.HARD,
+    )
+    reservation = await reserve(
+        resources,
+        course.request.tenant_id,
+        wish,
+        seconds=call.timeout_seconds + _RECORDED_WITHIN_SECONDS,
+    )
+    return Bill(prices, counted_as, reservation)
+
+
+def _go_thrifty(
+    course: Course, error: BudgetReached, model: str, cheaper_chain: tuple[str, ...]
+) -> None:
+    """Go on with cheaper models, or do without this one if it is of those."""
+    course.refusal = error
+    if cheaper_chain and not course.is_thrifty:
+        course.is_thrifty, course.chain = True, cheaper_chain
+    else:
+        course.tried.append(Tried(model, Outcome.OVER_BUDGET))
+
+
 async def _attempt(
     resources: Resources,
     door: Door,
     course: Course,
     call: ProviderCall,
-    prices: UnitPrices | None,
+    bill: Bill,
 ) -> tuple[Attempt, asyncio.Future[None]]:
     """Make one attempt and begin to record it, also when the caller goes away meanwhile."""
     began = time.perf_counter()
@@ -160,7 +256,7 @@ async def _attempt(
                 attempt = await litellm_adapter.attempt(call)
         finally:
             seconds = time.perf_counter() - began
-            recorded = record(resources, door, course, call, attempt, prices, seconds)
+            recorded = record(resources, door, course, call, attempt, bill, seconds)
             describe(span, course.request, call, attempt)
     return attempt, recorded
 
@@ -170,7 +266,7 @@ def _provider_call(settings: Settings, course: Course, model: str, now: float) -
     temperature = request.temperature
     if temperature is None and request.feature not in FREE_TEXT_FEATURES:
         temperature = 0.0
-    limit = request.max_output_tokens
+    limit = request.max_output_tokens or llm.max_output_tokens
     api_key = api_base = None
     # Other providers take their keys and addresses from LiteLLM's own environment variables.
     match model.partition("/")[0]:
@@ -183,7 +279,7 @@ def _provider_call(settings: Settings, course: Course, model: str, now: float) -
         messages=_corrected(request.messages, course.correction),
         schema=request.schema,
         temperature=temperature,
-        max_output_tokens=None if limit is None else limit * course.output_factor,
+        max_output_tokens=limit * course.output_factor,
         timeout_seconds=max(
             0.0, min(llm.attempt_timeout_seconds, course.deadline - now - _MARGIN_SECONDS)
         ),
@@ -209,7 +305,9 @@ def _lacks_key(settings: Settings, call: ProviderCall) -> bool:
     return call.api_key is None and call.model.partition("/")[0] in ("groq", "openai")
 
 
-def _refusal(course: Course, step: GiveUp) -> ModelsUnavailable | PromptRejected:
+def _refusal(course: Course, step: GiveUp) -> ModelsUnavailable | PromptRejected | BudgetReached:
+    if step.over_budget and course.refusal is not None:
+        return course.refusal
     attempts = len(course.call_ids)
     log.warning("llm_gave_up", feature=course.request.feature, failures=course.failures)
     if step.rejected is not None:

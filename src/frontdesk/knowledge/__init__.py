@@ -2,7 +2,7 @@
 
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.models import SourceState
-from frontdesk.knowledge.retrieval import Chunk, search
+from frontdesk.knowledge.retrieval import Chunk, coverage, search
 from frontdesk.knowledge.schemas import SourceCreate, SourcePublic, SourceSummary
 from frontdesk.knowledge.service import add_source
 from frontdesk.knowledge.snapshots import look_up
@@ -16,6 +16,7 @@ __all__ = [
     "SourceState",
     "SourceSummary",
     "add_source",
+    "coverage",
     "look_up",
     "search",
 ]

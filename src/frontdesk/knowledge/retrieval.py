@@ -188,6 +188,17 @@ def rank_few(query: str, texts: Sequence[str]) -> list[float]:
     return [1 / (60 + ranks[place]) if weights[place] else 0.0 for place in range(len(texts))]
 
 
+def coverage(question: str, chunk: Chunk) -> float:
+    """The share of a question's words that a piece holds, 0 to 1, as roughly as in `rank_few`."""
+    text = _folded(f"{chunk.title} {chunk.text}")
+    begins = {
+        " " + word[: max(4, len(word) - 3)]
+        for word in _folded(question[:MOST_QUERY_CHARACTERS]).split()
+        if len(word) > _SHORTEST_WORD
+    }
+    return sum(begin in text for begin in begins) / len(begins) if begins else 0.0
+
+
 def _folded(text: str) -> str:
     """The text's words in small letters and without accents, each after a space."""
     plain = unicodedata.normalize("NFKD", text.casefold())

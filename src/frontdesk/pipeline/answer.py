@@ -9,12 +9,13 @@ from frontdesk.conversation import Claim, put_off
 from frontdesk.core.crash import crash
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import Escalation, Reason
-from frontdesk.gateway import ModelsUnavailable, PromptRejected
+from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.messaging import ChannelRegistry, mark_read, read_mark
 from frontdesk.pipeline.decide import decide, give_up
 from frontdesk.pipeline.escalate import draft_escalation, handed_off
 from frontdesk.pipeline.guard import guard_draft
 from frontdesk.pipeline.load import claim_burst, load_turn
+from frontdesk.pipeline.on_a_budget import answer_on_a_budget
 from frontdesk.pipeline.prompt import compose_prompt
 from frontdesk.pipeline.reply import draft_reply
 from frontdesk.pipeline.shedding import Extra, goes_without
@@ -65,6 +66,8 @@ async def _outcome(resources: Resources, turn: Turn) -> Outcome | None:
             await _put_off(resources, turn.claim, str(error))
             return None
         return await _without_model(resources, turn, error)
+    except BudgetReached as error:
+        return await answer_on_a_budget(resources, turn, _language(turn), error)
     except PromptRejected as error:
         # The same prompt would be refused again, by this model and by a worker.
         rule = Escalation(Reason.GUARD, f"The models refuse to answer: {error}")
@@ -76,6 +79,7 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
 
     Raises:
         ModelsUnavailable: no model could be asked.
+        BudgetReached: the money for models is used up.
     """
     triaged = await triage_turn(resources, turn)
     if triaged.verdict is Verdict.IGNORE:

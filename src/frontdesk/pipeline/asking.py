@@ -44,6 +44,7 @@ async def ask(
     Raises:
         ModelsUnavailable: no model gave a usable answer before the deadline.
         PromptRejected: the models refuse this very prompt.
+        BudgetReached: the money for models is used up.
     """
     used, exposure = prompt.prompt, prompt.prompt.exposure
     if exposure is not None:
@@ -62,6 +63,7 @@ async def ask(
             models=turn.agent.config.models,
             deadline_seconds=deadline_seconds,
             conversation_id=turn.billed_conversation_id,
+            contact_id=None if turn.trace.on_paper else turn.claim.contact_id,
             message_id=turn.background.burst[-1].id,
             agent_id=turn.claim.agent_id,
             agent_version=turn.agent.version,
@@ -73,5 +75,9 @@ async def ask(
             chunk_ids=chunk_ids,
         ),
     )
+    if completion.thrift is not None:
+        turn.trace.add(
+            "budget", reason=completion.thrift, step="cheaper model", model=completion.model
+        )
     turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
     return completion

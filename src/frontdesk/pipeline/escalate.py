@@ -11,6 +11,7 @@ from frontdesk.escalation import (
     escalation_reason,
     plain_packet,
 )
+from frontdesk.gateway import BudgetReached
 from frontdesk.pipeline.asking import ask, prompt_for
 from frontdesk.pipeline.prompt import transcript
 from frontdesk.pipeline.shedding import Extra, goes_without
@@ -101,7 +102,7 @@ async def _write_packet(
             max_output_tokens=900,
             deadline_seconds=PACKET_DEADLINE_SECONDS,
         )
-    except Unavailable as error:
+    except (Unavailable, BudgetReached) as error:
         turn.trace.add("packet", error=str(error))
         return None
     written = completion.parsed

@@ -1,0 +1,26 @@
+"""Errors billing raises."""
+
+from frontdesk.billing.rules import Refusal
+from frontdesk.core.errors import Conflict, FrontdeskError, NotFound
+
+
+class NoSuchBudget(NotFound):
+    """The tenant has no such budget."""
+
+    code, title = "no_such_budget", "There is no such budget"
+
+
+class BudgetExists(Conflict):
+    """There is a budget of this scope and period already; change that one."""
+
+    code, title = "budget_exists", "There is such a budget already"
+
+
+class BudgetReached(FrontdeskError):
+    """A call does not fit a budget any more; it was not made."""
+
+    status, code, title = 402, "budget_reached", "A budget is used up"
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.sentence, budget_id=str(refusal.cap.id), cap=refusal.ceiling)
+        self.refusal = refusal

@@ -1,0 +1,65 @@
+"""When the money for models is used up: an answer from knowledge word for word, or a person.
+
+Cheaper models have been tried by then; the gateway sees to that.
+"""
+
+from frontdesk import knowledge
+from frontdesk.core.resources import Resources
+from frontdesk.escalation import Escalation, Reason
+from frontdesk.gateway import BudgetReached
+from frontdesk.knowledge import Chunk
+from frontdesk.pipeline.escalate import handed_off
+from frontdesk.pipeline.guard import Guarded, check
+from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
+
+# So much of what was asked must stand in a piece of knowledge for it to be an answer by itself.
+_COVERED = 0.5
+
+
+async def answer_on_a_budget(
+    resources: Resources, turn: Turn, language: str, reached: BudgetReached
+) -> Outcome:
+    """What becomes of a burst for which no model may be asked; the trace says which budget it was."""
+    chunks = await knowledge.look_up(
+        resources, turn.claim.tenant_id, turn.claim.agent_id, turn.burst_text
+    )
+    chunk = _plain_answer(turn.burst_text, chunks)
+    guarded = None if chunk is None else _guarded(turn, language, chunk)
+    answered = chunk is not None and guarded is not None and guarded.problem is None
+    turn.trace.add(
+        "budget",
+        reason=str(reached),
+        step="knowledge" if answered else "person",
+        source=chunk.title if chunk else None,
+        problem=guarded.problem if guarded else None,
+    )
+    if chunk is None or guarded is None or guarded.problem is not None:
+        rule = Escalation(Reason.BUDGET, str(reached))
+        return await handed_off(resources, turn, language, rule, ask_model=False)
+    return Outcome(
+        kind=OutcomeKind.REPLY,
+        language=language,
+        reason=f"{reached} Answered with “{chunk.title}” word for word.",
+        text=guarded.text,
+    )
+
+
+def _plain_answer(question: str, chunks: list[Chunk]) -> Chunk | None:
+    """The one piece that plainly answers a question; None when none does, or several might."""
+    covered = {chunk.id: knowledge.coverage(question, chunk) for chunk in chunks}
+    best = sorted(chunks, key=lambda chunk: -covered[chunk.id])
+    if not best or covered[best[0].id] < _COVERED:
+        return None
+    if len(best) > 1 and covered[best[1].id] == covered[best[0].id]:
+        return None
+    return best[0]
+
+
+def _guarded(turn: Turn, language: str, chunk: Chunk) -> Guarded:
+    config = turn.agent.config
+    return check(
+        chunk.text,
+        language=language,
+        allowed=tuple(config.languages),
+        limit=config.max_reply_characters,
+    )

@@ -1,0 +1,64 @@
+"""When the money is used up: cheaper models, then knowledge word for word, then a person; told why."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.desk import Desk
+
+DEAR, CHEAP = "openai/gpt-4o-mini", "groq/openai/gpt-oss-20b"
+USED_UP = "The day budget of this contact is used up: 0.000001 USD (hard cap)."
+
+
+async def budget(desk: Desk, **caps: Any) -> None:
+    given = {"scope": "contact", "period": "day", **caps}
+    await (await desk.admin()).post("/budgets", given, status=201)
+
+
+async def last_turn(desk: Desk) -> tuple[Any, list[Any]]:
+    """The newest turn and the lines about budgets in its trace."""
+    (turn,) = await desk.sql("SELECT * FROM turn ORDER BY created_at DESC, id DESC LIMIT 1")
+    return turn, [line for line in json.loads(turn["trace"]) if line["stage"] == "budget"]
+
+
+async def test_past_the_soft_cap_a_cheaper_model_answers_and_the_trace_says_why(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.resources.settings.llm, "cheaper_chain", (CHEAP,))
+    await desk.configure(models=[DEAR])
+    await budget(desk, soft_usd="0.000001", hard_usd="1")
+    assert len(await desk.say("How long does delivery take?")) == 1
+    used = await desk.sql("SELECT DISTINCT model FROM usage_entry WHERE kind = 'llm'")
+    assert [row["model"] for row in used] == [CHEAP]
+    _, lines = await last_turn(desk)
+    assert {line["step"] for line in lines} == {"cheaper model"}
+    assert "soft cap" in lines[0]["reason"]
+    admin = await desk.admin()
+    (shown,) = (await admin.get("/budgets"))["items"]
+    assert shown["use"][0]["subject"] == str((await desk.sql("SELECT id FROM contact"))[0]["id"])
+    assert float(shown["use"][0]["spent_usd"]) > 0
+    assert float(shown["use"][0]["reserved_usd"]) == 0
+
+
+async def test_at_the_hard_cap_knowledge_answers_word_for_word_or_a_person_takes_over(
+    desk: Desk,
+) -> None:
+    await budget(desk, hard_usd="0.000001")
+    assert await desk.say("How long does delivery take?") == [
+        "We ship within 2 working days. Delivery takes 3 to 5 working days."
+    ]
+    turn, lines = await last_turn(desk)
+    assert (lines[0]["step"], lines[0]["reason"]) == ("knowledge", USED_UP)
+    assert turn["reason"].startswith(USED_UP)
+
+    await desk.say("Which bulb goes well with the walnut reading lamp?")
+    _, lines = await last_turn(desk)
+    assert lines[0]["step"] == "person"
+    conversation = await desk.conversation()
+    assert conversation["status"] == "WITH_HUMAN"
+    handoff = await (await desk.admin()).get(f"/conversations/{conversation['id']}/handoff")
+    assert handoff["reason"] == "budget"
+    assert USED_UP in handoff["packet"]["reasoning"]
+    assert await desk.sql("SELECT 1 FROM llm_call") == []
+    decided = [payload for kind, payload in await desk.events() if kind == "turn.decided"]
+    assert [event["reason"].startswith(USED_UP) for event in decided] == [True, True]
