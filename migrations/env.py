@@ -1,8 +1,8 @@
 """Alembic's environment: one database, as the role that owns the tables."""
 
 import asyncio
-from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import context
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -38,7 +38,7 @@ def _migrate(connection: sa.Connection) -> None:
 async def _run() -> None:
     url = context.config.attributes.get("dsn") or load_database_settings().migrator_dsn
     engine = create_async_engine(
-        urlunsplit(urlsplit(url)._replace(scheme="postgresql+asyncpg")), poolclass=NullPool
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
     )
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)

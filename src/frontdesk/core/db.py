@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import asyncpg
@@ -133,14 +132,15 @@ class Database:
     async def open(self) -> None:
         """Make the pools. They connect on first use, so a database that is down delays, not fails."""
         self._engine = create_async_engine(
-            urlunsplit(urlsplit(self.settings.app_dsn)._replace(scheme="postgresql+asyncpg")),
+            "postgresql+asyncpg://",
+            # The driver reads the address itself: `sslmode` means what it means to Postgres.
+            async_creator=self._connect,
             pool_size=self.settings.pool_size,
             max_overflow=0,
             pool_timeout=self.settings.pool_timeout_seconds,
             pool_pre_ping=True,
             json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"server_settings": self._server_settings()},
         )
         self._hot = await self._pool(self.settings.app_dsn, _SHORT_PLANS)
         self._system = await self._pool(self.settings.system_dsn)
@@ -227,6 +227,13 @@ class Database:
             yield tx
             await tx._run_before_commit()
         tx._run_after_commit()
+
+    async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(
+            self.settings.app_dsn,
+            server_settings=self._server_settings(),
+            timeout=self.settings.pool_timeout_seconds,
+        )
 
     async def _pool(
         self, dsn: str, planning: Mapping[str, str] = MappingProxyType({})

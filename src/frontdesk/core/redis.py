@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import certifi
 import structlog
 from arq import ArqRedis
 from redis.asyncio import BlockingConnectionPool, SSLConnection
@@ -48,8 +49,16 @@ class _TlsConnection(_Attentive, SSLConnection):
 def connect(settings: RedisSettings, *, max_connections: int = 50) -> ArqRedis:
     """A client with timeouts on every socket, which speaks JSON to arq. Connects on first use."""
     parts = urlsplit(settings.url.get_secret_value())
+    how: dict[str, Any] = {"connection_class": _Connection}
+    if parts.scheme == "rediss":
+        # redis-py checks the certificate by default, and not for whom it was made.
+        how = {
+            "connection_class": _TlsConnection,
+            "ssl_check_hostname": True,
+            "ssl_ca_certs": settings.ca_file or certifi.where(),
+        }
     pool = BlockingConnectionPool(
-        connection_class=_TlsConnection if parts.scheme == "rediss" else _Connection,
+        **how,
         host=parts.hostname or "127.0.0.1",
         port=parts.port or 6379,
         db=int(parts.path.strip("/") or 0),

@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -56,6 +56,14 @@ def _not_a_placeholder(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _no_blind_tls(value: SecretStr | None) -> SecretStr | None:
+    """TLS with whoever answers protects from nobody who can answer."""
+    query = parse_qs(urlsplit(value.get_secret_value()).query) if value is not None else {}
+    if not set(query.get("sslmode", ())) <= {"disable", "verify-full"}:
+        raise ValueError("sslmode must be verify-full, or disable on a network of your own")
+    return value
+
+
 def _random_enough(secret: bytes) -> None:
     if len(set(secret)) < MIN_DIFFERENT:
         raise ValueError("repeats a few characters; make a random one")
@@ -64,7 +72,8 @@ def _random_enough(secret: bytes) -> None:
 class DatabaseSettings(_Section):
     url: SecretStr = Field(
         description="Postgres 16 or later, as the application's role (no superuser, no BYPASSRLS): "
-        "`postgresql://frontdesk_app:PASSWORD@HOST:5432/frontdesk`."
+        "`postgresql://frontdesk_app:PASSWORD@HOST:5432/frontdesk`. Over a network you do not own, "
+        "end it with `?sslmode=verify-full&sslrootcert=/path/to/authority.pem`."
     )
     system_url: SecretStr | None = Field(
         None,
@@ -94,6 +103,7 @@ class DatabaseSettings(_Section):
     _filled_in = field_validator("url", "system_url", "migrator_url", "admin_url")(
         _not_a_placeholder
     )
+    _checked = field_validator("url", "system_url", "migrator_url", "admin_url")(_no_blind_tls)
 
     @cached_property
     def app_dsn(self) -> str:
@@ -118,6 +128,11 @@ class RedisSettings(_Section):
     url: SecretStr = Field(
         description="Redis 7 or Valkey 8, `redis://:PASSWORD@HOST:6379/0` or `rediss://…`; set "
         "`maxmemory-policy noeviction`."
+    )
+    ca_file: str | None = Field(
+        None,
+        description="PEM file of the authority that signed its certificate, if not a public one; "
+        "with `rediss` the certificate and its host name are always checked.",
     )
     socket_timeout_seconds: float = Field(
         2, gt=0, description="A Redis that does not answer for this long counts as down."

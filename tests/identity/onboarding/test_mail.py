@@ -10,9 +10,7 @@ import asyncpg
 import httpx
 import pytest
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.certificates import self_signed
 from tests.identity.onboarding.mailbox import Post, mail_server, token_in
 from tests.identity.people import Browse, Company
 
@@ -158,34 +156,6 @@ async def test_a_crash_while_sending_leaves_the_email_due_and_two_workers_send_i
     assert len(await post.to(email)) == 1
 
 
-def _certificate(folder: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "mail.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return path
-
-
 async def test_no_server_is_trusted_without_a_good_certificate_and_none_in_the_clear(
     browse: Browse,
     company: Company,
@@ -197,7 +167,7 @@ async def test_no_server_is_trusted_without_a_good_certificate_and_none_in_the_c
 ) -> None:
     await post.deliver()
     await _invite(browse, company, email)
-    pem = _certificate(tmp_path)
+    pem = self_signed(tmp_path, "localhost")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pem)
     async with mail_server(context) as sealed, mail_server() as plain:
