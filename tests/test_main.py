@@ -229,6 +229,9 @@ async def test_answers_tell_browsers_to_be_careful(browser: httpx.AsyncClient) -
     )
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["permissions-policy"].startswith("camera=()")
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["x-frame-options"] == "DENY"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
     assert "access-control-allow-origin" not in answer.headers

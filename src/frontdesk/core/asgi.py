@@ -105,6 +105,12 @@ class Edge:
         always: Headers = [
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
+            (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
+            # No page of another site may load an answer as its picture or script, nor hold our window.
+            (b"cross-origin-resource-policy", b"same-origin"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            # For browsers too old for `frame-ancestors`.
+            (b"x-frame-options", b"DENY"),
         ]
         if self._origin.startswith("https:"):
             always.append((b"strict-transport-security", b"max-age=31536000"))
