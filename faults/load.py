@@ -16,8 +16,10 @@ _QUIET_MESSAGES = 20
 _QUIET_PAUSE_SECONDS = 0.3
 # By how much a crowd may raise a neighbour's median answer time.
 _MOST_SLOWER = 0.2
-# Whatever else this machine does only ever adds to the difference.
 _ROUNDS = 3
+# As real ones take. With models that answer at once a crowd is a test of this machine's two cores,
+# which web, workers, servers and simulator divide.
+_MODEL_SECONDS = (1.0, 2.0)
 
 _FLOOD = 5_000
 _FLOOD_SECONDS = 50.0
@@ -31,18 +33,18 @@ _WAITED_SECONDS = 60.0
 
 async def _crowd(site: Site) -> None:
     """A quiet tenant's contacts write alone, then while 150 of another tenant's write at once."""
-    site.simulator.configure(model_latency_seconds=(0.3, 0.3))
+    site.simulator.configure(model_latency_seconds=_MODEL_SECONDS)
     crowded, quiet, _ = site.tenants
     await _quiet_chat(site, quiet, messages=5)  # What is slow only once is not measured.
-    found = []
+    slower, found = [], []
     for _ in range(_ROUNDS):
         alone = await _quiet_chat(site, quiet)
         beside = await _beside_a_crowd(site, crowded, quiet)
-        if statistics.median(beside) <= (1 + _MOST_SLOWER) * statistics.median(alone):
-            return
+        slower.append(statistics.median(beside) / statistics.median(alone) - 1)
         found.append(f"{_times(beside)} beside a crowd, {_times(alone)} alone")
         await site.drain()
-    raise Broken(f"answers took {'; '.join(found)}")
+    if statistics.median(slower) > _MOST_SLOWER:
+        raise Broken(f"answers took {'; '.join(found)}")
 
 
 async def _beside_a_crowd(site: Site, crowded: Tenant, quiet: Tenant) -> list[float]:
@@ -158,8 +160,6 @@ SCENARIOS = (
         outcome="once, late for that tenant; others at most a fifth slower",
         play=_crowd,
         alone=True,
-        # A share that leaves room on two cores, which web, workers, servers and simulator divide.
-        settings={"WORKER__TENANT_CONVERSATIONS_AT_ONCE": "6"},
     ),
     Scenario(
         name="flood-of-one-contact",

@@ -5,6 +5,8 @@ from typing import Any
 
 from tests.desk import Desk, Person
 
+from frontdesk.simulator import SendFault, SendFaultKind
+
 
 async def _taken(desk: Desk, who: Person) -> str:
     await desk.say("How long does delivery take?")
@@ -168,6 +170,18 @@ async def test_an_answer_in_the_phone_app_counts_as_a_takeover(desk: Desk) -> No
     assert len(await desk.say("Thank you Tom, one more thing")) == before
 
 
+async def test_what_we_sent_ourselves_comes_back_as_an_echo_and_is_nobodys_takeover(
+    desk: Desk,
+) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.DROP_AFTER))  # A status settles it.
+    await desk.say("How long does delivery take?")
+    (sent,) = await desk.sql("SELECT wamid FROM outbound")
+    desk.simulator.post(_echo(desk, "As we said.", wamid=sent["wamid"]))
+    await desk.work_until_idle()
+    assert (await desk.conversation())["status"] == "ACTIVE"
+    assert len(await desk.sql("SELECT 1 FROM message")) == 2
+
+
 async def test_human_agents_never_get_more_than_their_limit(
     desk: Desk,
 ) -> None:
@@ -220,7 +234,7 @@ async def test_the_longest_waiting_contact_comes_first_in_the_inbox(desk: Desk) 
     assert second["items"][0]["contact"]["wa_id"][-3:] == "001"
 
 
-def _echo(desk: Desk, text: str) -> dict[str, Any]:
+def _echo(desk: Desk, text: str, wamid: str | None = None) -> dict[str, Any]:
     return {
         "object": "whatsapp_business_account",
         "entry": [
@@ -239,7 +253,7 @@ def _echo(desk: Desk, text: str) -> dict[str, Any]:
                                 {
                                     "from": "15550001111",
                                     "to": "4915550001",
-                                    "id": f"wamid.ECHO-{desk.id}",
+                                    "id": wamid or f"wamid.ECHO-{desk.id}",
                                     "timestamp": str(int(desk.simulator.world.now())),
                                     "type": "text",
                                     "text": {"body": text},

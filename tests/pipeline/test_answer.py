@@ -1,10 +1,13 @@
 """A contact writes, the agent answers: bursts, duplicates, ignored messages, handoffs, failures."""
 
 import asyncio
+import os
 from decimal import Decimal
 
+import asyncpg
 import pytest
 from structlog.testing import capture_logs
+from tests.core.test_store_faults import failing
 from tests.desk import Desk
 
 from frontdesk.simulator import ModelFault, ModelFaultKind
@@ -239,3 +242,60 @@ async def test_a_burst_whose_agent_can_not_be_loaded_goes_to_a_person_all_the_sa
     assert (thread["status"], thread["handled_seq"]) == ("WITH_HUMAN", 1)
     (handoff,) = await desk.sql("SELECT reason FROM handoff")
     assert handoff["reason"] == "stuck"
+
+
+async def test_a_burst_that_can_not_be_read_counts_its_attempts_and_goes_to_a_person(
+    desk: Desk, admin_sql: asyncpg.Connection
+) -> None:
+    name = f"unreadable_{os.getpid()}"
+    await admin_sql.execute(
+        f"CREATE FUNCTION {name}() RETURNS bool LANGUAGE plpgsql STABLE AS $$ BEGIN "
+        "RAISE EXCEPTION 'unreadable'; END $$;"
+        f"CREATE POLICY {name} ON message AS RESTRICTIVE FOR SELECT "
+        f"USING (CASE WHEN tenant_id = '{desk.id}' THEN {name}() ELSE true END)"
+    )
+    try:
+        with capture_logs():
+            for _ in range(desk.resources.settings.worker.max_attempts + 2):
+                desk.phone().say("Hello?")
+                await desk.work_until_idle()
+                await desk.sql(
+                    "UPDATE conversation SET due_at = now() WHERE due_at IS NOT NULL RETURNING id"
+                )
+                await desk.work_until_idle()
+    finally:
+        await admin_sql.execute(f"DROP FUNCTION {name} CASCADE")
+    (thread,) = await desk.sql("SELECT status, handled_seq, inbound_seq FROM conversation")
+    assert thread["status"] == "WITH_HUMAN"
+    (handoff,) = await desk.sql("SELECT reason FROM handoff")
+    assert handoff["reason"] == "stuck"
+
+
+async def test_a_clash_while_deciding_does_not_ask_the_model_again(
+    desk: Desk, admin_sql: asyncpg.Connection
+) -> None:
+    deciding = f"NEW.tenant_id = '{desk.id}'"
+    async with failing(admin_sql, "turn", deciding, "40P01", times=2):
+        assert len(await desk.say("How long does delivery take?")) == 1
+    calls = await desk.sql("SELECT feature FROM llm_call ORDER BY id")
+    assert [call["feature"] for call in calls] == ["triage", "reply"]
+
+
+async def test_a_burst_that_waited_for_more_than_a_day_goes_to_a_person_and_not_to_the_model(
+    desk: Desk,
+) -> None:
+    desk.simulator.model.faults.share(ModelFault(ModelFaultKind.STATUS, http_status=503), 1.0)
+    with capture_logs():
+        await desk.say("How long does delivery take?")
+    desk.simulator.model.faults.clear()
+    await desk.sql(
+        "UPDATE conversation SET due_at = now(), last_inbound_at = now() - interval '25 hours' "
+        "RETURNING id"
+    )
+    await desk.work_until_idle()
+    (turn,) = await desk.sql("SELECT outcome, reason FROM turn")
+    assert (turn["outcome"], turn["reason"]) == (
+        "handoff",
+        "The contact wrote more than a day ago.",
+    )
+    assert desk.phone().replies == []

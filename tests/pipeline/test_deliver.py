@@ -247,6 +247,21 @@ async def test_what_whatsapp_answered_is_written_down_although_the_database_clas
     assert (row["state"], row["error_code"]) == ("failed", 131026)
 
 
+async def test_a_message_behind_a_throttled_one_is_left_alone_meanwhile(desk: Desk) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=130429))
+    await desk.say("How long does delivery take?")
+    await desk.sql("UPDATE outbound SET due_at = now() + interval '1 minute' RETURNING id")
+    await desk.say("Can I return a lamp?")
+    row = await _outbound(desk)
+    (waits,) = await desk.sql(
+        "SELECT due_at - now() > interval '3 s' AS long FROM outbound WHERE id = $1", row["id"]
+    )
+    assert waits["long"]
+    await _time_passes(desk)
+    await _time_passes(desk)
+    assert len(desk.phone().replies) == 2
+
+
 async def test_a_time_in_the_future_proves_no_channel_alive(desk: Desk) -> None:
     await desk.say("How long does delivery take?")
     _status(desk, "sent", at=time.time() + 30 * 86_400, ours=False)

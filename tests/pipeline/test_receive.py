@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -183,6 +184,22 @@ async def test_an_edit_replaces_the_text_and_a_revoke_forgets_it(
     (revoked,) = await desk.sql("SELECT text, revoked_at FROM message WHERE seq = 1")
     assert revoked["text"] == ""
     assert revoked["revoked_at"] is not None
+
+
+async def test_an_edit_that_comes_before_its_message_is_applied_when_that_has_come(
+    desk: Desk,
+) -> None:
+    phone = desk.phone()
+    wamid = f"wamid.{uuid4().hex}"
+    phone.edit(wamid, "How long does shipping take?")
+    await desk.work_until_idle()
+    phone.say("How long does it take?", wamid=wamid)
+    await desk.work_until_idle()
+    await asyncio.sleep(2.1)  # It is looked at again after a moment.
+    await desk.work_until_idle()
+    (row,) = await desk.sql("SELECT text, edited_at FROM message WHERE seq = 1")
+    assert row["text"] == "How long does shipping take?"
+    assert row["edited_at"] is not None
 
 
 async def test_a_database_that_has_no_time_costs_a_message_nothing(desk: Desk) -> None:

@@ -51,6 +51,7 @@ from frontdesk.conversation.turns import (
     list_due,
     load_background,
     lock_if_ours,
+    pause_seconds,
     put_off,
 )
 
@@ -98,6 +99,7 @@ __all__ = [
     "lock",
     "lock_if_ours",
     "opt_out",
+    "pause_seconds",
     "put_off",
     "receive_echo",
     "receive_history",

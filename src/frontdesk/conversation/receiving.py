@@ -178,7 +178,10 @@ async def _receive(
 async def receive_echo(tx: Transaction, channel: ChannelRef, echo: Echo) -> UUID | None:
     """Store what a human agent wrote in the phone app; the conversation's id, None when known."""
     known = await tx.sql.fetchval(
-        "SELECT 1 FROM message WHERE channel_id = $1 AND wamid = $2", channel.id, echo.wamid
+        "SELECT 1 FROM message WHERE channel_id = $1 AND wamid = $2 "
+        "UNION ALL SELECT 1 FROM outbound WHERE channel_id = $1 AND wamid = $2",
+        channel.id,
+        echo.wamid,
     )
     if known or not echo.recipient.is_known:
         return None
@@ -224,9 +227,9 @@ async def receive_history(tx: Transaction, channel: ChannelRef, item: HistoryMes
     )
 
 
-async def edit_message(tx: Transaction, channel: ChannelRef, edit: MessageEdit) -> None:
-    """Replace a message's text by what its sender made of it; unknown originals are passed over."""
-    await _change_message(
+async def edit_message(tx: Transaction, channel: ChannelRef, edit: MessageEdit) -> bool:
+    """Replace a message's text by what its sender made of it; False when we do not have it (yet)."""
+    return await _change_message(
         tx,
         channel,
         edit.original_wamid,
@@ -236,9 +239,12 @@ async def edit_message(tx: Transaction, channel: ChannelRef, edit: MessageEdit) 
     )
 
 
-async def revoke_message(tx: Transaction, channel: ChannelRef, revoke: MessageRevoke) -> None:
-    """Forget the text of a message its sender took back: people and prompts see it no more."""
-    await _change_message(
+async def revoke_message(tx: Transaction, channel: ChannelRef, revoke: MessageRevoke) -> bool:
+    """Forget the text of a message its sender took back: people and prompts see it no more.
+
+    False when we do not have it (yet).
+    """
+    return await _change_message(
         tx,
         channel,
         revoke.original_wamid,
@@ -381,7 +387,7 @@ async def _change_message(
     assignments: str,
     text: str,
     at: datetime | None,
-) -> None:
+) -> bool:
     row = await tx.sql.fetchrow(
         f"UPDATE message SET {assignments} WHERE channel_id = $1 AND wamid = $2 "  # noqa: S608  # Our own words.
         "RETURNING id, conversation_id",
@@ -390,12 +396,14 @@ async def _change_message(
         text,
         at,
     )
-    if row is not None:
-        feed.append(
-            tx,
-            "message.changed",
-            {"conversation_id": row["conversation_id"], "message_id": row["id"], "text": text},
-        )
+    if row is None:
+        return False
+    feed.append(
+        tx,
+        "message.changed",
+        {"conversation_id": row["conversation_id"], "message_id": row["id"], "text": text},
+    )
+    return True
 
 
 def _payload(message: InboundMessage) -> str | None:

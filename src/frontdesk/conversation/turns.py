@@ -18,6 +18,7 @@ from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.text import excerpt
 
 HISTORY_MESSAGES = 20
+LONGEST_PAUSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Claim:
     access_token_sealed: str
     channel_sends: bool
     last_error: str | None = None
+    is_stale: bool = False  # The contact last wrote more than 24 hours ago, by WhatsApp's clock.
 
 
 # The whole mutual exclusion is this statement: no row means another worker has it, there is no
@@ -58,7 +60,7 @@ RETURNING k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_
     lease_token, inbound_seq, handled_seq, attempts, language,
     coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
     phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends,
-    last_error
+    last_error, coalesce(last_inbound_at < now() - interval '24 hours', false) AS is_stale
 """
 
 
@@ -181,6 +183,11 @@ async def conclude(
         tx.ring(CONVERSATION, thread.id)
     turn_id: UUID = values[0]
     return turn_id
+
+
+def pause_seconds(attempts: int) -> float:
+    """How long a burst waits after so many attempts that failed."""
+    return min(2.0**attempts, LONGEST_PAUSE_SECONDS)
 
 
 async def put_off(tx: Transaction, claimed: Claim, *, seconds: float, error: str) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 QUEUE = "frontdesk:bell"
 CHANNEL = "frontdesk:bell:wake"
 JOB = "ring"
@@ -45,6 +47,23 @@ HUNGRY_PAUSE_SECONDS = 0.05
 # Two transactions that got into each other's way: one of them is tried again, a little later.
 CLASHES = 3
 CLASH_PAUSE_SECONDS = (0.02, 0.2)
+
+
+async def despite_clashes(act: Callable[[], Awaitable[T]]) -> T:
+    """Do something, and again when Postgres ended it for the sake of another transaction.
+
+    A deadlock or a serialization failure says nothing against the work, and all of its transaction
+    is undone; so `Unavailable` with no time to wait is tried again at once, three times at most.
+    """
+    for clash in range(1, CLASHES):
+        try:
+            return await act()
+        except Unavailable as error:
+            if error.retry_after_seconds > 0:
+                raise
+            log.info("work_clashed", clash=clash)
+        await asyncio.sleep(random.uniform(*CLASH_PAUSE_SECONDS))  # noqa: S311  # No secret.
+    return await act()
 
 
 @dataclass(frozen=True)
@@ -269,7 +288,7 @@ class Dispatcher:
                 )
             )
             try:
-                await self._handle_despite_clashes(due, tenant_id, row_id)
+                await despite_clashes(lambda: due.handle(self._resources, tenant_id, row_id))
                 outcome = "done"
             except Unavailable as error:
                 outcome = "put_off"
@@ -279,21 +298,6 @@ class Dispatcher:
                 log.exception("work_failed")
         self._resources.metrics.work.labels(due.kind, outcome).inc()
         self._resources.metrics.work_seconds.labels(due.kind).observe(time.perf_counter() - started)
-
-    async def _handle_despite_clashes(self, due: Due, tenant_id: UUID, row_id: UUID) -> None:
-        """Handle a row, again when Postgres ended it for the sake of another transaction.
-
-        A deadlock or a serialization failure says nothing against the row, and all of its
-        transaction is undone; so `Unavailable` with no time to wait is tried again at once.
-        """
-        for clash in range(1, CLASHES + 1):
-            try:
-                return await due.handle(self._resources, tenant_id, row_id)
-            except Unavailable as error:
-                if error.retry_after_seconds > 0 or clash == CLASHES:
-                    raise
-                log.info("work_clashed", clash=clash)
-            await asyncio.sleep(random.uniform(*CLASH_PAUSE_SECONDS))  # noqa: S311  # No secret.
 
 
 class WorkerBell:

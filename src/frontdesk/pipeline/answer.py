@@ -5,7 +5,7 @@ from uuid import UUID
 
 import structlog
 
-from frontdesk.conversation import Claim, put_off
+from frontdesk.conversation import Claim, pause_seconds, put_off
 from frontdesk.core.crash import crash
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import Escalation, Reason
@@ -26,7 +26,6 @@ log = structlog.get_logger(__name__)
 
 # How long a contact waits for a model that is down before a person gets the conversation.
 MODEL_PATIENCE_SECONDS = 60
-LONGEST_PAUSE_SECONDS = 60
 
 
 async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -> None:
@@ -123,7 +122,7 @@ def _language(turn: Turn) -> str:
 
 
 async def _put_off(resources: Resources, claim: Claim, error: str) -> None:
-    pause = min(2.0**claim.attempts, LONGEST_PAUSE_SECONDS)
+    pause = pause_seconds(claim.attempts)
     log.warning("turn_put_off", error=error, attempt=claim.attempts, seconds=pause)
     async with resources.db.hot(claim.tenant_id) as tx:
         await put_off(tx, claim, seconds=pause, error=error)

@@ -78,7 +78,6 @@ WHERE o.id = $1 FOR UPDATE OF o
 # conversation when it was written no longer matters. Attempts go on counting, since a late answer
 # to an earlier one is known by its number.
 _SEND_AGAIN = """
-WITH renamed AS (UPDATE message SET wamid = NULL WHERE id = $1)
 UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), wamid = NULL,
     delivery = NULL, delivery_at = NULL, finished_at = NULL, error_code = NULL, last_error = NULL,
     refusals = 0, unknowns = 0, discarded_at = NULL

@@ -24,6 +24,7 @@ from frontdesk.conversation import (
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.resources import Resources
+from frontdesk.core.work import despite_clashes
 from frontdesk.escalation import Escalation, Notices, Reason, Signals, plain_packet
 from frontdesk.gateway import count_tokens
 from frontdesk.pipeline.shedding import Extra, goes_without
@@ -44,20 +45,30 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
 
     A person who took over, or another worker that claimed after our lease ran out, moved the epoch
     or the token. The calls are recorded and paid for already; nothing else remains of the draft.
+    A clash with another transaction costs the transaction, not the draft, which was paid for.
     """
+    record = _record(turn, outcome)
     timers = timers_after(turn.agent.config, closes=outcome.closes)
     if any(timer.kind is TimerKind.FOLLOW_UP for timer in timers) and await goes_without(
         resources, turn, Extra.FOLLOW_UP
     ):
         timers = [timer for timer in timers if timer.kind is not TimerKind.FOLLOW_UP]
+    made_true = await despite_clashes(lambda: _make_true(resources, turn, outcome, record, timers))
+    crash("after_decide")
+    kind = outcome.kind if made_true else "discarded"
+    resources.metrics.turns.labels(str(turn.claim.tenant_id), kind).inc()
+    return made_true
+
+
+async def _make_true(
+    resources: Resources, turn: Turn, outcome: Outcome, record: NewTurn, timers: list[NewTimer]
+) -> bool:
     async with resources.db.hot(turn.claim.tenant_id) as tx:
         thread = await lock_if_ours(tx, turn.claim)
         if thread is None:
-            resources.metrics.turns.labels(str(turn.claim.tenant_id), "discarded").inc()
             return False
         if outcome.opts_out:
             await opt_out(tx, thread.contact_id, thread.now)
-        record = _record(turn, outcome)
         if outcome.kind is OutcomeKind.HAND_OFF:
             turn_id = await write_turn(tx, thread, record, to_seq=turn.claim.inbound_seq)
             await _hand_off(tx, thread, turn, outcome)
@@ -70,8 +81,6 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
                 await set_timers(tx, thread, timers)
         _tell(tx, turn, outcome, turn_id)
         crash("before_decide_commit")
-    crash("after_decide")
-    resources.metrics.turns.labels(str(turn.claim.tenant_id), outcome.kind).inc()
     return True
 
 

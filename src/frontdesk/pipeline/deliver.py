@@ -51,7 +51,8 @@ LEAST_TRIES = 5
 FINISH_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0)
 LONGEST_WAIT_SECONDS = 64.0
 CHANNEL_PAUSED_WAIT_SECONDS = 30
-BEHIND_ANOTHER_WAIT_SECONDS = 0.5
+# Behind another AI message: until that is due again, but a status may settle it any moment.
+BEHIND_ANOTHER_WAIT_SECONDS = (0.5, 5.0)
 # WhatsApp's pair limit: one message in 6 seconds to one contact, 45 at once on credit.
 PAIR_PER_SECOND, PAIR_BURST = 1 / 6, 45
 
@@ -76,7 +77,9 @@ class Row:
     conversation_status: str
     conversation_epoch: int
     last_inbound_at: datetime | None
-    behind_another: bool
+    behind_due_at: (
+        datetime | None
+    )  # When the AI message before it is looked at again, if there is one.
     channel_status: str
     channel_alive_at: datetime | None
     phone_number_id: str
@@ -112,8 +115,9 @@ def may_send(row: Row) -> Send | Wait | Drop:
     """
     if row.origin is not Origin.HUMAN_AGENT and row.conversation_epoch != row.epoch:
         return Drop("cancelled", "The conversation changed hands.")
-    if row.origin is Origin.AGENT and row.behind_another:
-        return Wait(BEHIND_ANOTHER_WAIT_SECONDS)
+    if row.behind_due_at is not None:
+        soonest, latest = BEHIND_ANOTHER_WAIT_SECONDS
+        return Wait(min(latest, max(soonest, (row.behind_due_at - row.now).total_seconds())))
     if row.content.get("type") != "template" and not is_open(row.last_inbound_at, row.now):
         return Drop("failed", "The 24-hour window closed before it was sent.")
     if row.channel_status == "DISCONNECTED":
@@ -151,10 +155,10 @@ SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.re
     k.status AS conversation_status, k.epoch AS conversation_epoch, k.last_inbound_at,
     h.status AS channel_status, h.alive_at AS channel_alive_at, h.phone_number_id,
     h.access_token_sealed, clock_timestamp() AS now,
-    o.origin = 'agent' AND EXISTS (SELECT 1 FROM outbound e WHERE e.tenant_id = o.tenant_id
-        AND e.conversation_id = o.conversation_id AND e.origin = 'agent'
-        AND e.state IN ('pending', 'sending', 'unknown')
-        AND (e.created_at, e.seq, e.id) < (o.created_at, o.seq, o.id)) AS behind_another
+    CASE WHEN o.origin = 'agent' THEN (SELECT max(e.due_at) FROM outbound e
+        WHERE e.tenant_id = o.tenant_id AND e.conversation_id = o.conversation_id
+        AND e.origin = 'agent' AND e.state IN ('pending', 'sending', 'unknown')
+        AND (e.created_at, e.seq, e.id) < (o.created_at, o.seq, o.id)) END AS behind_due_at
 FROM outbound o
 JOIN conversation k ON k.tenant_id = o.tenant_id AND k.id = o.conversation_id
 JOIN channel h ON h.tenant_id = o.tenant_id AND h.id = o.channel_id
@@ -284,7 +288,6 @@ async def _finish(
 
 async def _accept(tx: Transaction, row: Row, attempt: int, accepted: Accepted) -> None:
     done = await tx.sql.fetchval(
-        "WITH known AS (UPDATE message SET wamid = $3 WHERE id = $1 AND wamid IS NULL) "
         "UPDATE outbound SET state = 'sent', wamid = $3, finished_at = now(), last_error = NULL "
         # The answer is proof, also when the sweep has given the send up meanwhile.
         "WHERE id = $1 AND attempt = $2 "

@@ -2,30 +2,73 @@
 
 from uuid import UUID
 
+import structlog
+
 from frontdesk.agent_config import load_agent
-from frontdesk.conversation import Background, Claim, claim, load_background
+from frontdesk.conversation import (
+    Background,
+    Claim,
+    claim,
+    load_background,
+    pause_seconds,
+    put_off,
+)
 from frontdesk.core.crash import crash
+from frontdesk.core.db import Transaction
+from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
 from frontdesk.pipeline.turn import Trace, Turn
+
+log = structlog.get_logger(__name__)
 
 
 async def claim_burst(
     resources: Resources, tenant_id: UUID, conversation_id: UUID
 ) -> tuple[Claim, Background] | None:
-    """The claimed burst and what was said before it, or None when there is nothing for us to do."""
-    settings = resources.settings.worker
-    async with resources.db.hot(tenant_id) as tx:
-        claimed = await claim(
-            tx,
-            conversation_id,
-            lease_seconds=settings.lease_seconds,
-            tenant_limit=settings.tenant_conversations_at_once,
-        )
-        if claimed is None:
-            return None
-        background = await load_background(tx, claimed)
+    """The claimed burst and what was said before it, or None when there is nothing for us to do.
+
+    One transaction does both. When the loading fails it takes the claim along, and with it the
+    attempt, so the burst is claimed once more to count it: what can never be loaded comes to people
+    without its background.
+    """
+    try:
+        async with resources.db.hot(tenant_id) as tx:
+            claimed = await _claim(tx, resources, conversation_id)
+            if claimed is None:
+                return None
+            background = await load_background(tx, claimed)
+    except Unavailable:
+        raise  # The database has no time; that is no fault of the burst.
+    except Exception as error:
+        log.exception("background_not_loaded")
+        return await _claim_without_background(resources, tenant_id, conversation_id, error)
     crash("after_claim")
     return claimed, background
+
+
+async def _claim(tx: Transaction, resources: Resources, conversation_id: UUID) -> Claim | None:
+    settings = resources.settings.worker
+    return await claim(
+        tx,
+        conversation_id,
+        lease_seconds=settings.lease_seconds,
+        tenant_limit=settings.tenant_conversations_at_once,
+    )
+
+
+async def _claim_without_background(
+    resources: Resources, tenant_id: UUID, conversation_id: UUID, error: Exception
+) -> tuple[Claim, Background] | None:
+    """Count an attempt that failed while loading; the claim itself once people must have it."""
+    async with resources.db.hot(tenant_id) as tx:
+        claimed = await _claim(tx, resources, conversation_id)
+        if claimed is None:
+            return None
+        if claimed.attempts > resources.settings.worker.max_attempts + 1:
+            return claimed, Background(burst=(), history=())
+        pause = pause_seconds(claimed.attempts)
+        await put_off(tx, claimed, seconds=pause, error=f"{type(error).__name__}: {error}")
+    return None
 
 
 async def load_turn(resources: Resources, claimed: Claim, background: Background) -> Turn:

@@ -49,7 +49,8 @@ BATCH = 100
 # Receiving takes milliseconds; a worker that died gives its batch back after this.
 LEASE_SECONDS = 10
 MAX_ATTEMPTS = 3
-# A status may come before the send it belongs to is stored; after this it was never ours.
+# A status may come before the send it belongs to is stored, and an edit before what it changes;
+# after so many looks it was never ours.
 MAX_WAITS = 8
 # A message this old was held up on its way; how fast such come says nothing about their sender.
 BACKLOG_SECONDS = 60
@@ -319,8 +320,8 @@ async def _apply_together(resources: Resources, tenant_id: UUID, items: list[Rou
                     outcomes.append((routed, "known"))
                     continue
                 stored.add(routed.key)
-            await _apply(tx, resources, routed)
-            outcomes.append((routed, "stored"))
+            has_place = await _apply(tx, resources, routed)
+            outcomes.append((routed, "stored" if has_place else "early"))
         outcomes += await _apply_statuses(tx, statuses)
         await _note_alive(tx, resources, items)
     for routed, outcome in outcomes:
@@ -328,7 +329,8 @@ async def _apply_together(resources: Resources, tenant_id: UUID, items: list[Rou
         routed.event.waits_again |= outcome == "early"
 
 
-async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> None:
+async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> bool:
+    """Apply anything but a status; False when it changes a message that has not come yet."""
     item, channel = routed.item, routed.channel
     if isinstance(item, InboundMessage):
         worker = resources.settings.worker
@@ -341,15 +343,16 @@ async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> None:
     elif isinstance(item, HistoryMessage):
         await conversation.receive_history(tx, channel, item)
     elif isinstance(item, MessageEdit):
-        await conversation.edit_message(tx, channel, item)
+        return await conversation.edit_message(tx, channel, item)
     elif isinstance(item, MessageRevoke):
-        await conversation.revoke_message(tx, channel, item)
+        return await conversation.revoke_message(tx, channel, item)
     elif isinstance(item, IdentityChange):
         await conversation.change_identity(tx, item)
     else:
         if isinstance(item, PreferenceChange):
             await conversation.change_preference(tx, item)
         await _store_account_event(tx, channel, item)
+    return True
 
 
 async def _apply_statuses(tx: Transaction, statuses: Sequence[Routed]) -> list[tuple[Routed, str]]:

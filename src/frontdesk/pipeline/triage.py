@@ -64,6 +64,10 @@ def triage_locally(turn: Turn, max_attempts: int) -> Triaged | None:  # noqa: PL
         )
     if any(asks_to_stop(text) or text.strip().casefold() in stop_words for text in texts):
         return Triaged(Verdict.IGNORE, language, "The contact opted out.", opts_out=True)
+    if turn.claim.is_stale:
+        # Whatever kept it waiting; WhatsApp's window is closed as well.
+        late = Escalation(Reason.RULE, "The contact wrote more than a day ago.")
+        return Triaged(Verdict.PERSON, language, late.rule, escalation=late)
     if not config.answers_enabled:
         off = Escalation(Reason.RULE, "The agent's answers are switched off.")
         return Triaged(Verdict.PERSON, language, off.rule, escalation=off)
