@@ -279,23 +279,3 @@ async def test_a_clash_while_deciding_does_not_ask_the_model_again(
         assert len(await desk.say("How long does delivery take?")) == 1
     calls = await desk.sql("SELECT feature FROM llm_call ORDER BY id")
     assert [call["feature"] for call in calls] == ["triage", "reply"]
-
-
-async def test_a_burst_that_waited_for_more_than_a_day_goes_to_a_person_and_not_to_the_model(
-    desk: Desk,
-) -> None:
-    desk.simulator.model.faults.share(ModelFault(ModelFaultKind.STATUS, http_status=503), 1.0)
-    with capture_logs():
-        await desk.say("How long does delivery take?")
-    desk.simulator.model.faults.clear()
-    await desk.sql(
-        "UPDATE conversation SET due_at = now(), last_inbound_at = now() - interval '25 hours' "
-        "RETURNING id"
-    )
-    await desk.work_until_idle()
-    (turn,) = await desk.sql("SELECT outcome, reason FROM turn")
-    assert (turn["outcome"], turn["reason"]) == (
-        "handoff",
-        "The contact wrote more than a day ago.",
-    )
-    assert desk.phone().replies == []

@@ -181,7 +181,6 @@ class TurnOutcome(StrEnum):
     REPLIED = "replied"
     HANDOFF = "handoff"
     IGNORED = "ignored"
-    FAILED = "failed"
 
 
 class Turn(TenantRow, table=True):
