@@ -24,11 +24,12 @@ demo: $(READY) ## Run everything here: databases, web, worker and a simulated Wh
 test: $(READY) ## Run the tests, on a Postgres and a Valkey of their own
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-check: $(READY) ## Check format, lint, types and the borders between the contexts
+check: $(READY) ## Check format, lint, types, borders between the contexts, dependencies and secrets
 	@echo "Checking the format ..." && $(BIN)/ruff format --check .
 	@echo "Linting ..." && $(BIN)/ruff check .
 	@echo "Checking types ..." && $(BIN)/mypy
 	@echo "Checking the borders ..." && $(BIN)/lint-imports --config importlinter.toml
+	@echo "Checking dependencies and secrets ..." && $(BIN)/python -m checks
 
 format: $(READY) ## Format the code and fix what the linter can fix
 	@$(BIN)/ruff check --fix-only .

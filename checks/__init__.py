@@ -1,0 +1,1 @@
+"""What `make check` looks at beside the code: the dependencies, and secrets that slipped in."""
