@@ -9,14 +9,14 @@ from contextlib import suppress
 
 import orjson
 
-from benchmarks import accept, feed, gateway, inflight, pipeline
+from benchmarks import accept, feed, gateway, inflight, memory, pipeline
 from benchmarks.ground import Ground
 from benchmarks.pipeline import Effort
 from benchmarks.processes import Failed
 from benchmarks.report import Row, table
 from benchmarks.stage import Stage
 
-PARTS = ("accept", "feed", "pipeline", "e2e", "inflight", "gateway")
+PARTS = ("accept", "feed", "pipeline", "e2e", "inflight", "memory", "gateway")
 
 
 def main() -> int:
@@ -62,6 +62,8 @@ def _measure(asked: argparse.Namespace, tell: Callable[[str], None]) -> list[Row
             rows += pipeline.measure(stage, parts, effort, tell)
         if "inflight" in parts:
             rows += inflight.measure(stage, rounds=1 if asked.quick else 2, tell=tell)
+        if "memory" in parts:
+            rows += memory.measure(stage, tell=tell)
         if "gateway" in parts:  # Last: it leaves calls of no turn behind.
             rounds, calls = (3, 400) if asked.quick else (5, 800)
             rows += gateway.measure(stage, rounds=rounds, calls=calls, tell=tell)

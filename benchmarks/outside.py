@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import orjson
+from redis.asyncio import Redis
 
 from benchmarks.load import Connection
 from frontdesk.simulator import Phone, Simulator, SimulatorSettings, running
@@ -125,6 +126,24 @@ class Outside:
                 group.create_task(chat(phone, number))
         return await self._end(began, waits, count)
 
+    async def tell(self, messages: int, redis_url: str) -> dict[str, Any]:
+        """One new contact with so much to say, each time a fact and a question.
+
+        Frontdesk sends one contact 45 messages at once and then one in six seconds, as WhatsApp has
+        it: so that this ends today, it is made to forget in Redis what it has sent.
+        """
+        await self._begin()
+        phone = self._phone()
+        began = self._now()
+        waits = []
+        async with Redis.from_url(redis_url) as redis:
+            for number in range(messages):
+                told = f"My order {number} is A-{10_000 + number}. "
+                waits.append(await self._ask(phone, number, told))
+                if number % 40 == 39:
+                    await redis.flushdb()
+        return await self._end(began, waits, messages)
+
     async def flood(self, contacts: int) -> dict[str, Any]:
         """So many new contacts at once, a message each; also how many calls were open at most."""
         result = await self.saturate(contacts, 1)
@@ -142,10 +161,10 @@ class Outside:
         await self._simulator.reset()
         gc.collect()
 
-    async def _ask(self, phone: Phone, number: int) -> float:
+    async def _ask(self, phone: Phone, number: int, told: str = "") -> float:
         asked_at = self._now()
         before = len(phone.replies)
-        phone.say(QUESTIONS[number % len(QUESTIONS)])
+        phone.say(told + QUESTIONS[number % len(QUESTIONS)])
         if not await phone.thread.wait_until(
             lambda: len(phone.thread.replies) > before, _PATIENCE_SECONDS
         ):

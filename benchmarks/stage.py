@@ -73,7 +73,7 @@ class Stage:
         """The latest call of each kind a turn makes, as Frontdesk gave it to LiteLLM."""
         rows = self.sql.fetch(
             "SELECT DISTINCT ON (feature) feature, model_asked, messages, parameters FROM llm_call "
-            "WHERE outcome = 'ok' ORDER BY feature, id DESC"
+            "WHERE outcome = 'ok' AND feature <> 'summary' ORDER BY feature, id DESC"
         )
         calls = {
             row["feature"]: {
@@ -94,7 +94,11 @@ class Stage:
             Failed: a burst was ignored, given to a person, or took another number of calls.
         """
         turns = dict(self.sql.fetch("SELECT outcome, count(*) FROM turn GROUP BY outcome"))
-        calls = dict(self.sql.fetch("SELECT outcome, count(*) FROM llm_call GROUP BY outcome"))
+        calls = dict(
+            self.sql.fetch(
+                "SELECT outcome, count(*) FROM llm_call WHERE feature <> 'summary' GROUP BY outcome"
+            )
+        )
         replied = turns.get("replied", 0)
         if turns != {"replied": replied} or calls != {"ok": 2 * replied}:
             raise Failed(f"Not every turn was a reply in two calls: {turns}, {calls}.")

@@ -60,6 +60,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         *pipeline_work.pipeline_work(settings),
         billing_work.RELEASE,
         conversation_work.FIRE_TIMER,
+        conversation_work.SUMMARISE,
         escalation_work.ASSIGN,
         knowledge_work.INGEST,
         evaluation_work.RUN,

@@ -82,6 +82,7 @@ async def test_a_repository_owns_the_prompts(shop: Shop, commands: Any, tmp_path
     assert "reply       1.0.0  published" in dry["out"]
     assert {item["name"]: item["action"] for item in json.loads(first["out"])} == {
         "handoff": "unchanged",
+        "summary": "unchanged",
         "reply": "published",
         "triage": "unchanged",
     }

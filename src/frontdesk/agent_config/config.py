@@ -88,6 +88,13 @@ class AgentConfig(BaseModel):
     )
     temperature: float = Field(0.3, ge=0, le=2)
     max_output_tokens: int = Field(800, ge=100, le=4_000)
+    context_tokens: int = Field(
+        8_192,
+        ge=6_000,
+        le=128_000,
+        description="Tokens a model may read and write for one answer. What of a conversation has "
+        "no place in them is summarised.",
+    )
 
     answers_enabled: bool = Field(
         True, description="Off: the agent answers nobody and everything goes to people."

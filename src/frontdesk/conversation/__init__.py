@@ -9,6 +9,15 @@ from frontdesk.conversation.inbox import (
     list_conversations,
     list_messages,
 )
+from frontdesk.conversation.memory import (
+    VERBATIM_MESSAGES,
+    Memory,
+    Remembered,
+    Summary,
+    find_memory,
+    remember,
+    summarise_soon,
+)
 from frontdesk.conversation.models import Actor, Status, TimerKind, TurnOutcome
 from frontdesk.conversation.privacy import HOLDINGS
 from frontdesk.conversation.receiving import (
@@ -43,6 +52,7 @@ from frontdesk.conversation.threads import (
 )
 from frontdesk.conversation.timers import NewTimer, set_timers
 from frontdesk.conversation.turns import (
+    HISTORY_MESSAGES,
     Background,
     Claim,
     PastMessage,
@@ -57,7 +67,9 @@ from frontdesk.conversation.turns import (
 
 __all__ = [
     "CONVERSATION",
+    "HISTORY_MESSAGES",
     "HOLDINGS",
+    "VERBATIM_MESSAGES",
     "Actor",
     "AnotherIsOpen",
     "Background",
@@ -69,13 +81,16 @@ __all__ = [
     "ConversationPublic",
     "Debounce",
     "Locked",
+    "Memory",
     "MessagePublic",
     "NewMessage",
     "NewTimer",
     "NewTurn",
     "NoSuchConversation",
     "PastMessage",
+    "Remembered",
     "Status",
+    "Summary",
     "Suppression",
     "TimerKind",
     "TurnOutcome",
@@ -88,6 +103,7 @@ __all__ = [
     "conclude",
     "edit_message",
     "find_contact",
+    "find_memory",
     "find_or_create_contact",
     "get_conversation",
     "get_message",
@@ -104,11 +120,13 @@ __all__ = [
     "receive_echo",
     "receive_history",
     "receive_message",
+    "remember",
     "reopen",
     "revoke_message",
     "send_message",
     "set_timers",
     "sort_key",
+    "summarise_soon",
     "withdraw",
     "write_turn",
 ]

@@ -175,6 +175,29 @@ class Message(TenantRow, table=True):
     turn_id: UUID | None = None
 
 
+class ConversationMemory(TenantTable, table=True):
+    """What a long conversation's older messages come to, and the work of keeping it up to date."""
+
+    __tablename__ = "conversation_memory"
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        sa.Index(
+            "ix_conversation_memory_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")
+        ),
+    )
+
+    conversation_id: UUID = Field(primary_key=True)
+    summary: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    # The last message the summary speaks of; ids rise with time.
+    through_id: UUID | None = None
+    # +1 with every write and whenever a message is taken back: the fence.
+    version: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    last_error: str | None = Field(default=None, sa_type=sa.Text)
+    updated_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
 class TurnOutcome(StrEnum):
     """What became of a burst."""
 

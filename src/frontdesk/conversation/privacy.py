@@ -23,6 +23,7 @@ HOLDINGS = (
         # A wamid holds the phone number, in base64.
         erase="text = '', media = NULL, payload = NULL, wamid = NULL, reply_to_wamid = NULL",
     ),
+    Holding("conversation_memory", of_contact=OF_THREADS, erase=DELETE),
     Holding(
         "turn",
         of_contact=OF_THREADS,

@@ -11,11 +11,13 @@ from frontdesk.conversation.contacts import (
     find_or_create_contact,
     move_alias,
 )
+from frontdesk.conversation.memory import forget_message
 from frontdesk.conversation.models import Status
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.json import dumps
 from frontdesk.core.text import excerpt
+from frontdesk.gateway import count_tokens
 from frontdesk.messaging import (
     ChannelRef,
     ContactKey,
@@ -89,8 +91,9 @@ WITH thread AS (
     RETURNING id, status, inbound_seq, extract(epoch FROM due_at - now())::float8 AS wait_seconds
 ), kept AS (
     INSERT INTO message (id, conversation_id, channel_id, direction, author, seq, wamid, type, text,
-        media, payload, reply_to_wamid, provider_at)
-    SELECT $9, id, $2, 'in', 'contact', inbound_seq, $10, $11, $12, $13::jsonb, $14::jsonb, $15, $16
+        media, payload, reply_to_wamid, provider_at, tokens)
+    SELECT $9, id, $2, 'in', 'contact', inbound_seq, $10, $11, $12, $13::jsonb, $14::jsonb, $15,
+        $16, $17
     FROM thread
 ), ended AS (
     DELETE FROM timer USING thread WHERE timer.conversation_id = thread.id
@@ -167,6 +170,7 @@ async def _receive(
         _payload(message),
         message.reply_to_wamid,
         message.provider_at,
+        count_tokens(message.text),
     )
     assert row is not None
     if row["wait_seconds"] is not None:
@@ -233,7 +237,7 @@ async def edit_message(tx: Transaction, channel: ChannelRef, edit: MessageEdit) 
         tx,
         channel,
         edit.original_wamid,
-        "text = $3, edited_at = coalesce($4, now())",
+        "text = $3, tokens = $5, edited_at = coalesce($4, now())",
         edit.text,
         edit.provider_at,
     )
@@ -248,7 +252,7 @@ async def revoke_message(tx: Transaction, channel: ChannelRef, revoke: MessageRe
         tx,
         channel,
         revoke.original_wamid,
-        "text = $3, media = NULL, payload = NULL, revoked_at = coalesce($4, now())",
+        "text = $3, tokens = $5, media = NULL, payload = NULL, revoked_at = coalesce($4, now())",
         "",
         revoke.provider_at,
     )
@@ -334,8 +338,8 @@ async def _keep_ignored(
     await tx.sql.execute(
         "WITH shown AS (UPDATE conversation SET last_activity_at = now() WHERE id = $2) "
         "INSERT INTO message (id, conversation_id, channel_id, direction, author, wamid, "
-        "ignored_reason, type, text, media, payload, reply_to_wamid, provider_at) VALUES "
-        "($1, $2, $3, 'in', 'contact', $4, $5, $6, $7, $8, $9, $10, $11)",
+        "ignored_reason, type, text, media, payload, reply_to_wamid, provider_at, tokens) VALUES "
+        "($1, $2, $3, 'in', 'contact', $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         message_id,
         thread.id,
         channel.id,
@@ -347,6 +351,7 @@ async def _keep_ignored(
         _payload(message),
         message.reply_to_wamid,
         message.provider_at,
+        count_tokens(message.text),
     )
 
 
@@ -362,8 +367,8 @@ async def _insert_copy(
 ) -> UUID | None:
     inserted: UUID | None = await tx.sql.fetchval(
         "INSERT INTO message (id, conversation_id, channel_id, direction, author, wamid, "
-        "ignored_reason, type, text, media, provider_at) VALUES "
-        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+        "ignored_reason, type, text, media, provider_at, tokens) VALUES "
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
         "ON CONFLICT (tenant_id, channel_id, wamid) DO NOTHING RETURNING id",
         ids.new(),
         conversation_id,
@@ -376,6 +381,7 @@ async def _insert_copy(
         item.text,
         _media(item.media),
         item.provider_at,
+        count_tokens(item.text),
     )
     return inserted
 
@@ -395,9 +401,11 @@ async def _change_message(
         wamid,
         text,
         at,
+        count_tokens(text),
     )
     if row is None:
         return False
+    await forget_message(tx, row["conversation_id"], row["id"])
     feed.append(
         tx,
         "message.changed",

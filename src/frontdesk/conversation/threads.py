@@ -10,6 +10,7 @@ import asyncpg
 from frontdesk import feed
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as Closed
+from frontdesk.conversation.memory import summarise_soon
 from frontdesk.conversation.models import Actor, Status, TurnOutcome
 from frontdesk.conversation.receiving import CONVERSATION
 from frontdesk.core import ids
@@ -17,6 +18,7 @@ from frontdesk.core.db import Transaction
 from frontdesk.core.events import publish
 from frontdesk.core.json import dumps
 from frontdesk.core.text import excerpt
+from frontdesk.gateway import estimate_tokens
 from frontdesk.messaging import (
     ContactKey,
     NewOutbound,
@@ -142,7 +144,7 @@ class NewMessage:
     user_id: UUID | None = None
     turn_id: UUID | None = None
     client_key: str | None = None
-    tokens: int | None = None
+    tokens: int | None = None  # None: estimated here.
     reply_to_wamid: str | None = None
 
 
@@ -190,7 +192,7 @@ async def send_message(
         message.author,
         message.user_id,
         message.text,
-        message.tokens,
+        estimate_tokens(message.text) if message.tokens is None else message.tokens,
         message.turn_id,
         message.reply_to_wamid,
     )
@@ -324,6 +326,9 @@ async def change_owner(tx: Transaction, thread: Locked, change: Change) -> bool:
         waiting or change.still_waiting,
     )
     await tx.sql.execute("DELETE FROM timer WHERE conversation_id = $1", thread.id)
+    if active:
+        # What people wrote meanwhile may be more than the agent is shown of a thread.
+        await summarise_soon(tx, thread.id)
     if active and waiting:
         tx.ring(CONVERSATION, thread.id)
     feed.append(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from frontdesk.conversation.memory import VERBATIM_MESSAGES, Memory, find_memory
 from frontdesk.conversation.models import Status
 from frontdesk.conversation.receiving import CONVERSATION
 from frontdesk.conversation.threads import (
@@ -96,21 +97,26 @@ class PastMessage:
     seq: int | None
     has_media: bool
     wamid: str | None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True)
 class Background:
-    """What is known of a conversation when its burst is answered."""
+    """What is known of a conversation when its burst is answered.
+
+    `history` is what stands before the burst, oldest first, without what `memory` speaks of.
+    """
 
     burst: tuple[PastMessage, ...]
-    history: tuple[PastMessage, ...]  # Before the burst, oldest first.
+    history: tuple[PastMessage, ...]
+    memory: Memory | None = None
 
 
 # The burst and, each from its own end of an index, what was said before it. Within a burst
 # WhatsApp's own time orders the messages, since webhooks come in any order. The contact has never
 # read what was not sent.
 _BACKGROUND = """
-SELECT id, author, type, text, seq, media IS NOT NULL AS has_media, wamid FROM (
+SELECT id, author, type, text, seq, media IS NOT NULL AS has_media, wamid, tokens FROM (
     (SELECT *, true AS fresh FROM message
     WHERE conversation_id = $1 AND seq > $2 AND seq <= $3 AND revoked_at IS NULL)
     UNION ALL
@@ -137,7 +143,14 @@ async def load_background(tx: Transaction, claimed: Claim) -> Background:
     messages = [PastMessage(**row) for row in rows]
     burst = tuple(m for m in messages if m.seq is not None and m.seq > claimed.handled_seq)
     history = tuple(m for m in messages if m.seq is None or m.seq <= claimed.handled_seq)
-    return Background(burst=burst, history=history)
+    # A shorter conversation has none, and most are shorter.
+    memory = (
+        await find_memory(tx, claimed.conversation_id) if len(history) > VERBATIM_MESSAGES else None
+    )
+    if memory is not None and memory.through_id is not None:
+        through_id = memory.through_id
+        history = tuple(m for m in history if m.id > through_id)
+    return Background(burst=burst, history=history, memory=memory)
 
 
 async def lock_if_ours(tx: Transaction, claimed: Claim) -> Locked | None:

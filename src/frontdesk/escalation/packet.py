@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from frontdesk.conversation import Memory, Summary
+
 
 class PacketFact(BaseModel):
     """Something the contact said that matters, and where."""
@@ -54,18 +56,25 @@ def plain_packet(
     reasoning: str,
     confidence: float | None = None,
     suggested_next_action: str | None = None,
+    memory: Memory | None = None,
 ) -> Packet:
     """A packet made without a model: the last messages and the rule, nothing invented.
 
     Args:
         contact_lines: (message id, text) of the contact's last messages, oldest first.
+        memory: of what was said before them.
     """
+    summary = memory.summary if memory else Summary()
     last = [line for line in contact_lines if line[1]][-6:]
     return Packet(
         written_by="rules",
         goal=last[-1][1][:300] if last else "",
         summary=" / ".join(text for _, text in last)[:600],
-        facts=[PacketFact(text=text[:300], message_id=message_id) for message_id, text in last],
+        facts=[
+            *(PacketFact(text=f.text, message_id=str(f.message_id)) for f in summary.facts),
+            *(PacketFact(text=text[:300], message_id=message_id) for message_id, text in last),
+        ],
+        promises=[promise.text for promise in summary.promises],
         tried=[line[:300] for line in agent_lines[-3:]],
         reasoning=reasoning,
         confidence=confidence,

@@ -17,6 +17,7 @@ from frontdesk.conversation import (
     Status,
     TurnOutcome,
     change_owner,
+    find_memory,
     lock,
     send_message,
     withdraw,
@@ -331,6 +332,7 @@ async def _open_assigned(
         ],
         agent_lines=[row["text"] for row in reversed(lines) if row["author"] == "agent"],
         reasoning=rule,
+        memory=await find_memory(tx, thread.id),
     )
     handoff_id = ids.new()
     await tx.sql.execute(

@@ -6,9 +6,18 @@ from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.litellm_adapter import warm
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate
 from frontdesk.gateway.service import close, complete, estimate
-from frontdesk.gateway.tokens import count_message_tokens, count_tokens, estimate_tokens
+from frontdesk.gateway.tokens import (
+    CUT_TOKENS,
+    TOKENS_PER_MESSAGE,
+    count_message_tokens,
+    count_tokens,
+    cut_to_tokens,
+    estimate_tokens,
+)
 
 __all__ = [
+    "CUT_TOKENS",
+    "TOKENS_PER_MESSAGE",
     "BudgetReached",
     "Completion",
     "CompletionRequest",
@@ -20,6 +29,7 @@ __all__ = [
     "complete",
     "count_message_tokens",
     "count_tokens",
+    "cut_to_tokens",
     "estimate",
     "estimate_tokens",
     "warm",

@@ -55,8 +55,9 @@ class _LiteLLM:
 
 
 async def warm() -> None:
-    """Import LiteLLM in a thread, so that a worker's first call does not wait for seconds."""
+    """Load LiteLLM and the vocabulary in a thread, so that no first message waits for seconds."""
     await asyncio.to_thread(_load)
+    await asyncio.to_thread(count_tokens, "")
 
 
 async def close() -> None:

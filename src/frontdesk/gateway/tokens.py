@@ -3,13 +3,16 @@
 import importlib.util
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 # What the chat format adds around each message (OpenAI: how to count tokens with tiktoken).
 TOKENS_PER_MESSAGE = 4
+# Stands where a text was cut.
+CUT = " […cut]"
+CUT_TOKENS = 5
 # A safe over-estimate in every script we measured, where characters / 4 is far too little.
 _BYTES_PER_TOKEN = 3.5
 
@@ -20,8 +23,27 @@ def count_tokens(text: str) -> int:
     The older vocabularies count Arabic and Hindi two to three times over. The first call loads the
     vocabulary, half a second. When that can't be had from the installed packages, `estimate_tokens`.
     """
-    encode = _encoder()
-    return estimate_tokens(text) if encode is None else encode(text)
+    encoding = _encoding()
+    return estimate_tokens(text) if encoding is None else len(encoding.encode_ordinary(text))
+
+
+def cut_to_tokens(text: str, limit: int) -> str:
+    """The text, or its beginning of at most `limit` tokens and a mark of `CUT_TOKENS` more."""
+    if estimate_tokens(text) <= limit:
+        return text
+    encoding = _encoding()
+    if encoding is None:
+        # Every UTF-8 byte counts for less than a token here.
+        return (
+            text.encode(errors="replace")[: int(limit * _BYTES_PER_TOKEN)].decode(errors="ignore")
+            + CUT
+        )
+    tokens = encoding.encode_ordinary(text)
+    if len(tokens) <= limit:
+        return text
+    # A character may be cut in two at a token's border.
+    beginning: bytes = encoding.decode_bytes(tokens[:limit])
+    return beginning.decode(errors="ignore") + CUT
 
 
 def estimate_tokens(text: str) -> int:
@@ -47,7 +69,7 @@ def _text(content: Any) -> str:
 
 
 @lru_cache(maxsize=1)
-def _encoder() -> Callable[[str], int] | None:
+def _encoding() -> Any:
     # LiteLLM's wheel carries the vocabularies; finding it does not import it, and tiktoken would
     # otherwise fetch them from a public host.
     found = importlib.util.find_spec("litellm")
@@ -71,7 +93,7 @@ def _encoder() -> Callable[[str], int] | None:
             os.environ["TIKTOKEN_CACHE_DIR"] = before
     # Half of its memory, and only pickling ever reads it.
     encoding._mergeable_ranks.clear()
-    return lambda text: len(encoding.encode_ordinary(text))
+    return encoding
 
 
 def _has_vocabulary(folder: Path) -> bool:

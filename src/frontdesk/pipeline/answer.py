@@ -108,6 +108,7 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
         text=guarded.text,
         closes=draft.action == "close",
         prompt_version=prompt.filled.prompt.version,
+        is_crowded=prompt.is_crowded,
     )
 
 

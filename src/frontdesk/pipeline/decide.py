@@ -19,6 +19,7 @@ from frontdesk.conversation import (
     opt_out,
     send_message,
     set_timers,
+    summarise_soon,
     write_turn,
 )
 from frontdesk.core.crash import crash
@@ -79,6 +80,8 @@ async def _make_true(
             if outcome.kind is OutcomeKind.REPLY:
                 await _reply(tx, thread, outcome, turn_id)
                 await set_timers(tx, thread, timers)
+                if outcome.is_crowded:
+                    await summarise_soon(tx, thread.id)
         _tell(tx, turn, outcome, turn_id)
         crash("before_decide_commit")
     return True
@@ -96,6 +99,7 @@ async def give_up(resources: Resources, claim: Claim, background: Background) ->
     assert rule is not None
     lines = (*background.history, *background.burst)
     packet = plain_packet(
+        memory=background.memory,
         contact_lines=[(str(m.id), m.text) for m in lines if m.author == Actor.CONTACT],
         agent_lines=[m.text for m in lines if m.author == Actor.AGENT],
         reasoning=rule.rule,

@@ -83,6 +83,8 @@ async def _write_packet(
         {"company_name": turn.agent.config.company_name, "reason": escalation.rule},
     )
     lines = transcript(turn)
+    memory = turn.background.memory
+    notes = f"{memory.summary.as_data(with_ids=True)}\n" if memory else ""
     thread = "\n".join(f"[{message_id}] {author}: {text}" for message_id, author, text in lines)
     last_draft = f"\n<draft>{draft.text}</draft>" if draft else ""
     try:
@@ -94,7 +96,7 @@ async def _write_packet(
                 {"role": "system", "content": prompt.text},
                 {
                     "role": "user",
-                    "content": f"<transcript>\n{thread}\n</transcript>{last_draft}",
+                    "content": f"{notes}<transcript>\n{thread}\n</transcript>{last_draft}",
                 },
             ),
             HandoffPacket,
@@ -108,6 +110,7 @@ async def _write_packet(
     written = completion.parsed
     assert isinstance(written, HandoffPacket)
     known = {str(message_id) for message_id, _, _ in lines}
+    known |= {str(fact.message_id) for fact in memory.summary.facts} if memory else set()
     return Packet(
         written_by=completion.model,
         **written.model_dump(exclude={"facts"}),
@@ -123,6 +126,7 @@ async def _write_packet(
 def _gather_packet(turn: Turn, why: str, draft: Reply | None) -> Packet:
     lines = transcript(turn)
     return plain_packet(
+        memory=turn.background.memory,
         contact_lines=[(str(i), text) for i, author, text in lines if author == "contact"],
         agent_lines=[text for _, author, text in lines if author == "agent"],
         reasoning=why if draft is None else f"{why} {draft.reasoning}",

@@ -155,3 +155,4 @@ class Outcome:
     packet: Packet | None = None
     opts_out: bool = False
     prompt_version: str | None = None
+    is_crowded: bool = False  # The thread outgrows its prompt.

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from frontdesk.simulator.facts import FactIndex, read_facts, split_sentences
+from frontdesk.simulator.facts import Fact, FactIndex, read_facts, split_sentences
 from frontdesk.simulator.lexicon import (
     ABUSE,
     AGREEMENT,
@@ -29,6 +29,7 @@ from frontdesk.simulator.lexicon import (
     sentence,
     words,
 )
+from frontdesk.simulator.notes import are_notes, conversation_summary, read_notes
 from frontdesk.simulator.packet import handoff_packet, read_transcript, shorten
 from frontdesk.simulator.schema_fill import fill
 from frontdesk.simulator.world import Json
@@ -66,19 +67,26 @@ class Ask:
 
     @property
     def burst(self) -> tuple[str, ...]:
-        """The user messages after the last answer, oldest first."""
+        """The user messages after the last answer, oldest first, without notes."""
         found: list[str] = []
         for message in reversed(self.messages):
             if message.get("role") == "user":
                 found.append(content_text(message))
             elif message.get("role") not in ("system", "developer"):
                 break
-        return tuple(reversed(found))
+        return tuple(text for text in reversed(found) if not are_notes(text))
+
+    @property
+    def notes(self) -> tuple[Fact, ...]:
+        """What is noted of the conversation before its messages."""
+        users = [content_text(m) for m in self.messages if m.get("role") == "user"]
+        return tuple(fact for text in users if are_notes(text) for fact in read_notes(text))
 
     @property
     def before(self) -> str:
         """What the contact had written last before this burst."""
-        users = [content_text(m) for m in self.messages if m.get("role") == "user"]
+        said = (content_text(m) for m in self.messages if m.get("role") == "user")
+        users = [text for text in said if not are_notes(text)]
         earlier = users[: len(users) - len(self.burst)]
         return earlier[-1] if earlier else ""
 
@@ -125,6 +133,7 @@ def _recognise(schema: Json) -> str | None:
         "triage": {"category", "wants_person"},
         "reply": {"action", "confidence"},
         "handoff_packet": {"goal", "draft_reply"},
+        "conversation_summary": {"intent", "outdated_facts"},
     }
     return next((name for name, some in telling.items() if some <= keys), None)
 
@@ -289,7 +298,7 @@ def _courtesy(ask: Ask, text: str, language: str) -> Json:
 
 
 def _from_facts(ask: Ask, parts: list[str], language: str) -> Json:
-    index = FactIndex(read_facts(ask.system))
+    index = FactIndex((*read_facts(ask.system), *ask.notes))
     told: dict[str, str] = {}
     coverages: list[float] = []
     open_parts: list[str] = []
@@ -327,4 +336,14 @@ def _packet(ask: Ask) -> Json:
     return handoff_packet(read_transcript("\n".join(ask.burst)))
 
 
-_WRITERS = {"triage": triage, "reply": reply, "handoff_packet": _packet}
+def _summary(ask: Ask) -> Json:
+    # All of it: the notes so far and the transcript are one message.
+    return conversation_summary("\n".join(content_text(m) for m in ask.messages[-1:]))
+
+
+_WRITERS = {
+    "triage": triage,
+    "reply": reply,
+    "handoff_packet": _packet,
+    "conversation_summary": _summary,
+}

@@ -20,7 +20,7 @@ from frontdesk.simulator.lexicon import (
 )
 from frontdesk.simulator.world import Json
 
-_LINE = re.compile(r"^\[([^\]]+)\]\s+(contact|agent|human_agent):\s?(.*)$")
+_LINE = re.compile(r"^\[([^\]]+)\]\s+(contact|agent|human_agent|system):\s?(.*)$")
 _TRANSCRIPT = re.compile(r"<transcript>(.*?)</transcript>", re.DOTALL)
 _FACTUAL = re.compile(
     r"\d|[€$£₹]|\bmy\b|\bmi\b|\bmeu\b|\bminha\b|\bmio\b|\bmia\b|\bmein\w*\b|\bmon\b|\bma\b"
@@ -38,7 +38,7 @@ class Line:
     """One message of a transcript."""
 
     message_id: str
-    author: Literal["contact", "agent", "human_agent"]
+    author: Literal["contact", "agent", "human_agent", "system"]
     text: str
 
 
@@ -63,6 +63,16 @@ def shorten(text: str, longest: int = 140) -> str:
     return flat if len(flat) <= longest else flat[: longest - 1].rsplit(" ", 1)[0] + "…"
 
 
+def is_factual(text: str) -> bool:
+    """Whether it looks as if something was told that matters later."""
+    return _FACTUAL.search(text) is not None
+
+
+def is_promise(text: str) -> bool:
+    """Whether it looks like a promise."""
+    return _PROMISE.search(text) is not None
+
+
 def handoff_packet(lines: tuple[Line, ...]) -> Json:
     """What a human agent needs to take over, in the shape of `handoff_packet`."""
     contact = [line for line in lines if line.author == "contact"]
@@ -77,7 +87,7 @@ def handoff_packet(lines: tuple[Line, ...]) -> Json:
     facts = [
         {"text": shorten(line.text, 200), "message_id": line.message_id}
         for line in telling
-        if _FACTUAL.search(line.text)
+        if is_factual(line.text)
     ]
     mood = _mood(said)
     return {
@@ -92,7 +102,7 @@ def handoff_packet(lines: tuple[Line, ...]) -> Json:
         "tried": [shorten(line.text, 100) for line in agent],
         "reasoning": "Scripted model: the transcript was read by rules.",
         "confidence": 0.7 if asked else 0.3,
-        "promises": [shorten(line.text, 160) for line in agent if _PROMISE.search(line.text)],
+        "promises": [shorten(line.text, 160) for line in agent if is_promise(line.text)],
         "suggested_next_action": _next_action(last, mood, asked_for_person=has(PERSON, said)),
         "draft_reply": sentence("person", language) if said else sentence("greeting", language),
     }

@@ -55,6 +55,12 @@ DEFAULT_PROMPTS = {
             samples={"company_name": "Lumen & Oak", "languages": "en, es"},
         ),
         DefaultPrompt(
+            name="summary",
+            description="The system message that keeps the notes on a long conversation.",
+            content=_text("summary"),
+            samples={"company_name": "Lumen & Oak"},
+        ),
+        DefaultPrompt(
             name="handoff",
             description="The system message that writes the packet for a human agent.",
             content=_text("handoff"),
