@@ -57,6 +57,7 @@ SYSTEM_DOOR = {
     "demo": "making the first tenant",
     "cli/tending.py": "what an operator looks after, in all tenants",
     "cli/prompting.py": "finding the tenant an operator names",
+    "cli/replaying.py": "an operator names a call, not its tenant",
     "cli/erasing.py": "an operator sees the erasures of all tenants",
     "pipeline/receive.py": "raw webhooks have no tenant yet",
     "pipeline/dead_letters.py": "operators see the dead letters of all tenants",

@@ -21,7 +21,17 @@ from frontdesk.core.settings import with_database, with_user
 
 SOURCE = Path(__file__).parents[1] / "src"
 HEAVY = ("pydantic", "fastapi", "sqlalchemy", "httpx", "uvicorn", "litellm", "asyncpg", "rich")
-COMMANDS = ["demo", "simulator", "migrate", "init", "web", "worker", "invariants", "settings"]
+COMMANDS = [
+    "demo",
+    "simulator",
+    "migrate",
+    "init",
+    "web",
+    "worker",
+    "invariants",
+    "replay",
+    "settings",
+]
 GROUPS = {
     "keys": ("generate", "rotate", "status"),
     "simulate": ("chat", "send"),

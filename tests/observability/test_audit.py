@@ -152,6 +152,24 @@ class Examples:
         (one,) = (await self.admin.get("/prompts/reply/experiments"))["items"]
         return {"name": "reply", "experiment_id": one["id"], "json": {"to": "rolled_back"}}
 
+    async def replay_llm_call(self) -> dict[str, Any]:
+        await self.desk.say("How long does delivery take?", number="4915550077")
+        (call, *_) = (await self.admin.get("/llm-calls"))["items"]
+        return {"call_id": call["id"], "json": {}}
+
+    async def put_policy_of_contacts(self) -> dict[str, Any]:
+        return {"json": {"masked_for_human_agents": True}}
+
+    async def create_budget(self) -> dict[str, Any]:
+        return {"json": {"scope": "tenant", "period": "month", "hard_usd": "50"}}
+
+    async def change_budget(self) -> dict[str, Any]:
+        return await self.remove_budget() | {"json": {"hard_usd": "60"}}
+
+    async def remove_budget(self) -> dict[str, Any]:
+        (budget, *_) = (await self.admin.get("/budgets"))["items"]
+        return {"budget_id": budget["id"], "headers": {"If-Match": "*"}}
+
     async def publish_prompt(self) -> dict[str, Any]:
         return {"name": "reply", "json": {"version": await self._prompt()}}
 

@@ -15,6 +15,7 @@ from frontdesk.cli.keys import keys
 from frontdesk.cli.operating import init, migrate, show_settings, web, worker
 from frontdesk.cli.playing import demo, simulate, simulator
 from frontdesk.cli.prompting import prompts
+from frontdesk.cli.replaying import replay
 from frontdesk.cli.telling import EXIT_CODES, FAILED, Commands, fail
 from frontdesk.cli.tending import dead, invariants
 
@@ -54,6 +55,7 @@ for command, name, summary in (
     (web, "web", "Serve the REST API, the live feed and WhatsApp's webhooks."),
     (worker, "worker", "Answer, send and do whatever else is due."),
     (invariants, "invariants", "Prove with SQL that the promises hold."),
+    (replay, "replay", "Make a recorded model call again, and compare."),
     (show_settings, "settings", "Show every setting, check them, or print their page."),
 ):
     app.command(name, short_help=summary, epilog=EXIT_CODES)(command)

@@ -38,6 +38,7 @@ class ProviderCall:
     temperature: float | None
     max_output_tokens: int
     timeout_seconds: float
+    recorded: Mapping[str, Any] | None = None  # Parameters of an earlier call, in place of ours.
     api_key: str | None = field(default=None, repr=False)
     api_base: str | None = None
 

@@ -34,6 +34,11 @@ class Course:
     is_thrifty: bool = False
 
     @property
+    def may_save(self) -> bool:
+        """Whether cheaper models may take over: not twice, and not in a replay of a certain one."""
+        return not self.is_thrifty and self.request.recorded is None
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """What went wrong with each attempt that failed, in order: `model: outcome`."""
         return tuple(

@@ -25,6 +25,8 @@ def worst_usage(call: ProviderCall) -> TokenUsage:
     tokens = count_message_tokens(call.messages)
     if call.schema is not None:
         tokens += _schema_tokens(call.schema)
+    elif call.recorded is not None:
+        tokens += count_tokens(dumps(call.recorded))
     return TokenUsage(math.ceil(tokens * _MARGIN), call.max_output_tokens)
 
 

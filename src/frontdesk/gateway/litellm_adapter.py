@@ -18,7 +18,7 @@ from typing import Any
 from frontdesk.billing import TokenUsage
 from frontdesk.core.text import clean, excerpt
 from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
-from frontdesk.gateway.structured import NotTheShape, read_answer, response_format
+from frontdesk.gateway.structured import NotTheShape, in_order, read_answer, response_format
 from frontdesk.gateway.tokens import count_message_tokens, count_tokens
 
 # Read by LiteLLM at import: no fetch of its price map, no prints, and room for our calls in flight
@@ -34,6 +34,7 @@ _ENVIRONMENT = {
 _BACKSTOP_SECONDS = 600
 _ERROR_CHARACTERS = 500
 _REASONING_MODELS = "gpt-oss"
+_EFFORT = "reasoning_effort"
 _KIND_BY_STATUS = {
     401: Outcome.CONFIGURATION,
     403: Outcome.CONFIGURATION,
@@ -68,15 +69,21 @@ async def close() -> None:
 
 def parameters(call: ProviderCall) -> dict[str, Any]:
     """What goes to the model besides the messages."""
+    if call.recorded is not None:
+        kept = {name: in_order(it) for name, it in call.recorded.items() if name != _EFFORT}
+        # The one parameter that belongs to the model and not to the call.
+        return kept | _effort(call, call.recorded.get(_EFFORT, "low"))
     given: dict[str, Any] = {"max_tokens": call.max_output_tokens}
     if call.temperature is not None:
         given["temperature"] = call.temperature
     if call.schema is not None:
         given["response_format"] = response_format(call.schema)
-    if _REASONING_MODELS in call.model:
-        # Enough for support answers; more costs seconds and output tokens.
-        given["reasoning_effort"] = "low"
-    return given
+    # Enough for support answers; more costs seconds and output tokens.
+    return given | _effort(call, "low")
+
+
+def _effort(call: ProviderCall, effort: str) -> dict[str, Any]:
+    return {_EFFORT: effort} if _REASONING_MODELS in call.model else {}
 
 
 async def attempt(call: ProviderCall) -> Attempt:
@@ -142,11 +149,14 @@ def _answered(call: ProviderCall, response: Any) -> Attempt:
     """The provider's 200 as an `Attempt`: usable, refused or garbage."""
     choice = next(iter(getattr(response, "choices", None) or ()), None)
     message = getattr(choice, "message", None)
-    text = _text_of(message, wants_arguments=call.schema is not None)
+    shaped = call.schema is not None or "response_format" in (call.recorded or {})
+    text = _text_of(message, wants_arguments=shaped)
     finish_reason = getattr(choice, "finish_reason", None)
     usage, usage_known, reasoning_tokens = _usage_of(call, response, text)
     outcome, parsed = Outcome.OK, None
     error = _fault_of(choice, finish_reason, text)
+    if call.recorded is not None and text is not None and text.strip():
+        error = None  # Cut off or not, it is what such a call gives.
     if finish_reason == "content_filter" or _refusal_of(message):
         outcome, error = Outcome.CONTENT_FILTER, "the model refused the content"
     elif error is not None:

@@ -18,6 +18,8 @@ class CompletionRequest:
         messages: OpenAI chat messages. They are sent as they are, and not changed.
         schema: the answer must be JSON of this shape; asked for under the class's name in
             snake_case, and validated here.
+        recorded: the parameters of an earlier call, sent again as they are: no schema, temperature or
+            limit of this request counts, and whatever the model answers is the answer.
         temperature: None leaves it to the feature: 0, but for free text the model's own.
         models: pinned models tried in turn; None is the chain of the settings.
         variables: what the prompt was filled in with; recorded, so that another version of it can be
@@ -30,6 +32,7 @@ class CompletionRequest:
     feature: str
     messages: tuple[Mapping[str, Any], ...]
     schema: type[BaseModel] | None = None
+    recorded: Mapping[str, Any] | None = None
     temperature: float | None = None
     max_output_tokens: int | None = None
     models: tuple[str, ...] | None = None

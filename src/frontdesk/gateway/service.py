@@ -176,7 +176,7 @@ async def _run(
         if attempt.outcome is Outcome.OK:
             return attempt, recorded
         await asyncio.shield(recorded)
-        if attempt.outcome is Outcome.GARBAGE:
+        if attempt.outcome is Outcome.GARBAGE and course.request.recorded is None:
             course.correction = attempt.error
             if attempt.finish_reason == "length":
                 course.output_factor = 2
@@ -204,7 +204,7 @@ async def _set_aside(
     counted_as = known_or_assumed(prices, llm.unpriced_usd_per_million)
     if counted_as is None:
         raise BudgetReached(Refusal(course.accounts[0].cap, Ceiling.HARD, unpriced=call.model))
-    saves = bool(llm.cheaper_chain) and not course.is_thrifty
+    saves = bool(llm.cheaper_chain) and course.may_save
     wish = Wish(
         course.accounts,
         worst_usd(call, counted_as),
@@ -224,7 +224,7 @@ def _go_thrifty(
 ) -> None:
     """Go on with cheaper models, or do without this one if it is of those."""
     course.refusal = error
-    if cheaper_chain and not course.is_thrifty:
+    if cheaper_chain and course.may_save:
         course.is_thrifty, course.chain = True, cheaper_chain
     else:
         course.tried.append(Tried(model, Outcome.OVER_BUDGET))
@@ -278,6 +278,7 @@ def _provider_call(settings: Settings, course: Course, model: str, now: float) -
         model=model,
         messages=_corrected(request.messages, course.correction),
         schema=request.schema,
+        recorded=request.recorded,
         temperature=temperature,
         max_output_tokens=limit * course.output_factor,
         timeout_seconds=max(

@@ -39,6 +39,24 @@ def response_format(schema: type[BaseModel]) -> Mapping[str, Any]:
     }
 
 
+def in_order(recorded: Any) -> Any:
+    """Recorded parameters with the properties of schemas in the order they were sent.
+
+    Models answer in that order, and jsonb does not keep it; but a strict schema names every property
+    in `required`, which is a list.
+    """
+    if isinstance(recorded, list):
+        return [in_order(item) for item in recorded]
+    if not isinstance(recorded, dict):
+        return recorded
+    made = {key: in_order(value) for key, value in recorded.items()}
+    properties, required = made.get("properties"), made.get("required")
+    if isinstance(properties, dict) and isinstance(required, list):
+        first = {name: properties[name] for name in required if name in properties}
+        made["properties"] = {**first, **properties}
+    return made
+
+
 def schema_name(schema: type[BaseModel]) -> str:
     """The class's name in snake_case: `HandoffPacket` is `handoff_packet`."""
     return _WORD.sub("_", schema.__name__).lower()

@@ -8,24 +8,56 @@ from frontdesk.observability.llm_calls import (
     Exposures,
     LlmCallRecord,
     count_exposures,
+    get_llm_call,
     record_llm_call,
 )
+from frontdesk.observability.models import ReplayState
 from frontdesk.observability.privacy import HOLDINGS
-from frontdesk.observability.schemas import AuditEntryPublic, LlmCallPublic, LlmCallSummary
+from frontdesk.observability.replays import (
+    REPLAY,
+    Knowledge,
+    ReplayKeyReused,
+    ReplayWish,
+    claim_replay,
+    finish_replay,
+    get_replay,
+    list_due_replays,
+    list_replays,
+    queue_replay,
+)
+from frontdesk.observability.schemas import (
+    AuditEntryPublic,
+    LlmCallPublic,
+    LlmCallSummary,
+    ReplaySummary,
+)
 
 __all__ = [
     "HOLDINGS",
+    "REPLAY",
     "AuditEntryPublic",
     "Exposures",
     "InvariantResult",
+    "Knowledge",
     "LlmCallPublic",
     "LlmCallRecord",
     "LlmCallSummary",
+    "ReplayKeyReused",
+    "ReplayState",
+    "ReplaySummary",
+    "ReplayWish",
     "audit",
     "beat",
     "changes",
     "check_invariants",
+    "claim_replay",
     "count_exposures",
+    "finish_replay",
+    "get_llm_call",
+    "get_replay",
     "is_ready",
+    "list_due_replays",
+    "list_replays",
+    "queue_replay",
     "record_llm_call",
 ]

@@ -2,13 +2,23 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from frontdesk.core.tables import NOW, Json, TenantRow, Timestamp, Usd, of_tenant
+from frontdesk.core.tables import (
+    NOW,
+    Json,
+    TenantRow,
+    Timestamp,
+    Usd,
+    of_tenant,
+    refers,
+    text_enum,
+)
 
 CURRENT_API_KEY = sa.text("nullif(current_setting('app.api_key_id', true), '')::uuid")
 
@@ -64,6 +74,39 @@ class LlmCall(TenantRow, table=True):
     latency_seconds: float
     # Since when `messages`, `variables`, `response` and `error` are empty: costs are kept longer than words.
     texts_erased_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class ReplayState(StrEnum):
+    """How far a replay has got."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class LlmReplay(TenantRow, table=True):
+    """A recorded call to be made again, and the call that came of it. It holds no texts."""
+
+    __tablename__ = "llm_replay"
+    __table_args__ = (
+        refers("call_id", to="llm_call"),
+        sa.UniqueConstraint("tenant_id", "client_key"),
+        sa.Index("ix_llm_replay_call", "tenant_id", "call_id", "id"),
+        sa.Index("ix_llm_replay_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+    )
+
+    call_id: UUID
+    requested_by: UUID | None = None
+    prompt: str | None = Field(default=None, sa_type=sa.Text)  # A version, or `current`.
+    model: str | None = Field(default=None, sa_type=sa.Text)
+    knowledge: str = Field(sa_type=sa.Text)
+    state: ReplayState = Field(default=ReplayState.QUEUED, sa_type=text_enum(ReplayState))
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    result_call_id: UUID | None = None
+    finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    last_error: str | None = Field(default=None, sa_type=sa.Text)
+    client_key: str | None = Field(default=None, sa_type=sa.Text)
 
 
 class AuditEntry(TenantRow, table=True):

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from frontdesk.core.api import PublicSchema
+from frontdesk.observability.models import ReplayState
 
 _CALL: dict[str, Any] = {
     "id": "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001",
@@ -102,6 +103,24 @@ class LlmCallPublic(LlmCallSummary):
     texts_erased_at: datetime | None = Field(
         None, description="Since when what was said is gone; tokens and costs stay."
     )
+
+
+class ReplaySummary(PublicSchema):
+    """A recorded call made again: what was to be different, and how far it has got."""
+
+    model_config = ConfigDict(from_attributes=True, protected_namespaces=())
+
+    id: UUID
+    call_id: UUID
+    created_at: datetime
+    requested_by: UUID | None = Field(description="Null: an operator at the command line.")
+    prompt: str | None = Field(description="A version, or `current`; null is the recorded text.")
+    model: str | None = Field(description="Null is the recorded one.")
+    knowledge: str
+    state: ReplayState
+    result_call_id: UUID | None
+    finished_at: datetime | None
+    last_error: str | None
 
 
 class AuditEntryPublic(PublicSchema):

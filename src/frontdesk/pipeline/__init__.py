@@ -13,6 +13,8 @@ from frontdesk.pipeline.escalate import PACKET_DEADLINE_SECONDS
 from frontdesk.pipeline.language import warm
 from frontdesk.pipeline.letters import OPERATOR, Caller, Change, Kind, Letter, NoSuchLetter
 from frontdesk.pipeline.receive import receive
+from frontdesk.pipeline.replay import get_replay, start_replay
+from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Trace, Turn
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "NoSuchLetter",
     "Outcome",
     "OutcomeKind",
+    "ReplayCreate",
+    "ReplayPublic",
     "Trace",
     "Turn",
     "answer",
@@ -32,9 +36,11 @@ __all__ = [
     "discard_letter",
     "find_number",
     "get_letter",
+    "get_replay",
     "list_letters",
     "receive",
     "replay_letter",
+    "start_replay",
     "think",
     "warm",
 ]

@@ -16,6 +16,7 @@ from frontdesk.gateway import (
     cut_to_tokens,
     estimate_tokens,
 )
+from frontdesk.knowledge import Chunk
 from frontdesk.pipeline.asking import prompt_for
 from frontdesk.pipeline.turn import Triaged, Turn
 from frontdesk.prompts import FilledPrompt, fill
@@ -67,7 +68,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
             "language": triaged.language,
             "instructions": _instructions(turn),
             "today": now.strftime("%A, %d %B %Y"),
-            "facts": "\n\n".join(f"## {c.title}\n{c.text}" for c in chunks),
+            "facts": as_facts(chunks),
             "max_characters": config.max_reply_characters,
             "open_now": config.business_hours is None or is_open(config.business_hours, now),
         },
@@ -96,6 +97,11 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         chunk_ids=tuple(str(c.id) for c in chunks),
         is_crowded=is_crowded(fitted, room),
     )
+
+
+def as_facts(chunks: Sequence[Chunk]) -> str:
+    """Pieces of knowledge as a prompt holds them."""
+    return "\n\n".join(f"## {c.title}\n{c.text}" for c in chunks)
 
 
 # A message of the user, not of the system: a model wrote it from what the contact had written.

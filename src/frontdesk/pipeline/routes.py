@@ -1,4 +1,4 @@
-"""HTTP of the pipeline: dead letters, for admins."""
+"""HTTP of the pipeline: dead letters and replays, for admins."""
 
 from typing import Annotated
 from uuid import UUID
@@ -20,12 +20,14 @@ from frontdesk.core.api import (
 from frontdesk.messaging import WindowClosed
 from frontdesk.pipeline import dead_letters
 from frontdesk.pipeline.letters import Caller, ChannelGone, Kind, NoSuchLetter, WithPerson
+from frontdesk.pipeline.replay_routes import router as replays
 from frontdesk.pipeline.schemas import DeadLetterChange, DeadLetterPublic, DeadLetterSummary
 
-router = APIRouter(prefix="/api/v1/dead-letters", tags=["dead letters"])
+router = APIRouter()
+letters = APIRouter(prefix="/api/v1/dead-letters", tags=["dead letters"])
 
 
-@router.get("", summary="List dead letters", responses=problems())
+@letters.get("", summary="List dead letters", responses=problems())
 async def list_dead_letters(
     who: AdminOnly,
     resources: ResourcesDep,
@@ -35,17 +37,17 @@ async def list_dead_letters(
 ) -> Page[DeadLetterSummary]:
     """Work of yours that will not go on by itself, newest first, with what can be done about it."""
     values = decode_cursor(cursor, 1)
-    letters = await dead_letters.list_letters(
+    found = await dead_letters.list_letters(
         resources,
         _caller(who),
         kind=kind,
         before=cursor_uuid(values[0]) if values else None,
         limit=limit + 1,
     )
-    return page_of(letters, DeadLetterSummary.model_validate, limit=limit)
+    return page_of(found, DeadLetterSummary.model_validate, limit=limit)
 
 
-@router.get("/{letter_id}", summary="Read a dead letter", responses=problems(NoSuchLetter))
+@letters.get("/{letter_id}", summary="Read a dead letter", responses=problems(NoSuchLetter))
 async def get_dead_letter(
     letter_id: UUID, who: AdminOnly, resources: ResourcesDep
 ) -> DeadLetterPublic:
@@ -54,7 +56,7 @@ async def get_dead_letter(
     return DeadLetterPublic.model_validate(letter)
 
 
-@router.post(
+@letters.post(
     "/{letter_id}/replay",
     summary="Try a dead letter again",
     responses=problems(NoSuchLetter, WithPerson, WindowClosed, ChannelGone),
@@ -71,7 +73,7 @@ async def replay_dead_letter(
     return DeadLetterChange.model_validate(change)
 
 
-@router.post(
+@letters.post(
     "/{letter_id}/discard",
     summary="Let go of a dead letter",
     responses=problems(NoSuchLetter, WithPerson),
@@ -89,3 +91,7 @@ async def discard_dead_letter(
 
 def _caller(who: Principal) -> Caller:
     return Caller(tenant_id=who.tenant_id, user_id=who.user_id, request_id=who.request_id)
+
+
+router.include_router(letters)
+router.include_router(replays)

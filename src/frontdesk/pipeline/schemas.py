@@ -1,4 +1,4 @@
-"""What of the pipeline crosses HTTP: dead letters."""
+"""What of the pipeline crosses HTTP: dead letters, and replays of model calls."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from frontdesk.core.api import PublicSchema
+from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.observability import Knowledge, LlmCallPublic, ReplaySummary
 from frontdesk.pipeline.letters import Kind
 
 _SEND: dict[str, JsonValue] = {
@@ -67,3 +68,36 @@ class DeadLetterChange(PublicSchema):
     changed: bool = Field(description="False when there was nothing left to do.", examples=[True])
     message: str = Field(examples=["It will be tried again at once."])
     letter: DeadLetterPublic
+
+
+class ReplayCreate(Schema):
+    """What is to be different from the recorded call; an empty body is exactly as it was."""
+
+    prompt: str | None = Field(
+        None,
+        pattern=r"^(current|\d{1,6}\.\d{1,6}\.\d{1,6})$",
+        description="`current` for the version in use, or a version; left out, the recorded text.",
+        examples=["current"],
+    )
+    model: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9_]+/[A-Za-z0-9._:/-]+$",
+        max_length=120,
+        description="Another model, as `provider/model`; left out, the recorded one.",
+        examples=["openai/gpt-4o-mini"],
+    )
+    knowledge: Knowledge = Field(
+        Knowledge.RECORDED,
+        description="`current` looks the facts up again; `recorded` keeps those of then.",
+    )
+
+
+class ReplayPublic(ReplaySummary):
+    """A replay with both calls side by side: answers, costs, tokens and times."""
+
+    before: LlmCallPublic
+    after: LlmCallPublic | None = Field(description="Null until a worker has made it.")
+    diff: str | None = Field(
+        description="What differs in the answer, a unified diff; empty when nothing does."
+    )
+    prompt_diff: str | None = Field(description="The same of what the model was sent.")

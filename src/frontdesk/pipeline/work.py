@@ -1,15 +1,18 @@
-"""Due work of the pipeline: raw webhooks, bursts to be answered, messages to be sent."""
+"""Due work of the pipeline: raw webhooks, bursts to be answered, messages to be sent, replays."""
 
-from frontdesk import conversation, messaging
+from frontdesk import conversation, messaging, observability
 from frontdesk.core.settings import Settings
 from frontdesk.core.work import Due
 from frontdesk.pipeline.answer import answer
 from frontdesk.pipeline.deliver import deliver
 from frontdesk.pipeline.receive import list_due, receive
+from frontdesk.pipeline.replay import replay
 
 # At once in a process; webhooks are taken in batches, so one at a time keeps them in order.
 RECEIVES_AT_ONCE = 1
 SENDS_AT_ONCE = 100
+# Somebody looks on, but contacts come first.
+REPLAYS_AT_ONCE = 4
 
 
 def pipeline_work(settings: Settings) -> tuple[Due, ...]:
@@ -33,5 +36,11 @@ def pipeline_work(settings: Settings) -> tuple[Due, ...]:
             list_ids=messaging.list_due,
             handle=deliver,
             at_once=SENDS_AT_ONCE,
+        ),
+        Due(
+            kind=observability.REPLAY,
+            list_ids=observability.list_due_replays,
+            handle=replay,
+            at_once=REPLAYS_AT_ONCE,
         ),
     )

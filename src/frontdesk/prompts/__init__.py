@@ -42,6 +42,7 @@ from frontdesk.prompts.service import (
     list_versions,
 )
 from frontdesk.prompts.snapshots import Exposure, FilledPrompt, PromptSnapshot, fill, load_prompt
+from frontdesk.prompts.template import render
 
 __all__ = [
     "BUILT_IN_VERSION",
@@ -86,6 +87,7 @@ __all__ = [
     "publish_version",
     "push_file",
     "read_file",
+    "render",
     "roll_back",
     "start_experiment",
 ]
