@@ -81,3 +81,15 @@ def test_every_setting_exists(page: Path):
 
 def test_the_pages_name_operations_at_all():
     assert len(calls((ROOT / "docs/api.md").read_text())) > 20
+
+
+def test_every_line_of_the_security_checklist_names_tests_that_exist():
+    checklist = (ROOT / "docs" / "security.md").read_text().partition("## The checklist")[2]
+    lines = re.findall(r"^(\d+)\. (.*)$", checklist, re.MULTILINE)
+    assert [int(number) for number, _ in lines] == list(range(1, 49))
+    for number, line in lines:
+        excused = "Not yet" in line or "Does not apply" in line
+        assert "`tests/" in line or excused, f"line {number} names no test"
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", checklist):
+        source = (ROOT / path).read_text()
+        assert re.search(rf"^(?:async )?def {name}\(", source, re.MULTILINE), f"{path}::{name}"

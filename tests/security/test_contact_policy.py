@@ -1,11 +1,8 @@
 """A tenant hides contact details from its human agents: in every answer, and as soon as it says so."""
 
-from typing import Any
-
-from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
-from tests.desk import Desk, Person
+from tests.desk import Desk
 from tests.feed.live import serving, watching
+from tests.security.looking import known_ids, read_everything
 
 NUMBER, USERNAME = "4915550001234", "maya.lights"
 OTHER_NUMBER, EMAIL = "+49 151 23456789", "maya.private@mail.example"
@@ -28,57 +25,24 @@ async def _hide(desk: Desk, hidden: bool = True) -> None:
     await admin.put("/contact-policy", {"masked_for_human_agents": hidden})
 
 
-async def _known_ids(desk: Desk, conversation_id: str, admin: Person) -> dict[str, Any]:
-    messages = await admin.get(f"/conversations/{conversation_id}/messages")
-    turns = await admin.get(f"/conversations/{conversation_id}/turns")
-    conversation = await admin.get(f"/conversations/{conversation_id}")
-    return {
-        "conversation_id": conversation_id,
-        "message_id": messages["items"][0]["id"],
-        "turn_id": turns[0]["id"],
-        "contact_id": conversation["contact"]["id"],
-        "agent_id": desk.agent_id,
-        "channel_id": desk.channel_id,
-        "user_id": desk.people[1].id,
-    }
-
-
-def _readable(app: FastAPI) -> list[str]:
-    """Every path that can be read, but the stream, which has a test of its own."""
-    return [
-        context.path_format
-        for context in iter_route_contexts(app.routes)
-        if isinstance(context.original_route, APIRoute)
-        and "GET" in (context.methods or ())
-        and context.path_format.startswith("/api/")
-        and context.path_format != "/api/v1/feed"
-    ]
-
-
 async def test_no_answer_to_a_human_agent_shows_what_the_tenant_hides(desk: Desk) -> None:
     conversation_id = await _written_to(desk)
     admin, ana = await desk.admin(), await desk.ana()
-    ids = await _known_ids(desk, conversation_id, admin)
+    ids = await known_ids(desk, conversation_id)
     await ana.put("/contact-policy", {"masked_for_human_agents": False}, status=403)
     contact = (await ana.get(f"/conversations/{conversation_id}"))["contact"]
     assert (contact["wa_id"], contact["username"]) == (NUMBER, USERNAME)
 
-    async def shown_to(person: Person) -> dict[str, str]:
-        answers = {}
-        for path in _readable(desk.app):
-            answer = await person.http.get(path.format_map(_Known(ids)), params={"after": "0"})
-            if answer.is_success:
-                answers[path] = answer.text
-        return answers
-
-    telling = {path for path, text in (await shown_to(ana)).items() if _tells(text)}
+    telling = {
+        path for path, text in (await read_everything(desk, ana, ids)).items() if _tells(text)
+    }
     assert len(telling) >= 5, "there is something to hide"
     await _hide(desk)
-    masked = await shown_to(ana)
+    masked = await read_everything(desk, ana, ids)
     assert masked.keys() >= telling
     assert [path for path, text in masked.items() if _tells(text)] == []
     assert "•••1234" in masked["/api/v1/conversations"]
-    whole = await shown_to(admin)
+    whole = await read_everything(desk, admin, ids)
     assert all(_tells(whole[path]) for path in telling)
     # Colleagues, the desk's own number and what its agent says are no contact's.
     assert ana.email in masked["/api/v1/me"]
@@ -107,11 +71,6 @@ async def test_an_open_feed_keeps_to_the_policy_from_its_change_on(desk: Desk) -
                 pass
             shown = "•••6789" if hidden else OTHER_NUMBER
             assert event.data["text"] == f"My number is {shown}."
-
-
-class _Known(dict[str, Any]):
-    def __missing__(self, name: str) -> str:
-        return "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001"
 
 
 def _tells(text: str) -> bool:

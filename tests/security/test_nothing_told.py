@@ -1,5 +1,6 @@
 """A conversation full of marked words, through web and worker: no log and no metric holds any of them."""
 
+import json
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ import httpx
 import pytest
 import structlog
 from tests.desk import ORIGIN, PASSWORD, Desk
+from tests.security.looking import known_ids, read_everything
 
 from frontdesk.core.logging import configure_logging
 from frontdesk.core.settings import LogSettings
@@ -88,6 +90,27 @@ async def test_no_log_and_no_metric_holds_words_names_numbers_or_secrets(
     for marked in (NUMBER, TEXT, NAME, USERNAME, REPLY, admin.email, *secrets):
         assert marked not in told, _around(marked, told)
         assert marked not in metrics, marked
+
+    # Models were told the contact's words, as the contact's, and of secrets nothing.
+    calls = await desk.sql("SELECT messages::text AS messages FROM llm_call")
+    said = [message for call in calls for message in json.loads(call["messages"])]
+    assert any(TEXT in message["content"] for message in said)
+    for message in said:
+        assert not (message["role"] == "system" and TEXT in message["content"])
+        assert not any(secret in message["content"] for secret in secrets)
+
+
+async def test_no_answer_holds_a_secret(desk: Desk) -> None:
+    admin = await desk.admin()
+    made = await admin.post("/api-keys", {"name": "Reader", "scopes": ["conversations:read"]})
+    await desk.say("How long does delivery take?")
+    ids = await known_ids(desk, (await desk.conversation())["id"])
+    [key] = await desk.sql("SELECT key_hash FROM api_key")
+    [channel] = await desk.sql("SELECT access_token_sealed AS access_token FROM channel")
+    secrets = [made["key"], key["key_hash"], str(channel["access_token"]), PASSWORD, "$argon2"]
+    secrets += ["EAAB-test", "test-key", *_cookies(admin)]
+    for path, text in (await read_everything(desk, admin, ids)).items():
+        assert not [secret for secret in secrets if secret in text], path
 
 
 def _cookies(person: Any) -> list[str]:

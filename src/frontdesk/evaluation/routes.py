@@ -1,14 +1,13 @@
 """HTTP of evaluation: golden cases of an agent, and runs over them."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter
 
 from frontdesk.core.api import AdminOnly, TenantSession, problems
 from frontdesk.core.errors import NotFound
 from frontdesk.evaluation import service
-from frontdesk.evaluation.schemas import CaseCreate, CasePublic, RunPublic
+from frontdesk.evaluation.schemas import CaseCreate, CasePublic, RunCreate, RunPublic
 
 router = APIRouter(prefix="/api/v1", tags=["evaluation"])
 
@@ -42,9 +41,10 @@ async def start_run(
     agent_id: UUID,
     who: AdminOnly,
     session: TenantSession,
-    threshold: Annotated[float, Body(embed=True, ge=0, le=1)] = 0.95,
+    body: RunCreate | None = None,
 ) -> RunPublic:
     """Run all cases with what is configured now; a worker does it, nothing is sent to anybody."""
+    threshold = (body or RunCreate()).threshold
     return await service.start_run(session, agent_id, threshold, user_id=who.user_id)
 
 

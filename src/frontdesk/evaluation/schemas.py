@@ -24,6 +24,14 @@ class CaseCreate(Schema):
     tags: Lines = Field(default=[], examples=[["accuracy"]])
 
 
+class RunCreate(Schema):
+    """How good is good enough."""
+
+    threshold: float = Field(
+        0.95, ge=0, le=1, description="The share of cases that must be answered well."
+    )
+
+
 class CasePublic(PublicSchema):
     """A golden case."""
 

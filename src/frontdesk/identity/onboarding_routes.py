@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from frontdesk.core.api import (
     PUBLIC,
@@ -165,6 +165,7 @@ async def accept_invite(
 @auth.post(
     "/auth/forgot-password",
     status_code=202,
+    response_class=Response,
     summary="Ask for a reset link",
     dependencies=ANYONE,
     responses=problems(NoMail, TooManySignIns),

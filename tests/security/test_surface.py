@@ -1,0 +1,90 @@
+"""What holds for every operation there is, read off its description or tried on all of them."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI
+from tests.desk import Desk
+from tests.security.looking import known_ids, read_everything
+
+# When a sign-in was last used, and who took the audit log away as a file, is on the record; and
+# the worker beside us says that it lives.
+WRITTEN_BY_BEING_THERE = {"user_session", "audit_entry", "worker_heartbeat"}
+
+
+def _operations(app: FastAPI) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            if path.startswith("/api/"):
+                yield f"{method.upper()} {path}", operation
+
+
+def _schema(app: FastAPI, schema: dict[str, Any]) -> dict[str, Any]:
+    # A body that may be left out is one of two: itself, or null.
+    schema = schema.get("anyOf", [schema])[0]
+    name = schema.get("$ref", "").rpartition("/")[2]
+    named: dict[str, Any] = app.openapi()["components"]["schemas"][name] if name else schema
+    return named
+
+
+def test_every_body_refuses_what_it_does_not_declare(app: FastAPI) -> None:
+    bodies = {
+        where: _schema(app, operation["requestBody"]["content"]["application/json"]["schema"])
+        for where, operation in _operations(app)
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+    }
+    assert len(bodies) > 30
+    for where, body in bodies.items():
+        assert body.get("additionalProperties") is False, f"{where} takes anything"
+        settable = body["properties"].keys() & {"tenant_id", "id", "cost_usd", "is_super_admin"}
+        assert not settable, f"{where} lets its caller set {settable}"
+
+
+def test_every_answer_declares_what_it_holds(app: FastAPI) -> None:
+    seen = 0
+    for where, operation in _operations(app):
+        for status, answer in operation["responses"].items():
+            content = answer.get("content", {}).get("application/json")
+            if status.startswith("2") and content is not None:
+                seen += 1
+                assert content.get("schema"), f"{where} may answer anything"
+    assert seen > 50
+
+
+def test_no_list_gives_more_than_a_page(app: FastAPI) -> None:
+    limits = {
+        where: parameter["schema"]["maximum"]
+        for where, operation in _operations(app)
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == "limit"
+    }
+    assert len(limits) > 5
+    assert max(limits.values()) <= 500
+
+
+async def test_reading_changes_nothing(desk: Desk, admin_sql: asyncpg.Connection) -> None:
+    await desk.say("How long does delivery take?")
+    admin = await desk.admin()
+    ids = await known_ids(desk, (await desk.conversation())["id"])
+    tables = [
+        row["relname"]
+        for row in await admin_sql.fetch(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' "
+            "AND relnamespace = 'public'::regnamespace ORDER BY relname"
+        )
+    ]
+
+    async def all_rows() -> dict[str, str]:
+        found = {}
+        for table in tables:
+            rows = await admin_sql.fetch(f"SELECT t::text AS row FROM {table} t ORDER BY 1")
+            digest = hashlib.sha256("\n".join(row["row"] for row in rows).encode())
+            found[table] = digest.hexdigest()
+        return found
+
+    before = await all_rows()
+    assert len(await read_everything(desk, admin, ids)) > 25
+    after = await all_rows()
+    assert {name for name in before if before[name] != after[name]} <= WRITTEN_BY_BEING_THERE
