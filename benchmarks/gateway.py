@@ -74,6 +74,8 @@ def _start_gateway(stage: Stage) -> Contender:
         LLM__GROQ_API_BASE=stage.addresses["groq"],
         LLM__OPENAI_API_BASE=stage.addresses["openai"],
         LLM__MAX_IN_FLIGHT=str(FLOOD),
+        LLM__TENANT_MAX_IN_FLIGHT=str(FLOOD),
+        LLM__PROVIDER_MAX_IN_FLIGHT=str(FLOOD),
     )
     process = stage.ground.start("gateway", "benchmarks.gateway_alone", variables=variables)
     process.answer()

@@ -26,6 +26,7 @@ from frontdesk.escalation.routes import router as escalation
 from frontdesk.evaluation.routes import router as evaluation
 from frontdesk.feed import hub as feed_hub
 from frontdesk.feed.routes import router as feed
+from frontdesk.gateway.routes import router as gateway
 from frontdesk.identity import authenticate, authenticate_key
 from frontdesk.identity.routes import router as identity
 from frontdesk.knowledge.routes import router as knowledge
@@ -46,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     prompts,
     knowledge,
     billing,
+    gateway,
     evaluation,
     identity,
     pipeline,
@@ -77,6 +79,7 @@ _TAGS = {
     "conversations": "Threads with contacts: the inbox, messages, takeover and release.",
     "human agents": "Taking over, answering, giving back, and who is available for it.",
     "feed": "Live events of a tenant, as server-sent events.",
+    "models": "Which models are asked for what, and your own keys for them.",
     "usage": "What was used and what it cost.",
     "budgets": "How much models may cost, and what happens then.",
     "dead letters": "Work that will not go on by itself: try it again, or let it go.",

@@ -89,6 +89,7 @@ async def test_a_month_by_day_in_utc(
         "output_tokens": 40,
         "cached_input_tokens": 160,
         "amount_usd": "0.003000000",
+        "own_key_usd": "0",
         "unpriced": 1,
     }
     assert answer["next_cursor"] is None

@@ -117,10 +117,12 @@ async def make_desk(
             update={
                 "groq_api_key": SecretStr("test-groq-key"),
                 "openai_api_key": SecretStr("test-openai-key"),
+                "anthropic_api_key": SecretStr("test-anthropic-key"),
                 "llm": opened.settings.llm.model_copy(
                     update={
                         "groq_api_base": f"{provider.url}/groq/openai/v1",
                         "openai_api_base": f"{provider.url}/openai/v1",
+                        "anthropic_api_base": provider.url,
                         "deadline_seconds": 10.0,
                         **llm,
                     }

@@ -16,7 +16,7 @@ from frontdesk.core.json import loads
 from frontdesk.core.settings import DatabaseSettings
 from frontdesk.gateway import ModelsUnavailable, Outcome, PromptRejected, call_log, complete
 
-from .conftest import GROQ, OPENAI, Desk, MakeDesk, eventually
+from .conftest import GROQ, OPENAI, QUESTION, Desk, MakeDesk, eventually
 from .stub_provider import USAGE, Provider, as_json, drips, fails, gives, hangs, says
 
 
@@ -426,13 +426,38 @@ async def test_many_calls_at_once_each_leave_their_own_records(
     assert len(await desk.usage()) == 60
 
 
+@pytest.mark.parametrize(
+    "limit", ["max_in_flight", "tenant_max_in_flight", "provider_max_in_flight"]
+)
 async def test_no_more_calls_than_allowed_are_in_flight(
-    make_desk: MakeDesk, provider: Provider
+    make_desk: MakeDesk, provider: Provider, limit: str
 ) -> None:
-    desk = make_desk(max_in_flight=3)
+    desk = make_desk(**{limit: 3})
     provider.default = says("Yes.", after=0.05)
     await asyncio.gather(*(complete(desk.resources, desk.request()) for _ in range(9)))
     assert provider.most_in_flight == 3
+
+
+async def test_a_prompt_too_long_is_sent_once_more_without_its_oldest_history(
+    desk: Desk, provider: Provider
+) -> None:
+    thread = tuple(
+        {"role": role, "content": f"{number} " + "word " * 50}
+        for number in range(6)
+        for role in ("user", "assistant")
+    )
+    messages = (*QUESTION[:1], *thread, *QUESTION[1:])
+    too_long = fails(400, code="context_length_exceeded", message="maximum context length")
+    provider.plan = [too_long, says("Yes.")]
+    completion = await complete(desk.resources, desk.request(messages=messages, models=(GROQ,)))
+    assert (completion.attempts, completion.failures) == (2, (f"{GROQ}: context_overflow",))
+    first, second = (body["messages"] for body in provider.bodies)
+    assert (second[0], second[-1]) == (first[0], first[-1])
+    assert second[1:-1] == first[-len(second) + 1 : -1]
+    assert 6 <= len(second) <= 9
+    provider.plan = [too_long, too_long, says("Yes.")]
+    other = await complete(desk.resources, desk.request(messages=messages))
+    assert (other.model, len(provider.bodies[-1]["messages"])) == (OPENAI, len(second))
 
 
 async def dead_database(desk: Desk) -> Database:
@@ -480,10 +505,8 @@ async def test_one_bad_record_takes_no_others_down(desk: Desk, provider: Provide
 
 @pytest.mark.parametrize("status", [429, 500, 529])
 async def test_a_provider_with_its_own_wire_format_gets_exactly_one_request_too(
-    make_desk: MakeDesk, provider: Provider, monkeypatch: pytest.MonkeyPatch, status: int
+    make_desk: MakeDesk, provider: Provider, status: int
 ) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "test-anthropic-key")
-    monkeypatch.setenv("ANTHROPIC_API_BASE", provider.url)
     desk = make_desk(attempts_per_model=1)
     provider.default = fails(status)
     with pytest.raises(ModelsUnavailable):

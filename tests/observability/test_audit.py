@@ -170,6 +170,17 @@ class Examples:
         (budget, *_) = (await self.admin.get("/budgets"))["items"]
         return {"budget_id": budget["id"], "headers": {"If-Match": "*"}}
 
+    async def save_routing(self) -> dict[str, Any]:
+        routes = {"reply": {"models": [f"groq/{uuid4().hex}"]}}
+        return {"json": {"routes": routes}, "headers": {"If-Match": "*"}}
+
+    async def set_provider_key(self) -> dict[str, Any]:
+        return {"provider": "openai", "json": {"api_key": "sk-own"}}
+
+    async def remove_provider_key(self) -> dict[str, Any]:
+        await self.admin.put("/models/keys/openai", {"api_key": "sk-own"})
+        return {"provider": "openai"}
+
     async def publish_prompt(self) -> dict[str, Any]:
         return {"name": "reply", "json": {"version": await self._prompt()}}
 

@@ -22,7 +22,10 @@ class UsageKind(StrEnum):
 
 @dataclass(frozen=True)
 class UsageRecord:
-    """One thing used. `amount_usd` None means that no price is known, which is never zero."""
+    """One thing used. `amount_usd` None means that no price is known, which is never zero.
+
+    `own_key`: the provider bills the tenant itself, whose key was used.
+    """
 
     kind: UsageKind
     source_id: (
@@ -37,14 +40,17 @@ class UsageRecord:
     cached_input_tokens: int = 0
     unit_prices: UnitPrices | None = None
     amount_usd: Decimal | None = None
+    own_key: bool = False
     id: UUID = field(default_factory=ids.new)
 
 
 _INSERT = """
 INSERT INTO usage_entry (id, kind, source_id, feature, conversation_id, model, quantity,
-                         input_tokens, output_tokens, cached_input_tokens, unit_prices, amount_usd)
+                         input_tokens, output_tokens, cached_input_tokens, unit_prices, amount_usd,
+                         own_key)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[],
-                     $7::int[], $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::numeric[])
+                     $7::int[], $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::numeric[],
+                     $13::bool[])
 ON CONFLICT (tenant_id, kind, source_id) DO NOTHING
 RETURNING source_id
 """
@@ -131,6 +137,7 @@ def _rows(records: Iterable[UsageRecord]) -> list[tuple[Any, ...]]:
             record.cached_input_tokens,
             None if record.unit_prices is None else dumps(record.unit_prices),
             record.amount_usd,
+            record.own_key,
         )
         for record in records
     ]

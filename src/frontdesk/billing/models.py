@@ -54,6 +54,8 @@ class UsageEntry(TenantRow, table=True):
     unit_prices: dict[str, Any] | None = Field(default=None, sa_type=Json)
     # Null when no price is known: an alarm, never zero.
     amount_usd: Decimal | None = Field(default=None, sa_type=Usd)
+    # The provider bills the tenant itself, whose key was used.
+    own_key: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
 
 
 class Budget(TenantRow, table=True):

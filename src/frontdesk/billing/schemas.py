@@ -32,6 +32,10 @@ class UsageSums(PublicSchema):
     amount_usd: Decimal = Field(
         description="Sum of the entries whose price is known, in USD.", examples=["0.049770000"]
     )
+    own_key_usd: Decimal = Field(
+        description="How much of it your providers bill you themselves, as your own keys were used.",
+        examples=["0"],
+    )
     unpriced: int = Field(
         description="Entries whose price is not known and which the sum therefore lacks.",
         examples=[0],

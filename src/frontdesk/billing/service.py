@@ -142,6 +142,9 @@ def _sums() -> list[sa.Label[Any]]:
         total(col(UsageEntry.output_tokens)).label("output_tokens"),
         total(col(UsageEntry.cached_input_tokens)).label("cached_input_tokens"),
         total(col(UsageEntry.amount_usd)).label("amount_usd"),
+        sa.func.coalesce(
+            sa.func.sum(col(UsageEntry.amount_usd)).filter(col(UsageEntry.own_key)), 0
+        ).label("own_key_usd"),
         sa.func.count().filter(col(UsageEntry.amount_usd).is_(None)).label("unpriced"),
     ]
 

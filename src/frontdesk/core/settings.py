@@ -257,6 +257,11 @@ class WhatsAppSettings(_Section):
     _own_token = field_validator("verify_token")(_not_an_example)
 
 
+class ProviderSettings(_Section):
+    api_base: str = Field(description="Where it speaks OpenAI's protocol, such as `https://…/v1`.")
+    api_key: SecretStr | None = Field(None, description="The deployment's key for it, if any.")
+
+
 class LlmSettings(_Section):
     chain: Annotated[tuple[str, ...], NoDecode] = Field(
         ("groq/openai/gpt-oss-20b", "openai/gpt-4o-mini"),
@@ -269,6 +274,26 @@ class LlmSettings(_Section):
     )
     groq_api_base: str | None = Field(None, description="Another address that speaks for Groq.")
     openai_api_base: str | None = Field(None, description="Another address that speaks for OpenAI.")
+    anthropic_api_base: str | None = Field(
+        None, description="Another address that speaks for Anthropic."
+    )
+    gemini_api_base: str = Field(
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        description="Where Gemini speaks OpenAI's protocol.",
+    )
+    ollama_api_base: str = Field(
+        "http://127.0.0.1:11434/v1", description="Where Ollama speaks OpenAI's protocol."
+    )
+    providers: dict[str, ProviderSettings] = Field(
+        {},
+        description="More providers that speak OpenAI's protocol: `LLM__PROVIDERS__name__API_BASE` "
+        "and, if it needs one, `LLM__PROVIDERS__name__API_KEY`; their models are `name/model`.",
+    )
+    routes: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(
+        {},
+        description="Other models for a feature, as `triage=groq/a,openai/b;summary=groq/c`; a "
+        "tenant's own routes and an agent's own models come before.",
+    )
     deadline_seconds: float = Field(
         45, gt=0, description="One deadline over all attempts of a call."
     )
@@ -280,6 +305,12 @@ class LlmSettings(_Section):
     )
     max_in_flight: int = Field(
         500, ge=1, description="Model calls in flight per worker process; more wait."
+    )
+    tenant_max_in_flight: int = Field(
+        200, ge=1, description="The same of one tenant in a worker process."
+    )
+    provider_max_in_flight: int = Field(
+        500, ge=1, description="The same at one provider from a worker process."
     )
     max_output_tokens: int = Field(
         4_096, ge=16, description="Longest answer of a call that asks for no limit of its own."
@@ -297,6 +328,21 @@ class LlmSettings(_Section):
         if not isinstance(value, str):
             return value
         return tuple(filter(None, (item.strip() for item in value.split(","))))
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _split_routes(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        parts = (part.partition("=") for part in value.split(";") if part.strip())
+        return {feature.strip(): cls._split(models) for feature, _, models in parts}
+
+    @field_validator("routes")
+    @classmethod
+    def _named_routes(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for models in value.values():
+            cls._some(cls._named(models))
+        return value
 
     @field_validator("unpriced_usd_per_million", mode="before")
     @classmethod
@@ -519,6 +565,12 @@ class Settings(BaseSettings):
     groq_api_key: SecretStr | None = Field(None, description="Key for Groq; only workers need it.")
     openai_api_key: SecretStr | None = Field(
         None, description="Key for OpenAI; only workers need it."
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None, description="Key for Anthropic; only workers need it."
+    )
+    gemini_api_key: SecretStr | None = Field(
+        None, description="Key for Gemini; only workers need it."
     )
 
     @field_validator("fetch")

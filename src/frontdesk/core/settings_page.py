@@ -132,6 +132,8 @@ def _written(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, tuple):
         return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ";".join(f"{name}={_written(item)}" for name, item in value.items())
     return str(value)
 
 

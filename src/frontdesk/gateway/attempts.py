@@ -30,9 +30,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class ProviderCall:
-    """What one attempt sends, and where to."""
+    """What one attempt sends, and where to.
+
+    `wire_model` is the model as LiteLLM is told it. `problem` says why the call can't be made.
+    """
 
     model: str
+    wire_model: str
     messages: Sequence[Mapping[str, Any]]
     schema: type[BaseModel] | None
     temperature: float | None
@@ -41,6 +45,8 @@ class ProviderCall:
     recorded: Mapping[str, Any] | None = None  # Parameters of an earlier call, in place of ours.
     api_key: str | None = field(default=None, repr=False)
     api_base: str | None = None
+    uses_own_key: bool = False
+    problem: str | None = None
 
 
 @dataclass(frozen=True)

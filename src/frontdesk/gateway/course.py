@@ -9,6 +9,8 @@ from frontdesk.core import ids
 from frontdesk.gateway.attempts import Outcome
 from frontdesk.gateway.routing import Tried
 from frontdesk.gateway.schemas import CompletionRequest
+from frontdesk.gateway.shrinking import Messages
+from frontdesk.gateway.tenant_models import TenantModels
 
 
 @dataclass
@@ -18,6 +20,10 @@ class Course:
     request: CompletionRequest
     deadline: float  # On the event loop's clock.
     chain: tuple[str, ...]
+    cheaper_chain: tuple[str, ...]
+    tenant: TenantModels
+    # What is sent: those of the request, or fewer once they were too many.
+    messages: Messages
     # What the call is paid from; none when no budget concerns it.
     accounts: tuple[Account, ...] = ()
     request_id: UUID = field(default_factory=ids.new)

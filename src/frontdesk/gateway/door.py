@@ -1,6 +1,5 @@
 """What the calls of one process share."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -9,6 +8,7 @@ import structlog
 from frontdesk.core.resources import Resources
 from frontdesk.gateway.breaker import Breaker
 from frontdesk.gateway.call_log import CallLog
+from frontdesk.gateway.slots import Slots
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ class Door:
     """What the calls of one process share."""
 
     def __init__(self, resources: Resources) -> None:
-        self.slots = asyncio.Semaphore(resources.settings.llm.max_in_flight)
+        self.slots = Slots(resources.settings.llm)
         self.breaker = Breaker(resources.redis)
         self.call_log = CallLog(resources)
         self._alarmed_at: dict[str, float] = {}

@@ -94,7 +94,7 @@ async def attempt(call: ProviderCall) -> Attempt:
     try:
         async with asyncio.timeout(call.timeout_seconds):
             response = await litellm.acompletion(
-                model=call.model,
+                model=call.wire_model,
                 # Copies: LiteLLM changes the messages it is given.
                 messages=[dict(message) for message in call.messages],
                 api_key=call.api_key,

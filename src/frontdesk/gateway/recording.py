@@ -151,6 +151,7 @@ def _usage_record(
         cached_input_tokens=usage.cached_input_tokens,
         unit_prices=prices,
         amount_usd=cost,
+        own_key=call.uses_own_key,
     )
 
 

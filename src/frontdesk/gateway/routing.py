@@ -21,6 +21,8 @@ class Tried:
     model: str
     outcome: Outcome
     retry_after_seconds: float | None = None
+    was_mended: bool = False
+    """Whether the next attempt would send another prompt."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ def next_step(
     """What to do after these attempts.
 
     Only what can succeed is tried again: a rate limit, a provider that was down, and once, with
-    another prompt, an answer that was unusable. Whatever else a provider refuses goes to the next
-    model at once, and a prompt refused for its content goes nowhere any more.
+    another prompt, an answer that was unusable or a prompt that was too long. Whatever else a
+    provider refuses goes to the next model at once, and a prompt refused for its content goes
+    nowhere any more.
 
     Args:
         chain: models in the order they are tried, each named once.
@@ -95,6 +98,8 @@ def _wait_for_same_model(
         case Outcome.GARBAGE:
             failures = sum(item.outcome is Outcome.GARBAGE for item in tried)
             return 0.0 if failures < GARBAGE_ATTEMPTS else None
+        case Outcome.CONTEXT_OVERFLOW if last.was_mended:
+            return 0.0
         case Outcome.RATE_LIMITED | Outcome.PROVIDER_DOWN:
             # Full jitter, on top of what the provider asks for: whoever failed together must not
             # come back together.

@@ -3,53 +3,34 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 from opentelemetry import trace
 
-from frontdesk.billing import (
-    Account,
-    BudgetReached,
-    Ceiling,
-    Refusal,
-    Spender,
-    UnitPrices,
-    Wish,
-    find_accounts,
-    price_of,
-    reserve,
-)
+from frontdesk.billing import BudgetReached, price_of
 from frontdesk.core.resources import Resources
-from frontdesk.core.settings import Settings
 from frontdesk.gateway import litellm_adapter
 from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
+from frontdesk.gateway.calling import circuit_of, provider_call
 from frontdesk.gateway.course import Course
 from frontdesk.gateway.door import Door
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
-from frontdesk.gateway.estimating import known_or_assumed, worst_usage, worst_usd
+from frontdesk.gateway.estimating import worst_usage, worst_usd
+from frontdesk.gateway.providers import provider_of
 from frontdesk.gateway.recording import Bill, describe, record
 from frontdesk.gateway.routing import GiveUp, Tried, next_step
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate
+from frontdesk.gateway.shrinking import shrink
+from frontdesk.gateway.tenant_models import TenantModelsBook, route_for
+from frontdesk.gateway.thrift import accounts_for, go_thrifty, set_aside
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("frontdesk.gateway")
 
-# What people read should vary; everything else is a decision and should not.
-FREE_TEXT_FEATURES = frozenset({"reply", "suggestion"})
-# An attempt ends this long before the deadline, so that it is seen to end and is recorded.
-_MARGIN_SECONDS = 0.02
 # A call that had less than this share of an attempt's time and was not answered says nothing of its
 # model: else one that hangs would use up the time and so bring the breaker of the next one down.
 _FAIR_SHARE_OF_TIME = 0.5
-# After its deadline an attempt is recorded within this time, also by a database that is busy.
-_RECORDED_WITHIN_SECONDS = 60
-_CORRECTION = (
-    "Your previous answer could not be used: {error}. "
-    "Answer again, completely and exactly in the form asked for."
-)
 
 
 async def complete(resources: Resources, request: CompletionRequest) -> Completion:
@@ -67,10 +48,9 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
     door = resources.keep(Door)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    course = _course(resources, request)
+    course = await _set_out(resources, request)
     try:
         async with asyncio.timeout_at(course.deadline):
-            course.accounts = await _accounts(resources, request)
             attempt, recorded = await _run(resources, door, course)
     except TimeoutError:
         raise ModelsUnavailable(
@@ -102,8 +82,8 @@ async def estimate(resources: Resources, request: CompletionRequest) -> Estimate
     Raises:
         Unavailable: no prices have been read yet and the database is down.
     """
-    course = _course(resources, request)
-    call = _provider_call(resources.settings, course, course.chain[0], course.deadline)
+    course = await _set_out(resources, request)
+    call = provider_call(resources, course, course.chain[0], course.deadline)
     prices = await price_of(resources, call.model, datetime.now(UTC))
     usage = worst_usage(call)
     return Estimate(
@@ -120,13 +100,21 @@ async def close(resources: Resources) -> None:
     await litellm_adapter.close()
 
 
-def _course(resources: Resources, request: CompletionRequest) -> Course:
+async def _set_out(resources: Resources, request: CompletionRequest) -> Course:
+    """The request at its beginning: which models are asked in turn, and who pays."""
     llm = resources.settings.llm
-    began = asyncio.get_running_loop().time()
+    deadline_seconds = request.deadline_seconds or llm.deadline_seconds
+    deadline = asyncio.get_running_loop().time() + deadline_seconds
+    tenant = await resources.keep(TenantModelsBook).get(request.tenant_id)
+    route = route_for(resources.settings, tenant, request.feature, request.models)
     return Course(
         request,
-        began + (request.deadline_seconds or llm.deadline_seconds),
-        chain=tuple(dict.fromkeys(request.models or llm.chain)),
+        deadline,
+        tenant=tenant,
+        chain=route.models,
+        cheaper_chain=route.cheaper_models,
+        accounts=await accounts_for(resources, request),
+        messages=request.messages,
     )
 
 
@@ -147,87 +135,62 @@ async def _run(
             raise _refusal(course, step)
         if step.wait_seconds:
             await asyncio.sleep(step.wait_seconds)
-        admission = await door.breaker.admit(step.model)
+        circuit = circuit_of(course, step.model)
+        admission = await door.breaker.admit(circuit)
         if admission.is_open:
             course.tried.append(Tried(step.model, Outcome.BREAKER_OPEN, admission.wait_seconds))
             continue
         try:
             # Read before the model is paid, so that a database that is down costs no tokens.
             prices = await price_of(resources, step.model, datetime.now(UTC))
-            async with door.slots:
-                call = _provider_call(resources.settings, course, step.model, loop.time())
-                bill = await _set_aside(resources, course, call, prices)
+            async with door.slots.hold(course.request.tenant_id, provider_of(step.model)):
+                call = provider_call(resources, course, step.model, loop.time())
+                bill = await set_aside(resources, course, call, prices)
                 attempt, recorded = await _attempt(resources, door, course, call, bill)
         except BudgetReached as error:
-            await door.breaker.withdraw(step.model, admission)
-            _go_thrifty(course, error, step.model, llm.cheaper_chain)
+            await door.breaker.withdraw(circuit, admission)
+            go_thrifty(course, error, step.model)
             continue
         except BaseException:  # Cancelled, mostly; what was let through to try must not stay out.
-            await door.breaker.withdraw(step.model, admission)
+            await door.breaker.withdraw(circuit, admission)
             raise
-        course.tried.append(Tried(step.model, attempt.outcome, attempt.retry_after_seconds))
+        course.tried.append(
+            Tried(
+                step.model,
+                attempt.outcome,
+                attempt.retry_after_seconds,
+                was_mended=_mend(course, attempt),
+            )
+        )
         fair_seconds = llm.attempt_timeout_seconds * _FAIR_SHARE_OF_TIME
         if attempt.outcome is Outcome.TIMEOUT and call.timeout_seconds < fair_seconds:
-            await door.breaker.withdraw(step.model, admission)
+            await door.breaker.withdraw(circuit, admission)
         else:
             await door.breaker.settle(
-                step.model, attempt.outcome, admission, attempt.retry_after_seconds
+                circuit, attempt.outcome, admission, attempt.retry_after_seconds
             )
         if attempt.outcome is Outcome.OK:
             return attempt, recorded
         await asyncio.shield(recorded)
-        if attempt.outcome is Outcome.GARBAGE and course.request.recorded is None:
-            course.correction = attempt.error
-            if attempt.finish_reason == "length":
-                course.output_factor = 2
 
 
-async def _accounts(resources: Resources, request: CompletionRequest) -> tuple[Account, ...]:
-    return await find_accounts(
-        resources,
-        request.tenant_id,
-        Spender(request.feature, request.conversation_id, request.contact_id),
-    )
+def _mend(course: Course, attempt: Attempt) -> bool:
+    """Make of a prompt that was no good another one, once; whether it is worth the same model's try.
 
-
-async def _set_aside(
-    resources: Resources, course: Course, call: ProviderCall, prices: UnitPrices | None
-) -> Bill:
-    """What the call may cost at worst, taken from the budgets that concern it.
-
-    Raises:
-        BudgetReached: it does not fit.
+    A replay is what it was.
     """
-    if not course.accounts:
-        return Bill(prices)
-    llm = resources.settings.llm
-    counted_as = known_or_assumed(prices, llm.unpriced_usd_per_million)
-    if counted_as is None:
-        raise BudgetReached(Refusal(course.accounts[0].cap, Ceiling.HARD, unpriced=call.model))
-    saves = bool(llm.cheaper_chain) and course.may_save
-    wish = Wish(
-        course.accounts,
-        worst_usd(call, counted_as),
-        Ceiling.SOFT if saves else Ceiling.HARD,
-    )
-    reservation = await reserve(
-        resources,
-        course.request.tenant_id,
-        wish,
-        seconds=call.timeout_seconds + _RECORDED_WITHIN_SECONDS,
-    )
-    return Bill(prices, counted_as, reservation)
-
-
-def _go_thrifty(
-    course: Course, error: BudgetReached, model: str, cheaper_chain: tuple[str, ...]
-) -> None:
-    """Go on with cheaper models, or do without this one if it is of those."""
-    course.refusal = error
-    if cheaper_chain and course.may_save:
-        course.is_thrifty, course.chain = True, cheaper_chain
-    else:
-        course.tried.append(Tried(model, Outcome.OVER_BUDGET))
+    if course.request.recorded is not None:
+        return False
+    if attempt.outcome is Outcome.GARBAGE:
+        course.correction = attempt.error
+        if attempt.finish_reason == "length":
+            course.output_factor = 2
+        return True
+    if attempt.outcome is Outcome.CONTEXT_OVERFLOW and course.messages is course.request.messages:
+        shorter = shrink(course.messages)
+        course.messages = shorter or course.messages
+        return shorter is not None
+    return False
 
 
 async def _attempt(
@@ -248,10 +211,8 @@ async def _attempt(
         set_status_on_exception=False,
     ) as span:
         try:
-            if _lacks_key(resources.settings, call):
-                attempt = Attempt(
-                    Outcome.CONFIGURATION, error="no API key is set for this provider"
-                )
+            if call.problem is not None:
+                attempt = Attempt(Outcome.CONFIGURATION, error=call.problem)
             else:
                 attempt = await litellm_adapter.attempt(call)
         finally:
@@ -259,51 +220,6 @@ async def _attempt(
             recorded = record(resources, door, course, call, attempt, bill, seconds)
             describe(span, course.request, call, attempt)
     return attempt, recorded
-
-
-def _provider_call(settings: Settings, course: Course, model: str, now: float) -> ProviderCall:
-    request, llm = course.request, settings.llm
-    temperature = request.temperature
-    if temperature is None and request.feature not in FREE_TEXT_FEATURES:
-        temperature = 0.0
-    limit = request.max_output_tokens or llm.max_output_tokens
-    api_key = api_base = None
-    # Other providers take their keys and addresses from LiteLLM's own environment variables.
-    match model.partition("/")[0]:
-        case "groq":
-            api_key, api_base = settings.groq_api_key, llm.groq_api_base
-        case "openai":
-            api_key, api_base = settings.openai_api_key, llm.openai_api_base
-    return ProviderCall(
-        model=model,
-        messages=_corrected(request.messages, course.correction),
-        schema=request.schema,
-        recorded=request.recorded,
-        temperature=temperature,
-        max_output_tokens=limit * course.output_factor,
-        timeout_seconds=max(
-            0.0, min(llm.attempt_timeout_seconds, course.deadline - now - _MARGIN_SECONDS)
-        ),
-        api_key=api_key.get_secret_value() if api_key else None,
-        api_base=api_base,
-    )
-
-
-def _corrected(
-    messages: tuple[Mapping[str, Any], ...], correction: str | None
-) -> tuple[Mapping[str, Any], ...]:
-    """The prompt, and what was wrong with the last answer to it at the end of the system message."""
-    if correction is None:
-        return messages
-    advice = _CORRECTION.format(error=correction)
-    first = messages[0] if messages else {}
-    if first.get("role") != "system" or not isinstance(first.get("content"), str):
-        return ({"role": "system", "content": advice}, *messages)
-    return ({**first, "content": f"{first['content']}\n\n{advice}"}, *messages[1:])
-
-
-def _lacks_key(settings: Settings, call: ProviderCall) -> bool:
-    return call.api_key is None and call.model.partition("/")[0] in ("groq", "openai")
 
 
 def _refusal(course: Course, step: GiveUp) -> ModelsUnavailable | PromptRejected | BudgetReached:
