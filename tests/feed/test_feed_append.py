@@ -21,7 +21,9 @@ async def test_events_of_a_transaction_get_the_next_numbers_in_their_order(shop,
         append(tx, "thing.done", {"place": 2}, Audience.ADMINS)
     async with resources.db.transaction(shop.id) as session:
         append(session, "thing.done", {"place": 3, "name": "Zoë"})
-    rows = await shop.sql("SELECT seq, kind, audience, payload->>'place' AS place FROM feed_event")
+    rows = await shop.sql(
+        "SELECT seq, kind, audience, payload->>'place' AS place FROM feed_event ORDER BY seq"
+    )
     assert [tuple(row) for row in rows] == [
         (1, "thing.started", "everyone", "1"),
         (2, "thing.done", "admins", "2"),
