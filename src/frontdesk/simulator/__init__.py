@@ -10,6 +10,7 @@ it passes because of what crossed the wire.
         reply = await phone.wait_for_reply()
 """
 
+from frontdesk.simulator.accounts import APP_ID
 from frontdesk.simulator.faults import (
     ModelFault,
     ModelFaultKind,
@@ -29,6 +30,7 @@ from frontdesk.simulator.whatsapp import Accepted
 from frontdesk.simulator.world import SimulatorSettings
 
 __all__ = [
+    "APP_ID",
     "Accepted",
     "Bubble",
     "Channel",

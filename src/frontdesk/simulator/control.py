@@ -46,6 +46,7 @@ class ControlRoutes:
             ("PATCH", "/settings", self.change_settings),
             ("GET", "/channels", self.list_channels),
             ("POST", "/channels", self.register_channel),
+            ("POST", "/signups", self.sign_up),
             ("GET", "/threads", self.list_threads),
             ("PATCH", "/phones/{number}", self.change_contact),
             ("POST", "/phones/{number}/messages", self.write),
@@ -59,6 +60,7 @@ class ControlRoutes:
             ("GET", "/faults", self.show_faults),
             ("POST", "/faults/sends", self.plan_send_fault),
             ("POST", "/faults/model", self.plan_model_fault),
+            ("POST", "/faults/accounts", self.plan_refusal),
             ("DELETE", "/faults", self.clear_faults),
             ("GET", "/model", self.show_model),
             ("POST", "/model/answers", self.prepare_answer),
@@ -115,7 +117,7 @@ class ControlRoutes:
     async def list_channels(self, request: Request) -> Response:
         """The business numbers."""
         channels = self._simulator.whatsapp.channels.values()
-        return JSONAnswer({"items": [_without_token(asdict(channel)) for channel in channels]})
+        return JSONAnswer({"items": [_without_secrets(asdict(channel)) for channel in channels]})
 
     async def register_channel(self, request: Request) -> Response:
         """Register a number: {"phone_number_id", "waba_id", "display_phone_number", …}."""
@@ -123,7 +125,16 @@ class ControlRoutes:
         if "templates" in body:
             body["templates"] = tuple(Template(**template) for template in body["templates"])
         channel = self._simulator.register_channel(str(body.pop("phone_number_id")), **body)
-        return JSONAnswer(_without_token(asdict(channel)), 201)
+        return JSONAnswer(_without_secrets(asdict(channel)), 201)
+
+    async def sign_up(self, request: Request) -> Response:
+        """Embedded Signup: {"phone_number_id", "waba_id", "token_days", …}; a code for 30 s."""
+        body = await _object(request)
+        how = _taken(body, "token_days", "scopes", "app_id")
+        channel, code = self._simulator.sign_up(
+            body.pop("phone_number_id", None), known=body, **how
+        )
+        return JSONAnswer({"code": code, **_without_secrets(asdict(channel))}, 201)
 
     async def list_threads(self, request: Request) -> Response:
         """All chats, with their last message."""
@@ -254,6 +265,11 @@ class ControlRoutes:
         plan_fault(self._simulator.model.faults, ModelFault, body)
         return await self.show_faults(request)
 
+    async def plan_refusal(self, request: Request) -> Response:
+        """Refuse account calls: {"edge": "register", "code": 133006, "details", "times"}."""
+        self._simulator.whatsapp.accounts.refuse(**await _object(request))
+        return JSONAnswer({"planned": True})
+
     async def clear_faults(self, request: Request) -> Response:
         """Let everything go well again."""
         self._simulator.whatsapp.faults.clear()
@@ -345,8 +361,8 @@ def _page(request: Request, items: list[Json]) -> Json:
     return {"items": items[skip : skip + limit], "total": len(items)}
 
 
-def _without_token(channel: Json) -> Json:
-    return {name: value for name, value in channel.items() if name != "token"}
+def _without_secrets(channel: Json) -> Json:
+    return {name: value for name, value in channel.items() if name not in ("token", "pin")}
 
 
 async def _unknown(request: Request) -> Response:

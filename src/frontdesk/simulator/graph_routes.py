@@ -1,22 +1,21 @@
-"""The Graph API over HTTP: sends, read marks, number health, media, account edges."""
+"""The Graph API over HTTP: sends, read marks, number health, media; and the accounts' routes."""
 
 from dataclasses import asdict
-from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from frontdesk.simulator.account_routes import AccountRoutes, check_version, number_view
 from frontdesk.simulator.delivery import Delivery
 from frontdesk.simulator.faults import SendFault, SendFaultKind
 from frontdesk.simulator.graph import GraphError
 from frontdesk.simulator.threads import Channel
 from frontdesk.simulator.whatsapp import WhatsApp
 from frontdesk.simulator.wire import CutConnection, JSONAnswer, hang, read_json
-from frontdesk.simulator.world import Json, World
+from frontdesk.simulator.world import World
 
 _HANGS_AFTER = (SendFaultKind.HANG_AFTER, SendFaultKind.HANG_AND_LOSE_STATUS)
-_EDGES = ("register", "deregister", "subscribed_apps", "block_users", "smb_app_data")
 
 
 class GraphRoutes:
@@ -26,6 +25,7 @@ class GraphRoutes:
         self._world = world
         self._whatsapp = whatsapp
         self._delivery = delivery
+        self._accounts = AccountRoutes(whatsapp)
 
     def routes(self) -> list[Route]:
         """Ordered from the special to the general."""
@@ -34,15 +34,12 @@ class GraphRoutes:
             Route("/{version}/{node}/messages", self.messages, methods=["POST"]),
             Route("/{version}/{node}/media", self.upload, methods=["POST"]),
             Route("/{version}/{node}/message_templates", self.templates, methods=["GET"]),
-            Route("/{version}/{node}/phone_numbers", self.phone_numbers, methods=["GET"]),
-            Route("/{version}/{node}/{edge}", self.edge, methods=["GET", "POST", "DELETE"]),
+            *self._accounts.routes(),
             Route("/{version}/{node}", self.node, methods=["GET", "DELETE"]),
         ]
 
     def _enter(self, request: Request, channel: Channel | None = None) -> None:
-        version = str(request.path_params.get("version", "v1.0"))
-        if not (version.startswith("v") and version[1:].replace(".", "", 1).isdigit()):
-            raise GraphError(2500, "Unknown path components: /" + version, 400)
+        check_version(request)
         self._whatsapp.check_token(channel, request.headers.get("authorization", ""))
 
     async def messages(self, request: Request) -> Response:
@@ -126,10 +123,8 @@ class GraphRoutes:
             return JSONAnswer(self._whatsapp.media.describe(media, base_url))
         channel = self._whatsapp.channel(node)
         self._enter(request, channel)
-        everything = _health(channel)
-        wanted = [name for name in request.query_params.get("fields", "").split(",") if name]
-        shown = {name: everything[name] for name in wanted if name in everything} or everything
-        return JSONAnswer({**shown, "id": channel.phone_number_id})
+        self._whatsapp.accounts.meet("phone_number")
+        return JSONAnswer(number_view(channel, request))
 
     async def templates(self, request: Request) -> Response:
         """The message templates of a WhatsApp Business account."""
@@ -149,59 +144,3 @@ class GraphRoutes:
             for index, template in enumerate(found.values())
         ]
         return JSONAnswer({"data": data, "paging": {}})
-
-    async def phone_numbers(self, request: Request) -> Response:
-        """The numbers of a WhatsApp Business account."""
-        self._enter(request)
-        waba_id = request.path_params["node"]
-        channels = [c for c in self._whatsapp.channels.values() if c.waba_id == waba_id]
-        data = [{**_health(channel), "id": channel.phone_number_id} for channel in channels]
-        return JSONAnswer({"data": data, "paging": {}})
-
-    async def edge(self, request: Request) -> Response:
-        """Account calls that only need a yes: subscribing, registering, blocking."""
-        self._enter(request)
-        node, edge = request.path_params["node"], request.path_params["edge"]
-        if edge not in _EDGES:
-            raise GraphError(2500, f"Unknown path components: /{edge}", 400)
-        if edge == "subscribed_apps" and request.method == "GET":
-            subscribed = any(
-                call["edge"] == edge and call["node"] == node for call in self._whatsapp.calls
-            )
-            return JSONAnswer({"data": [{"whatsapp_business_api_data": {}}] * subscribed})
-        body = read_json(await request.body())
-        self._whatsapp.calls.append(
-            {"method": request.method, "node": node, "edge": edge, "body": body}
-        )
-        if edge == "smb_app_data":
-            return JSONAnswer({"messaging_product": "whatsapp", "request_id": uuid4().hex})
-        return JSONAnswer({"success": True})
-
-
-def _health(channel: Channel) -> Json:
-    """What `GET /{phone_number_id}` can say of a number (Cloud API: onboarding)."""
-    well = channel.status == "CONNECTED"
-    state = "AVAILABLE" if well else "BLOCKED"
-    return {
-        "display_phone_number": channel.display_phone_number,
-        "verified_name": channel.verified_name,
-        "name_status": "APPROVED",
-        "code_verification_status": "VERIFIED",
-        "quality_rating": channel.quality_rating,
-        "status": channel.status,
-        "platform_type": "CLOUD_API",
-        "is_on_biz_app": False,
-        "throughput": {"level": "STANDARD"},
-        "health_status": {
-            "can_send_message": state,
-            "entities": [
-                {
-                    "entity_type": "PHONE_NUMBER",
-                    "id": channel.phone_number_id,
-                    "can_send_message": state,
-                },
-                {"entity_type": "WABA", "id": channel.waba_id, "can_send_message": state},
-            ],
-        },
-        "whatsapp_business_manager_messaging_limit": "TIER_2K",
-    }

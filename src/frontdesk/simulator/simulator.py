@@ -12,7 +12,7 @@ from frontdesk.simulator.threads import Channel
 from frontdesk.simulator.webhooks import VALID, Posting, Webhooks, whole
 from frontdesk.simulator.whatsapp import WhatsApp
 from frontdesk.simulator.wire import read_json
-from frontdesk.simulator.world import Json, SimulatorSettings, World, seeded
+from frontdesk.simulator.world import Json, SimulatorSettings, World, random_digits, seeded
 
 
 class Simulator:
@@ -58,6 +58,23 @@ class Simulator:
     def register_channel(self, phone_number_id: str, **known: Any) -> Channel:
         """Make a business number known: waba_id, display_phone_number, token, templates, …"""
         return self.whatsapp.register_channel(phone_number_id, **known)
+
+    def sign_up(
+        self, phone_number_id: str | None = None, *, known: Json | None = None, **how: Any
+    ) -> tuple[Channel, str]:
+        """Go through Embedded Signup as a business: its number, and the code its page is given.
+
+        Args:
+            phone_number_id: a known number, or a new one, which is not registered yet.
+            known: of the number, as `register_channel` takes it.
+            how: `token_days`, `scopes`, `app_id`.
+        """
+        phone_number_id = phone_number_id or f"1{random_digits(14)}"
+        is_new = phone_number_id not in self.whatsapp.channels
+        # Meta gives the account with the number; nobody else's may come out the same.
+        new = {"status": "PENDING", "waba_id": f"2{random_digits(14)}"} if is_new else {}
+        channel = self.register_channel(phone_number_id, **(new | (known or {})))
+        return channel, self.whatsapp.accounts.sign_up(channel.waba_id, **how)
 
     def phone(
         self, number: str = "15550001111", *, channel: str | Channel | None = None, **known: Any

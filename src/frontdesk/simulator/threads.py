@@ -50,6 +50,13 @@ class Channel:
     """The only token the number accepts; None accepts any that is not empty or expired."""
     status: str = "CONNECTED"
     quality_rating: str = "GREEN"
+    name_status: str = "APPROVED"
+    throughput: str = "STANDARD"
+    messaging_limit: str = "TIER_2K"
+    is_on_biz_app: bool = False
+    """Whether the business goes on using it in the phone app (coexistence)."""
+    pin: str | None = None
+    """The two-step PIN; None until the number is registered with one."""
     templates: tuple[Template, ...] = ()
     """With none registered, any template name is taken for approved."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+from frontdesk.simulator.accounts import Accounts
 from frontdesk.simulator.faults import FaultPlan, SendFault
 from frontdesk.simulator.graph import GraphError
 from frontdesk.simulator.media import MediaStore
@@ -85,6 +86,7 @@ class WhatsApp:
         self.contacts: dict[str, Contact] = {}
         self.threads: dict[tuple[str, str], Thread] = {}
         self.expired_tokens: set[str] = set()
+        self.accounts = Accounts(world)
         self.reset()
 
     def reset(self) -> None:
@@ -92,6 +94,7 @@ class WhatsApp:
         self.contacts.clear()
         self.threads.clear()
         self.expired_tokens.clear()
+        self.accounts.reset()
         self.faults.clear()
         self.log: list[Accepted] = []
         self.reads: list[ReadMark] = []
@@ -177,15 +180,18 @@ class WhatsApp:
 
     # Decisions
 
-    def check_token(self, channel: Channel | None, authorization: str) -> None:
-        """Raise GraphError 190 unless the request carries a token that is good here."""
+    def check_token(
+        self, channel: Channel | None, authorization: str, waba_id: str | None = None
+    ) -> None:
+        """Raise GraphError 190, or 200, unless the request carries a token that is good here."""
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise GraphError(190, "An access token is required to request this resource.")
-        expired = token in self.expired_tokens
+        expired = token in self.expired_tokens or self.accounts.has_ended(token)
         if expired or (channel is not None and channel.token not in (None, token)):
             raise GraphError(190, "Error validating access token: the session has expired.")
+        self.accounts.check_reach(token, channel.waba_id if channel else waba_id)
 
     def check_send(self, channel: Channel, body: Any) -> GraphError | None:
         """Why this send is refused at once, or None. A send that passes uses up its rates."""
