@@ -59,7 +59,7 @@ async def _make(resources: Resources, number: int) -> dict[str, str]:
             )
             for title, text in _FACTS.items()
         ]
-        await connect_channel(
+        made = await connect_channel(
             session,
             resources,
             ChannelCreate(
@@ -68,6 +68,12 @@ async def _make(resources: Resources, number: int) -> dict[str, str]:
                 access_token=SecretStr(TOKEN),
                 **channel,
             ),
+        )
+        # The outside world is not there yet; a worker would have asked it.
+        await session.sql.execute(
+            "UPDATE channel SET status = 'CONNECTED', claimed_at = now(), due_at = NULL "
+            "WHERE id = $1",
+            made.id,
         )
     for source in sources:
         await INGEST.handle(resources, tenant.id, source.id)

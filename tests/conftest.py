@@ -30,7 +30,7 @@ from frontdesk.core.work import Dispatcher
 from frontdesk.gateway.breaker import Breaker
 from frontdesk.gateway.door import Door
 from frontdesk.main import create_app
-from frontdesk.simulator import Simulator, SimulatorSettings, running
+from frontdesk.simulator import APP_ID, Simulator, SimulatorSettings, running
 from frontdesk.subscriptions import SUBSCRIPTIONS
 from frontdesk.worker import warm, working
 
@@ -97,6 +97,7 @@ def setting_values(urls: dict[str, str], simulator: Simulator) -> dict[str, dict
         "whatsapp": {
             "app_secrets": APP_SECRET,
             "verify_token": "verify-me",
+            "app_id": APP_ID,
             "api_base": simulator.url,
         },
         "web": {"public_url": "http://testserver", "insecure_cookies": True, "docs": True},

@@ -19,6 +19,7 @@ from frontdesk.core.work import Dispatcher
 from frontdesk.knowledge import SourceCreate
 from frontdesk.knowledge.work import INGEST
 from frontdesk.messaging import ChannelCreate, connect_channel
+from frontdesk.messaging.work import LIVE
 from frontdesk.simulator import Phone, Simulator
 
 ORIGIN = "http://testserver"
@@ -143,6 +144,9 @@ class Desk:
                     resources, session, SourceCreate(agent_id=agent.id, title=title, body=text)
                 )
             desk.phone_number_id, desk.waba_id = str(next(_numbers)), str(next(_numbers))
+            simulator.register_channel(
+                desk.phone_number_id, waba_id=desk.waba_id, display_phone_number="15550001111"
+            )
             channel = await connect_channel(
                 session,
                 resources,
@@ -151,14 +155,11 @@ class Desk:
                     agent_id=agent.id,
                     phone_number_id=desk.phone_number_id,
                     waba_id=desk.waba_id,
-                    display_phone_number="+1 555 000 1111",
                     access_token=SecretStr("EAAB-test"),
                 ),
             )
             desk.channel_id = channel.id
-        simulator.register_channel(
-            desk.phone_number_id, waba_id=desk.waba_id, display_phone_number="15550001111"
-        )
+        await connected(resources, desk.id, channel.id)
         for row in await desk.sql("SELECT id FROM knowledge_source"):
             await INGEST.handle(resources, desk.id, row["id"])
         return desk
@@ -238,6 +239,21 @@ class Desk:
         """All feed events so far."""
         rows = await self.sql("SELECT kind, payload FROM feed_event ORDER BY seq")
         return [(row["kind"], json.loads(row["payload"])) for row in rows]
+
+
+async def connected(resources: Resources, tenant_id: UUID, channel_id: UUID) -> None:
+    """Connect a channel here, or wait while another worker does."""
+
+    async def is_connected() -> bool:
+        await LIVE.handle(resources, tenant_id, channel_id)
+        async with resources.db.hot(tenant_id) as tx:
+            row = await tx.sql.fetchrow(
+                "SELECT status, status_reason FROM channel WHERE id = $1", channel_id
+            )
+        assert row["status"] in ("CONNECTING", "CONNECTED"), row
+        return bool(row["status"] == "CONNECTED")
+
+    await eventually(is_connected)
 
 
 async def eventually(check: Any, seconds: float = 5) -> Any:

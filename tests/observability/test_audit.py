@@ -111,6 +111,20 @@ class Examples:
             }
         }
 
+    async def connect_by_signup(self) -> dict[str, Any]:
+        body = {"name": "Third", "agent_id": str(self.desk.agent_id), "code": "AQB-none"}
+        return {"json": body}
+
+    async def disconnect_channel(self) -> dict[str, Any]:
+        made = await self.admin.post("/channels/signup", (await self.connect_by_signup())["json"])
+        return {"channel_id": made["id"]}
+
+    async def reconnect_channel(self) -> dict[str, Any]:
+        made = await self.disconnect_channel()
+        await self.admin.post(f"/channels/{made['channel_id']}/disconnect")
+        await self.desk.work_until_idle()
+        return {**made, "json": {"access_token": "EAAB-again"}}
+
     async def replace_access_token(self) -> dict[str, Any]:
         return {**await self._channel(), "json": {"access_token": "EAAB-next"}}
 

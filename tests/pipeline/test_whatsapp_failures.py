@@ -159,7 +159,7 @@ async def test_an_expired_token_keeps_all_that_waits_and_tells_the_desk(desk: De
         assert await desk.say(QUESTION, number=f"491555000{number}") == []
     assert await states(desk) == ["pending"] * 3
     told = [payload for kind, payload in await desk.events() if kind == "channel.status"]
-    assert [(item["status"], bool(item["reason"])) for item in told] == [("PAUSED", True)]
+    assert (told[-1]["status"], bool(told[-1]["reason"])) == ("PAUSED", True)
     admin = await desk.admin()
     await admin.put(f"/channels/{desk.channel_id}/access-token", {"access_token": "EAAB-new"})
     await admin.post(f"/channels/{desk.channel_id}/resume")

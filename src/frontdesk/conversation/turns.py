@@ -50,15 +50,15 @@ class Claim:
 # under races, which is fine for fairness.
 _CLAIM = """
 UPDATE conversation k SET lease_token = lease_token + 1,
-    lease_until = now() + make_interval(secs => $2), attempts = attempts + 1
+    lease_until = now() + make_interval(secs => $2), attempts = k.attempts + 1
 FROM channel h JOIN tenant t ON t.id = h.tenant_id
-WHERE k.id = $1 AND k.status = 'ACTIVE' AND inbound_seq > handled_seq AND due_at <= now()
+WHERE k.id = $1 AND k.status = 'ACTIVE' AND inbound_seq > handled_seq AND k.due_at <= now()
   AND (lease_until IS NULL OR lease_until < now())
   AND (SELECT count(*) FROM conversation o WHERE o.lease_until > now() AND o.id <> k.id)
       < least($3, t.max_conversations_at_once)
   AND h.tenant_id = k.tenant_id AND h.id = k.channel_id AND t.status = 'ACTIVE'
 RETURNING k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_id, epoch,
-    lease_token, inbound_seq, handled_seq, attempts, language,
+    lease_token, inbound_seq, handled_seq, k.attempts, language,
     coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
     phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends,
     last_error, coalesce(last_inbound_at < now() - interval '24 hours', false) AS is_stale

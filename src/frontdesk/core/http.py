@@ -93,9 +93,9 @@ async def resolve_host(host: str, port: int) -> list[Address]:
 
 
 class HttpClient:
-    """Posts JSON over connections it keeps, each request at most once, and fetches public addresses.
+    """Asks over connections it keeps, each request at most once, and fetches public addresses.
 
-    A web process posts nothing, so aiohttp is imported only with the first request: in a worker
+    A web process asks nobody, so aiohttp is imported only with the first request: in a worker
     LiteLLM has loaded it by then.
 
     Args:
@@ -125,14 +125,20 @@ class HttpClient:
             NotConnected: the host can't be reached, or can't prove who it is.
             NoAnswer: the connection broke, the time was over, or what came is not HTTP.
         """
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self.request(
+            "POST", url, timeout_seconds=timeout_seconds, data=body, headers=headers
+        )
+
+    async def request(self, method: str, url: str, *, timeout_seconds: float, **how: Any) -> Answer:
+        """The same for any method; `how` as aiohttp takes it: `headers`, `params`, `data`."""
         import aiohttp
 
         session = self._session or self._open()
-        headers = {"Authorization": f"Bearer {token}"}
         try:
             async with (
                 asyncio.timeout(timeout_seconds),
-                session.post(url, data=body, headers=headers, allow_redirects=False) as response,
+                session.request(method, url, allow_redirects=False, **how) as response,
             ):
                 return Answer(response.status, await _read(response, _MAX_ANSWER_BYTES))
         except (

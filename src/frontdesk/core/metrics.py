@@ -54,6 +54,12 @@ class Metrics:
         self.sends = Counter(
             "frontdesk_sends", "Sends to WhatsApp", ["outcome"], registry=self.registry
         )
+        self.channel_alarms = Counter(
+            "frontdesk_channel_alarms",
+            "Numbers that soon can't answer, or can't any more: an alarm",
+            ["what"],
+            registry=self.registry,
+        )
         self.llm_calls = Counter(
             "frontdesk_llm_calls",
             "Attempts at a model",

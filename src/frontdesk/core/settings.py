@@ -229,6 +229,20 @@ class WhatsAppSettings(_Section):
         description="Secrets of the Meta app, comma-separated; a webhook signed with any of them "
         "is accepted, so that a rotation loses nothing."
     )
+    app_id: str | None = Field(
+        None,
+        pattern=r"^\d{5,32}$",
+        description="Id of the Meta app. With it, connecting a number checks whose token it is given "
+        "and when that ends; Embedded Signup needs it.",
+    )
+    signup_config_id: str | None = Field(
+        None,
+        pattern=r"^\d{5,32}$",
+        description="Configuration of Facebook Login for Business that Embedded Signup opens with.",
+    )
+    account_timeout_seconds: float = Field(
+        10, gt=0, le=30, description="Total time for one call about an account or a number."
+    )
     verify_token: SecretStr = Field(
         description="What you type as verify token when you save the callback URL at Meta."
     )

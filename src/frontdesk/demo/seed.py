@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from frontdesk.demo.errors import DemoError
 from frontdesk.demo.outside import User, until
 from frontdesk.demo.places import Secrets
 from frontdesk.demo.shop import ADMIN, AGENT, CONFIG, FACTS, HUMAN_AGENTS, TENANT, Login
@@ -117,7 +118,7 @@ async def _connect(admin: User, agent_id: str, secrets: Secrets) -> None:
     channels = await admin.get("/channels")
     if any(channel["phone_number_id"] == PHONE_NUMBER_ID for channel in channels):
         return
-    await admin.post(
+    made = await admin.post(
         "/channels",
         {
             "name": "Shop number",
@@ -128,3 +129,11 @@ async def _connect(admin: User, agent_id: str, secrets: Secrets) -> None:
             "access_token": secrets.access_token,
         },
     )
+
+    async def connected() -> bool:
+        channel = await admin.get(f"/channels/{made['id']}")
+        if channel["status"] == "FAILED":
+            raise DemoError(f"The number could not be connected: {channel['status_reason']}")
+        return bool(channel["status"] == "CONNECTED")
+
+    await until(connected, "the shop's number", seconds=60, slow=True)

@@ -18,6 +18,7 @@ from frontdesk.demo.errors import DemoError
 from frontdesk.demo.outside import Late, until
 from frontdesk.demo.places import Folder, Secrets
 from frontdesk.demo.supervisor import Program, Supervisor
+from frontdesk.simulator import APP_ID
 
 HOST = "127.0.0.1"
 WEB_PORT, SIMULATOR_PORT = 8000, 9000
@@ -169,6 +170,7 @@ def environment(plan: Plan, secrets: Secrets, named: Mapping[str, str]) -> dict[
         "SECURITY__SESSION_SECRET": secrets.session_secret,
         "SECURITY__ENCRYPTION_KEYS": secrets.encryption_keys,
         "WHATSAPP__API_BASE": plan.simulator_url,
+        "WHATSAPP__APP_ID": APP_ID,
         "WHATSAPP__APP_SECRETS": secrets.app_secret,
         "WHATSAPP__VERIFY_TOKEN": secrets.verify_token,
         **(plan.keys or _scripted(plan.simulator_url)),

@@ -1,16 +1,16 @@
 """Messaging: channels, webhooks in, messages out, and what WhatsApp's rules demand of both."""
 
+from frontdesk.messaging.account_events import store_account_event
 from frontdesk.messaging.channels import (
-    ChannelRef,
-    ChannelRegistry,
-    connect_channel,
-    disconnect_channel,
+    disconnect_by_admin,
     get_channel,
     list_channels,
     note_alive,
+    pause_by_admin,
     pause_channel,
-    resume_channel,
+    resume_by_admin,
 )
+from frontdesk.messaging.connecting import connect_by_signup, connect_channel
 from frontdesk.messaging.errors import ChannelTaken, NotUncertain, WindowClosed
 from frontdesk.messaging.events import ChannelPaused, OutboundFailed
 from frontdesk.messaging.formatting import shorten, to_whatsapp
@@ -24,6 +24,7 @@ from frontdesk.messaging.graph import (
     post_message,
 )
 from frontdesk.messaging.graph_errors import FailureClass, Scope, SendFailure
+from frontdesk.messaging.health import channel_health
 from frontdesk.messaging.inbox import WEBHOOK_EVENT, WebhookInbox, has_unread_webhooks
 from frontdesk.messaging.incoming import parse_webhook
 from frontdesk.messaging.incoming_items import (
@@ -65,7 +66,15 @@ from frontdesk.messaging.outbound import (
 )
 from frontdesk.messaging.outgoing import read_mark, text_message
 from frontdesk.messaging.privacy import HOLDINGS, Person, pattern_of, redacted, scrub_webhooks
-from frontdesk.messaging.schemas import ChannelCreate, ChannelPublic
+from frontdesk.messaging.registry import ChannelRef, ChannelRegistry
+from frontdesk.messaging.schemas import (
+    ChannelCreate,
+    ChannelHealth,
+    ChannelPublic,
+    Finding,
+    HealthState,
+    SignupCreate,
+)
 from frontdesk.messaging.signature import signature
 from frontdesk.messaging.statuses import apply_statuses
 from frontdesk.messaging.window import WINDOW, is_open, window_closes_at
@@ -80,6 +89,7 @@ __all__ = [
     "AccountEvent",
     "CallEvent",
     "ChannelCreate",
+    "ChannelHealth",
     "ChannelPaused",
     "ChannelPublic",
     "ChannelRef",
@@ -91,6 +101,8 @@ __all__ = [
     "Delivery",
     "Echo",
     "FailureClass",
+    "Finding",
+    "HealthState",
     "HistoryMessage",
     "IdentityChange",
     "InboundMessage",
@@ -113,6 +125,7 @@ __all__ = [
     "SendFailure",
     "SendResult",
     "SendUnknown",
+    "SignupCreate",
     "Status",
     "TemplateEvent",
     "Uncertain",
@@ -123,8 +136,10 @@ __all__ = [
     "apply_statuses",
     "callback_data",
     "cancel_pending",
+    "channel_health",
+    "connect_by_signup",
     "connect_channel",
-    "disconnect_channel",
+    "disconnect_by_admin",
     "enqueue",
     "get_channel",
     "has_unread_webhooks",
@@ -137,16 +152,18 @@ __all__ = [
     "note_alive",
     "parse_webhook",
     "pattern_of",
+    "pause_by_admin",
     "pause_channel",
     "post_message",
     "read_mark",
     "redacted",
     "resend_is_proven",
     "resolve_uncertain",
-    "resume_channel",
+    "resume_by_admin",
     "scrub_webhooks",
     "shorten",
     "signature",
+    "store_account_event",
     "tell",
     "text_message",
     "to_whatsapp",

@@ -1,148 +1,31 @@
-"""Channels: which tenant a business number belongs to, its token, and whether it sends."""
+"""Channels as people handle them: list, pause, resume, disconnect, give a new token.
 
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+How a number becomes connected is in `connecting.py`; what is looked at while it is, in `checkups.py`.
+"""
+
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
 import structlog
 from pydantic import SecretStr
 from sqlmodel import select
 
-from frontdesk import feed, observability
-from frontdesk.core import ids
+from frontdesk import feed
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.events import publish
 from frontdesk.core.resources import Resources
-from frontdesk.identity import PlanLimit, require_room
-from frontdesk.messaging.errors import ChannelTaken
+from frontdesk.messaging.errors import ChannelNotConnected
 from frontdesk.messaging.events import ChannelPaused
-from frontdesk.messaging.models import Channel, ChannelStatus
-from frontdesk.messaging.schemas import ChannelCreate, ChannelPublic
+from frontdesk.messaging.models import Channel, ChannelStatus, PausedBy
+from frontdesk.messaging.registry import TOKEN_FIELD
+from frontdesk.messaging.schemas import ChannelPublic
+from frontdesk.observability import audit
 
 log = structlog.get_logger(__name__)
 
-TOKEN_FIELD = "channel.access_token"  # noqa: S105  # The name of a field, not a token.
-# How old a process's knowledge of channels may be. Sending reads the row itself.
-_CACHE_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class ChannelRef:
-    """What routing needs to know of a channel."""
-
-    id: UUID
-    tenant_id: UUID
-    agent_id: UUID
-    phone_number_id: str
-    waba_id: str
-    display_phone_number: str
-
-
-class ChannelRegistry:
-    """Finds channels by what webhooks say of them; one per process, a few seconds behind at most."""
-
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
-        self._by_phone: dict[str, tuple[float, ChannelRef]] = {}
-        self._tokens: dict[tuple[UUID, str], str] = {}
-
-    async def by_phone_number_ids(self, phone_number_ids: Iterable[str]) -> dict[str, ChannelRef]:
-        """The channels with these phone number ids; unknown ones are left out."""
-        now = time.monotonic()
-        wanted = set(phone_number_ids)
-        found = {
-            key: ref
-            for key in wanted
-            if (entry := self._by_phone.get(key)) and now - entry[0] < _CACHE_SECONDS
-            for ref in (entry[1],)
-        }
-        if missing := wanted - found.keys():
-            async with self._resources.db.system() as connection:
-                rows = await connection.fetch(
-                    f"{_SELECT_REF} WHERE phone_number_id = ANY($1)", list(missing)
-                )
-            for row in rows:
-                ref = ChannelRef(**row)
-                self._by_phone[ref.phone_number_id] = (now, ref)
-                found[ref.phone_number_id] = ref
-        return found
-
-    async def by_waba(self, waba_id: str) -> list[ChannelRef]:
-        """The channels of a WhatsApp Business Account, oldest first."""
-        async with self._resources.db.system() as connection:
-            rows = await connection.fetch(f"{_SELECT_REF} WHERE waba_id = $1 ORDER BY id", waba_id)
-        return [ChannelRef(**row) for row in rows]
-
-    def access_token(self, tenant_id: UUID, sealed: str) -> str:
-        """The token in a channel's sealed field; raises `SealBroken` when it does not open."""
-        key = (tenant_id, sealed)
-        if key not in self._tokens:
-            if len(self._tokens) > 10_000:
-                self._tokens.clear()
-            self._tokens[key] = self._resources.sealer.open(
-                sealed, tenant_id=tenant_id, field=TOKEN_FIELD
-            )
-        return self._tokens[key]
-
-
-_SELECT_REF = (
-    "SELECT id, tenant_id, agent_id, phone_number_id, waba_id, display_phone_number FROM channel"
-)
-
-
-_COUNT = "SELECT count(*) FROM channel WHERE status <> 'DISCONNECTED'"
-
-
-async def connect_channel(
-    session: Session, resources: Resources, body: ChannelCreate, *, user_id: UUID | None = None
-) -> ChannelPublic:
-    """Connect a business number to one of the tenant's agents.
-
-    Raises:
-        ChannelTaken: the number is connected already, here or in another tenant.
-        NotFound: the tenant has no such agent.
-        PlanLimitReached: the tenant has as many channels as its plan allows.
-    """
-    await require_room(session, PlanLimit.CHANNELS, _COUNT)
-    row = Channel(
-        id=ids.new(),
-        name=body.name,
-        agent_id=body.agent_id,
-        phone_number_id=body.phone_number_id,
-        waba_id=body.waba_id,
-        display_phone_number="".join(filter(str.isdigit, body.display_phone_number)),
-        access_token_sealed=resources.sealer.seal(
-            body.access_token.get_secret_value(), tenant_id=session.tenant_id, field=TOKEN_FIELD
-        ),
-    )
-    if await session.sql.fetchval("SELECT 1 FROM agent WHERE id = $1", body.agent_id) is None:
-        raise NotFound("There is no such agent.")
-    for ref in await resources.keep(ChannelRegistry).by_waba(body.waba_id):
-        # What Meta says of an account reaches all its numbers, so an account has one tenant.
-        if ref.tenant_id != session.tenant_id:
-            raise ChannelTaken("This WhatsApp Business Account is already connected.")
-    try:
-        await session.sql.execute(
-            "INSERT INTO channel (id, name, agent_id, phone_number_id, waba_id, "
-            "display_phone_number, access_token_sealed, status) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7, 'CONNECTED')",
-            row.id,
-            row.name,
-            row.agent_id,
-            row.phone_number_id,
-            row.waba_id,
-            row.display_phone_number,
-            row.access_token_sealed,
-        )
-    except asyncpg.UniqueViolationError:
-        # The caller learns that the number is taken, which its owner knows anyway; not by whom.
-        raise ChannelTaken("This number is already connected.") from None
-    await observability.audit(session, "channel.connected", "channel", str(row.id), user_id=user_id)
-    return await get_channel(session, row.id)
+# One kind of due work for a channel's whole life: its status says what is due.
+CHANNEL = "messaging.channel"
 
 
 async def list_channels(session: Session) -> list[ChannelPublic]:
@@ -162,65 +45,112 @@ async def get_channel(session: Session, channel_id: UUID) -> ChannelPublic:
 async def replace_access_token(
     session: Session, resources: Resources, channel_id: UUID, token: SecretStr, *, user_id: UUID
 ) -> ChannelPublic:
-    """Seal a new access token for a channel; what follows uses it. Raises `NotFound`."""
+    """Seal a new access token for a channel; what follows uses it, and it is looked at soon.
+
+    Raises:
+        NotFound: there is no such channel.
+        ChannelNotConnected: it has to be connected anew.
+    """
     sealed = resources.sealer.seal(
         token.get_secret_value(), tenant_id=session.tenant_id, field=TOKEN_FIELD
     )
-    found = await session.sql.fetchval(
-        "UPDATE channel SET access_token_sealed = $2 WHERE id = $1 RETURNING id",
+    await _lock(session, channel_id, ChannelStatus.CONNECTED, ChannelStatus.PAUSED)
+    await session.sql.execute(
+        "UPDATE channel SET access_token_sealed = $2, token_expires_at = NULL, "
+        # A look at the old one that is under way notes nothing any more.
+        "token_checked_at = NULL, check_error = NULL, due_at = now(), attempts = attempts + 1 "
+        "WHERE id = $1",
         channel_id,
         sealed,
     )
-    if found is None:
-        raise NotFound("There is no such channel.")
-    await observability.audit(
-        session, "channel.token_replaced", "channel", str(channel_id), user_id=user_id
+    session.ring(CHANNEL, channel_id)
+    await audit(session, "channel.token_replaced", "channel", channel_id, user_id=user_id)
+    return await get_channel(session, channel_id)
+
+
+async def pause_by_admin(
+    session: Session, channel_id: UUID, reason: str, *, user_id: UUID | None
+) -> ChannelPublic:
+    """Stop sending until an admin resumes, whatever WhatsApp says meanwhile.
+
+    Raises:
+        NotFound: there is no such channel.
+        ChannelNotConnected: it does not send anyway.
+    """
+    before = await _lock(session, channel_id, ChannelStatus.CONNECTED, ChannelStatus.PAUSED)
+    await _move(session, channel_id, ChannelStatus.PAUSED, reason, PausedBy.ADMIN)
+    await _audit_move(session, "channel.paused", channel_id, before, "PAUSED", reason, user_id)
+    return await get_channel(session, channel_id)
+
+
+async def resume_by_admin(
+    session: Session, channel_id: UUID, reason: str | None, *, user_id: UUID | None
+) -> ChannelPublic:
+    """Let a channel send again; what waited goes out at the channel's pace.
+
+    Raises:
+        NotFound: there is no such channel.
+        ChannelNotConnected: it has to be connected first.
+    """
+    before = await _lock(session, channel_id, ChannelStatus.CONNECTED, ChannelStatus.PAUSED)
+    await _resume(session, channel_id)
+    await _audit_move(session, "channel.resumed", channel_id, before, "CONNECTED", reason, user_id)
+    return await get_channel(session, channel_id)
+
+
+async def disconnect_by_admin(
+    session: Session, channel_id: UUID, reason: str, *, user_id: UUID | None
+) -> ChannelPublic:
+    """Let go of a number: nothing is sent any more, and a worker tells Meta and destroys the token.
+
+    Conversations and messages stay. Raises `NotFound`; one that is disconnected stays as it is.
+    """
+    before = await _lock(session, channel_id, *ChannelStatus)
+    if before is ChannelStatus.DISCONNECTED:
+        return await get_channel(session, channel_id)
+    await _move(session, channel_id, ChannelStatus.DISCONNECTED, reason)
+    await session.sql.execute("UPDATE channel SET due_at = now() WHERE id = $1", channel_id)
+    session.ring(CHANNEL, channel_id)
+    await _audit_move(
+        session, "channel.disconnected", channel_id, before, "DISCONNECTED", reason, user_id
     )
     return await get_channel(session, channel_id)
 
 
 async def pause_channel(tx: Transaction, channel_id: UUID, reason: str) -> None:
-    """Stop sending from a channel and say why; rows waiting to be sent stay and wait."""
-    changed = await tx.sql.fetchval(
-        "UPDATE channel SET status = 'PAUSED', status_reason = $2 "
-        "WHERE id = $1 AND status = 'CONNECTED' RETURNING id",
-        channel_id,
-        reason,
+    """WhatsApp lets nothing pass: stop sending and say why; what waits to be sent stays and waits."""
+    status = await tx.sql.fetchval(
+        "SELECT status FROM channel WHERE id = $1 FOR UPDATE", channel_id
     )
-    if changed:
+    if status == ChannelStatus.CONNECTED:
         log.warning("channel_paused", channel_id=str(channel_id), reason=reason)
-        _tell(tx, channel_id, ChannelStatus.PAUSED, reason)
+        await _move(tx, channel_id, ChannelStatus.PAUSED, reason, PausedBy.WHATSAPP)
         await publish(
             tx, ChannelPaused(tenant_id=tx.tenant_id, channel_id=channel_id, reason=reason)
         )
 
 
 async def resume_channel(tx: Transaction, channel_id: UUID) -> None:
-    """Let a channel send again; what waited goes out at the channel's pace.
-
-    Raises:
-        NotFound: there is no such channel.
-    """
-    found = await tx.sql.fetchval(
-        "UPDATE channel SET status = 'CONNECTED', status_reason = NULL WHERE id = $1 RETURNING id",
+    """WhatsApp lets messages pass again; what an admin has paused stays so."""
+    paused = await tx.sql.fetchval(
+        "SELECT 1 FROM channel WHERE id = $1 AND status = 'PAUSED' AND paused_by = 'whatsapp' "
+        "FOR UPDATE",
         channel_id,
     )
-    if not found:
-        raise NotFound("There is no such channel.")
-    await tx.sql.execute(
-        "UPDATE outbound SET due_at = now() WHERE channel_id = $1 AND state = 'pending'", channel_id
-    )
-    _tell(tx, channel_id, ChannelStatus.CONNECTED, None)
+    if paused:
+        await _resume(tx, channel_id)
 
 
 async def disconnect_channel(tx: Transaction, channel_id: UUID, reason: str) -> None:
-    """The account is gone at Meta's side: nothing can be sent until it is connected again."""
-    await tx.sql.execute(
-        "UPDATE channel SET status = 'DISCONNECTED', status_reason = $2 WHERE id = $1",
+    """The account is gone at Meta's side: the token is void, and nothing is left to tell Meta."""
+    gone = await tx.sql.fetchval(
+        "UPDATE channel SET access_token_sealed = '', code_sealed = NULL, "
+        "due_at = NULL WHERE id = $1 AND status <> 'DISCONNECTED' RETURNING id",
         channel_id,
-        reason,
     )
-    _tell(tx, channel_id, ChannelStatus.DISCONNECTED, reason)
+    if gone:
+        log.warning("channel_disconnected", channel_id=str(channel_id), reason=reason)
+        await _move(tx, channel_id, ChannelStatus.DISCONNECTED, reason)
 
 
 async def note_alive(tx: Transaction, channel_id: UUID, provider_at: datetime) -> None:
@@ -236,7 +166,61 @@ async def note_alive(tx: Transaction, channel_id: UUID, provider_at: datetime) -
     )
 
 
-def _tell(tx: Transaction, channel_id: UUID, status: ChannelStatus, reason: str | None) -> None:
+def tell_status(
+    tx: Transaction, channel_id: UUID, status: ChannelStatus, reason: str | None
+) -> None:
+    """Tell the tenant's people that a channel's state is another one now."""
     feed.append(
         tx, "channel.status", {"channel_id": channel_id, "status": status, "reason": reason}
     )
+
+
+async def _lock(session: Session, channel_id: UUID, *allowed: ChannelStatus) -> ChannelStatus:
+    """The channel's status, held still until the transaction ends."""
+    status = await session.sql.fetchval(
+        "SELECT status FROM channel WHERE id = $1 FOR UPDATE", channel_id
+    )
+    if status is None:
+        raise NotFound("There is no such channel.")
+    if status not in allowed:
+        raise ChannelNotConnected(f"The channel is {status}.")
+    return ChannelStatus(status)
+
+
+async def _move(
+    tx: Transaction,
+    channel_id: UUID,
+    status: ChannelStatus,
+    reason: str | None,
+    paused_by: PausedBy | None = None,
+) -> None:
+    await tx.sql.execute(
+        "UPDATE channel SET status_since = CASE WHEN status = $2 THEN status_since ELSE now() END, "
+        "status = $2, status_reason = $3, paused_by = $4, stage = NULL, failure_code = NULL "
+        "WHERE id = $1",
+        channel_id,
+        status,
+        reason,
+        paused_by,
+    )
+    tell_status(tx, channel_id, status, reason)
+
+
+async def _resume(tx: Transaction, channel_id: UUID) -> None:
+    await _move(tx, channel_id, ChannelStatus.CONNECTED, None)
+    await tx.sql.execute(
+        "UPDATE outbound SET due_at = now() WHERE channel_id = $1 AND state = 'pending'", channel_id
+    )
+
+
+async def _audit_move(
+    session: Session,
+    action: str,
+    channel_id: UUID,
+    before: ChannelStatus,
+    after: str,
+    reason: str | None,
+    user_id: UUID | None,
+) -> None:
+    details = {"status": [before, after], "reason": reason}
+    await audit(session, action, "channel", channel_id, user_id=user_id, details=details)

@@ -178,7 +178,8 @@ def _alert(_: str, value: dict[str, Any]) -> _Meaning:
     told = text(alert.get("alert_description"))[:500] or spoken(alert.get("alert_type"))
     over = " (over)" if text(alert.get("alert_status")).upper() in {"RESOLVED", "NONE"} else ""
     severity = _ALERT_SEVERITIES.get(text(alert.get("alert_severity")).upper(), "info")
-    return _Meaning(f"WhatsApp alert{over}: {told or 'no details given'}", severity)
+    words = f"WhatsApp alert{over}: {told or 'no details given'}"
+    return _Meaning(words, "info" if over else severity)
 
 
 def _capability(_: str, value: dict[str, Any]) -> _Meaning:

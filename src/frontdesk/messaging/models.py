@@ -79,31 +79,90 @@ class WebhookEvent(SQLModel, table=True):
 class ChannelStatus(StrEnum):
     """Whether a number sends."""
 
+    CONNECTING = "CONNECTING"
     CONNECTED = "CONNECTED"
     PAUSED = "PAUSED"
+    FAILED = "FAILED"  # Connecting came to an end somebody has to look at.
     DISCONNECTED = "DISCONNECTED"
 
 
+class ConnectStage(StrEnum):
+    """What connecting does next, in this order."""
+
+    EXCHANGE = "exchange"  # The code of Embedded Signup becomes a token.
+    IDENTIFY = "identify"  # Whose token it is, and which number it gives; the number is taken.
+    SUBSCRIBE = "subscribe"  # Webhooks of the account come to us.
+    REGISTER = "register"  # The number may send over the Cloud API.
+    CONFIRM = "confirm"  # What Meta now says of the number.
+
+
+class PausedBy(StrEnum):
+    """Who stopped sending; what WhatsApp stopped, WhatsApp may start again."""
+
+    ADMIN = "admin"
+    WHATSAPP = "whatsapp"
+
+
+# A number belongs to whoever proved it last and has not let go of it.
+HOLDS_NUMBER = "claimed_at IS NOT NULL AND status <> 'DISCONNECTED'"
+
+
 class Channel(TenantRow, table=True):
-    """A connected WhatsApp business number."""
+    """A WhatsApp business number: being connected, connected, or connected once."""
 
     __table_args__ = (
         of_tenant(),
         refers("agent_id", to="agent"),
         # Not led by the tenant on purpose: a number belongs to one tenant of the deployment, and
         # the tenant is found by it.
-        sa.UniqueConstraint("phone_number_id", name="uq_channel_phone_number_id"),
+        sa.Index(
+            "uq_channel_phone_number_id",
+            "phone_number_id",
+            unique=True,
+            postgresql_where=sa.text(HOLDS_NUMBER),
+        ),
+        sa.Index("ix_channel_phone_number", "phone_number_id"),
         sa.Index("ix_channel_waba", "waba_id"),
+        sa.Index("ix_channel_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
     )
 
     name: str = Field(sa_type=sa.Text)
     agent_id: UUID
+    # Empty until Meta has told them; before `claimed_at` nothing but what somebody typed.
     phone_number_id: str = Field(sa_type=sa.Text)
     waba_id: str = Field(sa_type=sa.Text)
     display_phone_number: str = Field(sa_type=sa.Text)  # Digits.
-    access_token_sealed: str = Field(sa_type=sa.Text)
-    status: ChannelStatus = Field(default=ChannelStatus.CONNECTED, sa_type=text_enum(ChannelStatus))
+    access_token_sealed: str = Field(sa_type=sa.Text)  # Empty when there is none.
+    code_sealed: str | None = Field(default=None, sa_type=sa.Text)
+    pin_sealed: str | None = Field(default=None, sa_type=sa.Text)
+    status: ChannelStatus = Field(
+        default=ChannelStatus.CONNECTING, sa_type=text_enum(ChannelStatus)
+    )
     status_reason: str | None = Field(default=None, sa_type=sa.Text)
+    status_since: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    paused_by: PausedBy | None = Field(default=None, sa_type=text_enum(PausedBy))
+    stage: ConnectStage | None = Field(default=None, sa_type=text_enum(ConnectStage))
+    failure_code: str | None = Field(default=None, sa_type=sa.Text)
+    # When Meta confirmed that the token given for it reaches this number.
+    claimed_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    token_expires_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # Whether `token_expires_at` is what Meta says; its null then means never.
+    token_checked_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    subscribed_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    registered_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # The business uses it in the WhatsApp Business app as well (coexistence).
+    is_on_phone_app: bool = Field(
+        default=False, sa_column_kwargs={"server_default": sa.text("false")}
+    )
+    # What Meta said of the number when it was last asked, and what it said instead of an answer.
+    reading: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    checked_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    check_error: str | None = Field(default=None, sa_type=sa.Text)
+    # The next step of connecting, the next look at it, or what disconnecting has left to do.
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     # Provider time of the newest webhook: the evidence that statuses do reach us.
     alive_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
@@ -210,6 +269,14 @@ class AccountEvent(TenantRow, table=True):
         of_tenant(),
         sa.UniqueConstraint("tenant_id", "fingerprint"),
         sa.Index("ix_account_event_created", "tenant_id", "created_at"),
+        sa.Index(
+            "ix_account_event_topic",
+            "tenant_id",
+            "channel_id",
+            "topic",
+            "said_at",
+            postgresql_where=sa.text("topic IS NOT NULL"),
+        ),
     )
 
     channel_id: UUID | None = None
@@ -219,3 +286,9 @@ class AccountEvent(TenantRow, table=True):
     words: str = Field(sa_type=sa.Text)
     payload: dict[str, Any] = Field(sa_type=Json)
     fingerprint: str = Field(sa_type=sa.Text)  # A webhook delivered twice is one event.
+    # What it says something about: the newest of a topic holds. Null for what is no state.
+    topic: str | None = Field(default=None, sa_type=sa.Text)
+    said_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    until: datetime | None = Field(default=None, sa_type=Timestamp)

@@ -31,8 +31,9 @@ HOLDINGS = (
     Holding(
         "channel",
         erase_with_tenant="name = 'erased', phone_number_id = 'erased:' || id, waba_id = 'erased', "
-        "display_phone_number = '', access_token_sealed = '', status = 'DISCONNECTED', "
-        "status_reason = NULL, alive_at = NULL",
+        "display_phone_number = '', access_token_sealed = '', code_sealed = NULL, "
+        "pin_sealed = NULL, status = 'DISCONNECTED', status_reason = NULL, alive_at = NULL, "
+        "reading = NULL, check_error = NULL, due_at = NULL",
     ),
 )
 

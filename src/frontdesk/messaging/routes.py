@@ -1,4 +1,4 @@
-"""HTTP of messaging: Meta's webhook, and the channels of a tenant."""
+"""HTTP of messaging: Meta's webhook, what Meta said, uncertain sends; and the channels' routes."""
 
 from typing import Annotated
 from uuid import UUID
@@ -31,19 +31,12 @@ from frontdesk.core.errors import (
     Unauthenticated,
 )
 from frontdesk.core.limits import Bucket
-from frontdesk.identity import PlanLimitReached
-from frontdesk.messaging import channels, outbound
-from frontdesk.messaging.errors import ChannelTaken, NotUncertain
+from frontdesk.messaging import channel_routes, outbound
+from frontdesk.messaging.errors import NotUncertain
 from frontdesk.messaging.inbox import WebhookInbox
 from frontdesk.messaging.models import AccountEvent
-from frontdesk.messaging.schemas import (
-    AccessToken,
-    AccountEventPublic,
-    ChannelCreate,
-    ChannelPublic,
-)
+from frontdesk.messaging.schemas import AccountEventPublic
 from frontdesk.messaging.signature import challenge_answer, is_signed
-from frontdesk.observability import audit
 
 log = structlog.get_logger(__name__)
 
@@ -122,65 +115,6 @@ async def _refuse_unsigned(request: Request) -> None:
     raise Unauthenticated("The signature is missing or wrong.")
 
 
-@api.get("/channels", summary="List the connected numbers", responses=problems())
-async def list_channels(who: Staff, session: TenantSession) -> list[ChannelPublic]:
-    """All channels of the tenant with their state in words."""
-    return await channels.list_channels(session)
-
-
-@api.post(
-    "/channels",
-    status_code=201,
-    summary="Connect a number",
-    responses=problems(ChannelTaken, NotFound, PlanLimitReached),
-)
-async def connect_channel(
-    body: ChannelCreate, who: AdminOnly, resources: ResourcesDep, session: TenantSession
-) -> ChannelPublic:
-    """Connect a WhatsApp business number to an agent. The token is sealed and never shown again."""
-    return await channels.connect_channel(session, resources, body, user_id=who.user_id)
-
-
-@api.get("/channels/{channel_id}", summary="Read a channel", responses=problems(NotFound))
-async def get_channel(channel_id: UUID, who: Staff, session: TenantSession) -> ChannelPublic:
-    """One channel with its state."""
-    return await channels.get_channel(session, channel_id)
-
-
-@api.put(
-    "/channels/{channel_id}/access-token",
-    summary="Replace the access token",
-    responses=problems(NotFound),
-)
-async def replace_access_token(
-    channel_id: UUID,
-    body: AccessToken,
-    who: AdminOnly,
-    resources: ResourcesDep,
-    session: TenantSession,
-) -> ChannelPublic:
-    """Seal a new token, as after the old one expired. A paused channel still has to be resumed."""
-    return await channels.replace_access_token(
-        session, resources, channel_id, body.access_token, user_id=who.user_id
-    )
-
-
-@api.post("/channels/{channel_id}/pause", summary="Stop sending", responses=problems(NotFound))
-async def pause_channel(channel_id: UUID, who: AdminOnly, session: TenantSession) -> ChannelPublic:
-    """Stop sending from this number. Messages still come in; what should go out waits."""
-    await channels.pause_channel(session, channel_id, "Paused by an admin.")
-    await audit(session, "channel.paused", "channel", channel_id, user_id=who.user_id)
-    return await channels.get_channel(session, channel_id)
-
-
-@api.post("/channels/{channel_id}/resume", summary="Send again", responses=problems(NotFound))
-async def resume_channel(channel_id: UUID, who: AdminOnly, session: TenantSession) -> ChannelPublic:
-    """Let the number send again; what waited goes out at the channel's pace."""
-    await channels.resume_channel(session, channel_id)
-    await audit(session, "channel.resumed", "channel", channel_id, user_id=who.user_id)
-    return await channels.get_channel(session, channel_id)
-
-
 @api.get("/account-events", summary="List what Meta said", responses=problems())
 async def list_account_events(
     who: AdminOnly, session: TenantSession, limit: Limit = 50, cursor: Cursor = None
@@ -220,4 +154,5 @@ async def resolve_uncertain(
 
 
 router.include_router(webhook)
+router.include_router(channel_routes.api)
 router.include_router(api)

@@ -1,4 +1,4 @@
-"""Due work of messaging: raw webhooks that are older than they need to be."""
+"""Due work of messaging: channels to connect, to look at and to let go; raw webhooks to delete."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -8,9 +8,13 @@ from frontdesk.core.ids import NIL
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
 from frontdesk.core.work import Due
+from frontdesk.messaging import jobs
+from frontdesk.messaging.channels import CHANNEL
+from frontdesk.messaging.checkups import handle_channel
 from frontdesk.messaging.inbox import prune_webhooks
 
 PRUNE = "messaging.prune"
+LIVE = Due(kind=CHANNEL, list_ids=jobs.list_due, handle=handle_channel, at_once=10)
 
 
 def messaging_work(settings: Settings) -> tuple[Due, ...]:
@@ -25,7 +29,10 @@ def messaging_work(settings: Settings) -> tuple[Due, ...]:
         )
         return [(NIL, NIL)] if found else []
 
-    return (Due(kind=PRUNE, list_ids=list_ids, handle=prune, at_once=1, sweep_seconds=60),)
+    return (
+        LIVE,
+        Due(kind=PRUNE, list_ids=list_ids, handle=prune, at_once=1, sweep_seconds=60),
+    )
 
 
 async def prune(resources: Resources, _tenant_id: UUID, _row_id: UUID) -> None:

@@ -1,7 +1,6 @@
 """Raw webhooks become rows: claim a batch, parse it, and apply it tenant by tenant."""
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,22 +11,17 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from frontdesk import conversation, escalation, feed, messaging
+from frontdesk import conversation, escalation, messaging
 from frontdesk.conversation import Debounce
-from frontdesk.core import ids
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.ids import NIL
-from frontdesk.core.json import dumps
 from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
 from frontdesk.messaging import (
-    AccountEvent,
-    CallEvent,
     ChannelRef,
     ChannelRegistry,
-    ContactSync,
     Echo,
     HistoryMessage,
     IdentityChange,
@@ -35,10 +29,8 @@ from frontdesk.messaging import (
     Item,
     MessageEdit,
     MessageRevoke,
-    OutOfBandError,
     PreferenceChange,
     Status,
-    TemplateEvent,
     Unknown,
     parse_webhook,
 )
@@ -351,7 +343,7 @@ async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> bool:
     else:
         if isinstance(item, PreferenceChange):
             await conversation.change_preference(tx, item)
-        await _store_account_event(tx, channel, item)
+        await messaging.store_account_event(tx, channel, item)
     return True
 
 
@@ -369,63 +361,6 @@ async def _apply_statuses(tx: Transaction, statuses: Sequence[Routed]) -> list[t
         outcome = "applied" if is_known else "foreign" if status.callback_data else "early"
         outcomes.append((routed, outcome))
     return outcomes
-
-
-async def _store_account_event(tx: Transaction, channel: ChannelRef, item: Item) -> None:
-    words, severity, event = _in_words(item)
-    new = await tx.sql.fetchval(
-        "INSERT INTO account_event (id, channel_id, field, event, severity, words, payload, "
-        "fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
-        "ON CONFLICT (tenant_id, fingerprint) DO NOTHING RETURNING id",
-        ids.new(),
-        channel.id,
-        item.origin.field,
-        event,
-        severity,
-        words,
-        dumps(item.raw),
-        _fingerprint(channel, item),
-    )
-    if new is None:
-        return
-    feed.append(
-        tx,
-        "account.event",
-        {"channel_id": channel.id, "event": event, "severity": severity, "words": words},
-        feed.Audience.ADMINS,
-    )
-    if isinstance(item, AccountEvent) and item.channel_effect is not None:
-        await _change_channel(tx, channel, item)
-
-
-async def _change_channel(tx: Transaction, channel: ChannelRef, item: AccountEvent) -> None:
-    if item.channel_effect == "pause":
-        await messaging.pause_channel(tx, channel.id, item.words)
-    elif item.channel_effect == "disconnect":
-        await messaging.disconnect_channel(tx, channel.id, item.words)
-    elif item.channel_effect == "resume":
-        await messaging.resume_channel(tx, channel.id)
-
-
-def _in_words(item: Item) -> tuple[str, str, str]:
-    """(sentence, severity, event name) of anything that is not a message or a status."""
-    if isinstance(item, AccountEvent | TemplateEvent):
-        return item.words, item.severity, item.event
-    if isinstance(item, OutOfBandError):
-        return f"WhatsApp reports: {item.error.title}", "warning", str(item.error.code)
-    if isinstance(item, PreferenceChange):
-        return f"A contact chose “{item.value}” for {item.category}.", "info", item.value
-    if isinstance(item, CallEvent):
-        return "A contact called; calls are not answered.", "info", item.event
-    if isinstance(item, ContactSync):
-        return "The phone app's address book changed.", "info", item.action
-    return "Something happened.", "info", type(item).__name__
-
-
-def _fingerprint(channel: ChannelRef, item: Item) -> str:
-    at = getattr(item, "provider_at", None)
-    parts = dumps([item.origin.field, item.raw, at.isoformat() if at else None])
-    return hashlib.sha256(f"{channel.id}:{parts}".encode()).hexdigest()
 
 
 class AliveNotes:
