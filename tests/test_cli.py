@@ -34,7 +34,8 @@ COMMANDS = [
 ]
 GROUPS = {
     "keys": ("generate", "rotate", "status"),
-    "simulate": ("chat", "send"),
+    "simulate": ("chat", "send", "signup"),
+    "channels": ("list", "health", "connect", "pause", "resume", "disconnect"),
     "dead": ("list", "show", "replay", "discard"),
     "prompts": ("list", "show", "diff", "publish", "rollback", "pull", "push"),
     "erasures": ("list", "start", "reapply"),

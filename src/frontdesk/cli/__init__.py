@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from frontdesk.cli.channels import channels
 from frontdesk.cli.erasing import erasures
 from frontdesk.cli.keys import keys
 from frontdesk.cli.operating import init, migrate, show_settings, web, worker
@@ -66,6 +67,9 @@ app.add_typer(
     prompts,
     name="prompts",
     short_help="Prompts: list, show, diff, publish, rollback; pull and push as files.",
+)
+app.add_typer(
+    channels, name="channels", short_help="WhatsApp numbers: list, connect, health, pause, let go."
 )
 app.add_typer(keys, name="keys", short_help="Keys that seal secrets: generate, rotate, status.")
 app.add_typer(

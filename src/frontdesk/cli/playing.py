@@ -161,6 +161,51 @@ def simulate_send(
         fail(f"No answer came within {wait:g} seconds.", FAILED)
 
 
+@simulate.command("signup", epilog=EXIT_CODES)
+def simulate_signup(
+    phone_number_id: Annotated[
+        str | None, typer.Option(help="A known number; by default a new one.")
+    ] = None,
+    token_days: Annotated[
+        float, typer.Option(min=0, help="How long the token will last; 0 is for ever.")
+    ] = 60,
+    url: Url = None,
+    folder: Folder = DEMO_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Go through Embedded Signup as a business, and print the code that its page would be given.
+
+    The code is good for 30 seconds, once: POST it to /api/v1/channels/signup, or pipe it.
+
+    \b
+    Examples:
+      frontdesk simulate signup
+      frontdesk simulate signup --json | jq -r .code | \\
+          frontdesk channels connect --tenant green-leaf --signup
+    """
+    import httpx
+
+    from frontdesk.demo import find_phone
+
+    body: dict[str, object] = {"token_days": token_days}
+    if phone_number_id:
+        body |= {"phone_number_id": phone_number_id}
+    at = find_phone(folder, url, None).url
+    answer = httpx.post(f"{at}/_sim/signups", json=body, trust_env=False)
+    if answer.is_error:
+        fail(f"The simulator answered {answer.status_code}: {answer.text[:300]}", FAILED)
+    signup = answer.json()
+    if as_json:
+        print_json(signup)
+        return
+    typer.echo(signup["code"])
+    typer.echo(
+        f"It is for the number {signup['display_phone_number']} (phone_number_id "
+        f"{signup['phone_number_id']}), and good for 30 seconds.",
+        err=True,
+    )
+
+
 def simulator(  # Options; typer passes them by name.
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9000,
