@@ -249,7 +249,7 @@ def test_a_forced_tool_hides_the_name_but_not_the_keys() -> None:
         "tools": [{"type": "function", "function": function}],
     }
     request = read_ask(body)
-    assert (request.schema_name, request.forced_tool) == ("triage", True)
+    assert (request.schema_name, request.answer_tool) == ("triage", "json_tool_call")
     assert answer(request)["category"] == "greeting"  # type: ignore[index]  # An object here.
 
 

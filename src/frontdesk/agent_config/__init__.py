@@ -5,25 +5,33 @@ from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAge
 from frontdesk.agent_config.hours import BusinessHours, Holiday, Interval, Weekday, is_open
 from frontdesk.agent_config.privacy import HOLDINGS
 from frontdesk.agent_config.schemas import AgentCreate, AgentHealthPublic, AgentPublic
+from frontdesk.agent_config.secrets import open_secrets
 from frontdesk.agent_config.service import create_agent
 from frontdesk.agent_config.snapshots import AgentSnapshot, load_agent
+from frontdesk.agent_config.tools import SECRET, STEP_SECONDS, BuiltInTool, HttpTool, Tools
 
 __all__ = [
     "HOLDINGS",
+    "SECRET",
+    "STEP_SECONDS",
     "AgentConfig",
     "AgentCreate",
     "AgentHealthPublic",
     "AgentNameTaken",
     "AgentPublic",
     "AgentSnapshot",
+    "BuiltInTool",
     "BusinessHours",
     "EscalationKeywords",
     "Holiday",
+    "HttpTool",
     "Interval",
     "NoSuchAgent",
     "NoSuchAgentVersion",
+    "Tools",
     "Weekday",
     "create_agent",
     "is_open",
     "load_agent",
+    "open_secrets",
 ]

@@ -5,7 +5,6 @@ from typing import Annotated, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -14,21 +13,16 @@ from pydantic import (
 
 from frontdesk.agent_config.hours import BusinessHours
 from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE
-from frontdesk.core.text import clean
+from frontdesk.agent_config.tools import Tools
+from frontdesk.agent_config.values import Text
 
 MINUTES_OF_WINDOW = 24 * 60
-
-
-def _clean(value: object) -> object:
-    return clean(value) if isinstance(value, str) else value
 
 
 def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-# Cleaned before its length is looked at: what Postgres would refuse counts for nothing.
-Text = Annotated[str, BeforeValidator(_clean), StringConstraints(strip_whitespace=True)]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 Model = Annotated[
     Text, StringConstraints(pattern=r"^[a-z0-9_]+/[A-Za-z0-9._:/-]+$", max_length=120)
@@ -115,6 +109,10 @@ class AgentConfig(BaseModel):
     )
     away_notice: Notices = Field(
         AWAY_NOTICE, description="The same when no human agent is there to take over."
+    )
+
+    tools: Tools = Field(
+        Tools(), description="What it may do besides answering; by default nothing."
     )
 
     business_hours: BusinessHours | None = Field(

@@ -14,6 +14,7 @@ from frontdesk.agent_config.schemas import (
     AgentRollback,
     AgentVersionPublic,
 )
+from frontdesk.agent_config.secret_routes import router as tool_secrets
 from frontdesk.core.api import (
     Cursor,
     IfMatch,
@@ -31,10 +32,11 @@ from frontdesk.core.api import (
 from frontdesk.core.errors import Forbidden, PreconditionFailed, PreconditionRequired
 from frontdesk.identity import PlanLimitReached
 
-router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
+router = APIRouter()
+agents = APIRouter(prefix="/api/v1/agents", tags=["agents"])
 
 
-@router.get("", summary="List agents", responses=problems())
+@agents.get("", summary="List agents", responses=problems())
 async def list_agents(
     who: ReadsConfig, session: TenantSession, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[AgentPublic]:
@@ -42,7 +44,7 @@ async def list_agents(
     return await service.list_agents(session, limit=limit, cursor=cursor)
 
 
-@router.post(
+@agents.post(
     "",
     status_code=201,
     summary="Make an agent",
@@ -57,7 +59,7 @@ async def create_agent(
     return agent
 
 
-@router.get("/{agent_id}", summary="Read an agent", responses=problems(NoSuchAgent))
+@agents.get("/{agent_id}", summary="Read an agent", responses=problems(NoSuchAgent))
 async def get_agent(
     agent_id: UUID, who: ReadsConfig, session: TenantSession, response: Response
 ) -> AgentPublic:
@@ -67,7 +69,7 @@ async def get_agent(
     return agent
 
 
-@router.put(
+@agents.put(
     "/{agent_id}/config",
     summary="Save an agent's configuration",
     responses=problems(Forbidden, NoSuchAgent, PreconditionFailed, PreconditionRequired),
@@ -97,7 +99,7 @@ async def save_agent_config(
     return agent
 
 
-@router.get(
+@agents.get(
     "/{agent_id}/versions",
     summary="List an agent's configurations",
     responses=problems(NoSuchAgent),
@@ -113,7 +115,7 @@ async def list_agent_versions(
     return await service.list_versions(session, agent_id, limit=limit, cursor=cursor)
 
 
-@router.post(
+@agents.post(
     "/{agent_id}/rollback",
     summary="Bring an earlier configuration back",
     responses=problems(Forbidden, NoSuchAgent, NoSuchAgentVersion, PreconditionFailed),
@@ -140,7 +142,7 @@ async def roll_back_agent(
     return agent
 
 
-@router.get(
+@agents.get(
     "/{agent_id}/health",
     summary="Ask why an agent does not answer",
     responses=problems(NoSuchAgent),
@@ -152,3 +154,7 @@ async def get_agent_health(
     return await service.check_health(
         session, agent_id, chain=resources.settings.llm.chain, now=now
     )
+
+
+router.include_router(agents)
+router.include_router(tool_secrets)

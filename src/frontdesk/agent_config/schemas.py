@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from frontdesk.agent_config.config import AgentConfig, Text
+from frontdesk.agent_config.config import AgentConfig
+from frontdesk.agent_config.values import Text
 from frontdesk.core.api import PublicSchema, Schema
 
 

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     SEND_FAILED = "send_failed"
     BUDGET = "budget"
     RULE = "rule"
+    TOOL = "tool"
 
 
 class HandoffState(StrEnum):

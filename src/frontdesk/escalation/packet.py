@@ -43,6 +43,8 @@ class Packet(BaseModel):
     promises: list[str] = []
     suggested_next_action: str = ""
     draft_reply: str = ""
+    # Each call of a tool in the turn, as `name(arguments): status. What came of it`.
+    tool_steps: list[str] = []
 
     def storable(self) -> dict[str, Any]:
         """The packet as JSON."""

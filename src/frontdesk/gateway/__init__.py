@@ -1,7 +1,7 @@
 """Gateway: the only door to models. One prompt in, one usable, recorded and priced answer out."""
 
 from frontdesk.billing import BudgetReached
-from frontdesk.gateway.attempts import Outcome
+from frontdesk.gateway.attempts import Outcome, ToolCall
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.litellm_adapter import warm
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate
@@ -25,6 +25,7 @@ __all__ = [
     "ModelsUnavailable",
     "Outcome",
     "PromptRejected",
+    "ToolCall",
     "close",
     "complete",
     "count_message_tokens",

@@ -29,6 +29,15 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A tool the model wants called. `arguments` is its JSON as it came: it may be none at all."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
 class ProviderCall:
     """What one attempt sends, and where to.
 
@@ -47,6 +56,7 @@ class ProviderCall:
     api_base: str | None = None
     uses_own_key: bool = False
     problem: str | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -69,3 +79,4 @@ class Attempt:
     error: str | None = None
     status_code: int | None = None
     retry_after_seconds: float | None = None
+    tool_calls: tuple[ToolCall, ...] = ()

@@ -51,6 +51,7 @@ def provider_call(resources: Resources, course: Course, model: str, now: float) 
         messages=_corrected(course.messages, course.correction),
         schema=request.schema,
         recorded=request.recorded,
+        tools=request.tools,
         temperature=temperature,
         max_output_tokens=limit * course.output_factor,
         timeout_seconds=max(

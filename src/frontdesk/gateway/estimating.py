@@ -27,6 +27,8 @@ def worst_usage(call: ProviderCall) -> TokenUsage:
         tokens += _schema_tokens(call.schema)
     elif call.recorded is not None:
         tokens += count_tokens(dumps(call.recorded))
+    if call.tools:
+        tokens += count_tokens(dumps(call.tools))
     return TokenUsage(math.ceil(tokens * _MARGIN), call.max_output_tokens)
 
 

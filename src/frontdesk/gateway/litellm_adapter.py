@@ -16,9 +16,17 @@ from functools import lru_cache
 from typing import Any
 
 from frontdesk.billing import TokenUsage
+from frontdesk.core.json import dumps
 from frontdesk.core.text import clean, excerpt
-from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
-from frontdesk.gateway.structured import NotTheShape, in_order, read_answer, response_format
+from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall, ToolCall
+from frontdesk.gateway.structured import (
+    NotTheShape,
+    answer_tool,
+    in_order,
+    read_answer,
+    response_format,
+    schema_name,
+)
 from frontdesk.gateway.tokens import count_message_tokens, count_tokens
 
 # Read by LiteLLM at import: no fetch of its price map, no prints, and room for our calls in flight
@@ -76,7 +84,10 @@ def parameters(call: ProviderCall) -> dict[str, Any]:
     given: dict[str, Any] = {"max_tokens": call.max_output_tokens}
     if call.temperature is not None:
         given["temperature"] = call.temperature
-    if call.schema is not None:
+    if call.schema is not None and call.tools:
+        given["tools"] = [*call.tools, answer_tool(call.schema)]
+        given["tool_choice"] = "required"
+    elif call.schema is not None:
         given["response_format"] = response_format(call.schema)
     # Enough for support answers; more costs seconds and output tokens.
     return given | _effort(call, "low")
@@ -149,8 +160,14 @@ def _answered(call: ProviderCall, response: Any) -> Attempt:
     """The provider's 200 as an `Attempt`: usable, refused or garbage."""
     choice = next(iter(getattr(response, "choices", None) or ()), None)
     message = getattr(choice, "message", None)
-    shaped = call.schema is not None or "response_format" in (call.recorded or {})
+    recorded = call.recorded or {}
+    shaped = call.schema is not None or "response_format" in recorded
     text = _text_of(message, wants_arguments=shaped)
+    tool_calls: tuple[ToolCall, ...] = ()
+    if tools := call.tools or recorded.get("tools"):
+        # The answer's tool is the last of those that were sent.
+        answer = schema_name(call.schema) if call.schema else tools[-1]["function"]["name"]
+        text, tool_calls = _tools_of(answer, message, text)
     finish_reason = getattr(choice, "finish_reason", None)
     usage, usage_known, reasoning_tokens = _usage_of(call, response, text)
     outcome, parsed = Outcome.OK, None
@@ -161,7 +178,7 @@ def _answered(call: ProviderCall, response: Any) -> Attempt:
         outcome, error = Outcome.CONTENT_FILTER, "the model refused the content"
     elif error is not None:
         outcome = Outcome.GARBAGE
-    elif call.schema is not None and text is not None:
+    elif call.schema is not None and text is not None and not tool_calls:
         try:
             parsed = read_answer(call.schema, text)
         except NotTheShape as reason:
@@ -178,6 +195,7 @@ def _answered(call: ProviderCall, response: Any) -> Attempt:
         reasoning_tokens=reasoning_tokens,
         error=error,
         status_code=200,
+        tool_calls=tool_calls,
     )
 
 
@@ -201,6 +219,27 @@ def _text_of(message: Any, *, wants_arguments: bool) -> str | None:
         arguments = calls[0].function.arguments
         return clean(arguments) if isinstance(arguments, str) else None
     return None
+
+
+def _tools_of(
+    answer: str, message: Any, text: str | None
+) -> tuple[str | None, tuple[ToolCall, ...]]:
+    """What the model says, by the tool `answer`, and the tools it wants called: one or the other."""
+    calls = tuple(
+        ToolCall(
+            id=str(item.id),
+            name=clean(str(item.function.name)),
+            arguments=clean(item.function.arguments or ""),
+        )
+        for item in getattr(message, "tool_calls", None) or ()
+    )
+    for item in calls:
+        if item.name == answer:
+            return item.arguments, ()
+    if not calls:
+        return text, ()
+    wanted = [{"tool": item.name, "arguments": item.arguments} for item in calls]
+    return dumps({"tool_calls": wanted}), calls
 
 
 def _refusal_of(message: Any) -> str | None:

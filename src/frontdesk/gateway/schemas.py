@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from frontdesk.gateway.attempts import ToolCall
+
 
 @dataclass(frozen=True, kw_only=True)
 class CompletionRequest:
@@ -20,6 +22,8 @@ class CompletionRequest:
             snake_case, and validated here.
         recorded: the parameters of an earlier call, sent again as they are: no schema, temperature or
             limit of this request counts, and whatever the model answers is the answer.
+        tools: OpenAI's definitions of tools the model may have called instead of answering; they
+            need a `schema`, as the answer is then given by a tool too.
         temperature: None leaves it to the feature: 0, but for free text the model's own.
         models: pinned models tried in turn; None is the chain of the settings.
         variables: what the prompt was filled in with; recorded, so that another version of it can be
@@ -33,6 +37,7 @@ class CompletionRequest:
     messages: tuple[Mapping[str, Any], ...]
     schema: type[BaseModel] | None = None
     recorded: Mapping[str, Any] | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
     temperature: float | None = None
     max_output_tokens: int | None = None
     models: tuple[str, ...] | None = None
@@ -56,7 +61,8 @@ class Completion:
     """A usable answer. Tokens and cost are of all attempts it took, as they were all billed.
 
     `cost_usd` is None when the price of a model among them is not known. `failures` says of each
-    attempt before the good one which model it was and what was wrong, as `model: outcome`.
+    attempt before the good one which model it was and what was wrong, as `model: outcome`. With
+    `tool_calls` and nothing `parsed` the model wants tools called before it answers.
     `thrift` says which budget sent the call to a cheaper model.
     """
 
@@ -72,6 +78,7 @@ class Completion:
     call_ids: tuple[UUID, ...]
     failures: tuple[str, ...] = ()
     thrift: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
         call_ids=tuple(course.call_ids),
         failures=course.failures,
         thrift=course.refusal.refusal.sentence if course.refusal and course.is_thrifty else None,
+        tool_calls=attempt.tool_calls,
     )
 
 

@@ -57,6 +57,23 @@ def in_order(recorded: Any) -> Any:
     return made
 
 
+def answer_tool(schema: type[BaseModel]) -> Mapping[str, Any]:
+    """A tool that takes the answer as its arguments.
+
+    Where models may call tools, not all providers let them be held to a form of the answer as well
+    (Groq: structured outputs don't go with tool use). A tool for the answer is understood by all.
+    """
+    form = response_format(schema)["json_schema"]
+    return {
+        "type": "function",
+        "function": {
+            "name": form["name"],
+            "description": "Give your answer. Call it once, when nothing else is needed.",
+            "parameters": form["schema"],
+        },
+    }
+
+
 def schema_name(schema: type[BaseModel]) -> str:
     """The class's name in snake_case: `HandoffPacket` is `handoff_packet`."""
     return _WORD.sub("_", schema.__name__).lower()

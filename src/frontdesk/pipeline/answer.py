@@ -19,6 +19,7 @@ from frontdesk.pipeline.on_a_budget import answer_on_a_budget
 from frontdesk.pipeline.prompt import compose_prompt
 from frontdesk.pipeline.reply import draft_reply
 from frontdesk.pipeline.shedding import Extra, goes_without
+from frontdesk.pipeline.tool_loop import work_with_tools
 from frontdesk.pipeline.triage import triage_turn
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn, Verdict
 
@@ -93,20 +94,24 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
         )
     await _show_typing(resources, turn)
     prompt = await compose_prompt(resources, turn, triaged)
-    draft = await draft_reply(resources, turn, prompt)
+    work = await work_with_tools(resources, turn, prompt)
+    if work.escalation is not None:
+        return await handed_off(resources, turn, triaged.language, work.escalation, work=work)
+    draft = work.draft or await draft_reply(resources, turn, work.prompt)
     crash("after_model")
     if reason := draft_escalation(turn, triaged, draft):
-        return await handed_off(resources, turn, triaged.language, reason, draft=draft)
-    guarded = await guard_draft(resources, turn, triaged, prompt, draft)
+        return await handed_off(resources, turn, triaged.language, reason, draft=draft, work=work)
+    guarded = await guard_draft(resources, turn, triaged, work.prompt, draft)
     if guarded.problem is not None:
         refused = Escalation(Reason.GUARD, f"The answer did not pass: {guarded.problem}.")
-        return await handed_off(resources, turn, triaged.language, refused, draft=draft)
+        return await handed_off(resources, turn, triaged.language, refused, draft=draft, work=work)
     return Outcome(
         kind=OutcomeKind.REPLY,
         language=triaged.language,
         reason=draft.reasoning,
         text=guarded.text,
-        closes=draft.action == "close",
+        closes=work.closes or draft.action == "close",
+        remembered=tuple(work.remembered),
         prompt_version=prompt.filled.prompt.version,
         is_crowded=prompt.is_crowded,
     )

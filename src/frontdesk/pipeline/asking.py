@@ -34,11 +34,13 @@ async def ask(
     temperature: float = 0,
     deadline_seconds: float | None = None,
     chunk_ids: tuple[str, ...] = (),
+    tools: tuple[Mapping[str, Any], ...] = (),
 ) -> Completion:
     """Ask a model on behalf of a turn; its trace counts what that took.
 
     Args:
         prompt: what `messages` were made with.
+        tools: what the model may have called before it answers.
         deadline_seconds: None for what is left of the turn's one deadline.
 
     Raises:
@@ -73,6 +75,7 @@ async def ask(
             experiment_id=exposure.experiment_id if exposure else None,
             variant=exposure.variant if exposure else None,
             chunk_ids=chunk_ids,
+            tools=tools,
         ),
     )
     if completion.thrift is not None:

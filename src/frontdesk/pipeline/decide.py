@@ -17,6 +17,7 @@ from frontdesk.conversation import (
     conclude,
     lock_if_ours,
     opt_out,
+    remember,
     send_message,
     set_timers,
     summarise_soon,
@@ -82,6 +83,7 @@ async def _make_true(
                 await set_timers(tx, thread, timers)
                 if outcome.is_crowded:
                     await summarise_soon(tx, thread.id)
+        await remember(tx, thread.id, outcome.remembered)
         _tell(tx, turn, outcome, turn_id)
         crash("before_decide_commit")
     return True

@@ -15,6 +15,7 @@ from frontdesk.gateway import BudgetReached
 from frontdesk.pipeline.asking import ask, prompt_for
 from frontdesk.pipeline.prompt import transcript
 from frontdesk.pipeline.shedding import Extra, goes_without
+from frontdesk.pipeline.tool_loop import Work
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Reply, Triaged, Turn
 from frontdesk.prompts import fill
 
@@ -49,6 +50,7 @@ async def handed_off(
     escalation: Escalation,
     *,
     draft: Reply | None = None,
+    work: Work | None = None,
     ask_model: bool = True,
 ) -> Outcome:
     """A handoff with its packet: written by a model if one answers in time, else gathered."""
@@ -59,6 +61,8 @@ async def handed_off(
             f"{escalation.rule} No model answered to write this." if ask_model else escalation.rule
         )
         packet = _gather_packet(turn, why, draft)
+    if work is not None:
+        packet = packet.model_copy(update={"tool_steps": work.steps})
     turn.trace.add(
         "packet",
         written_by=packet.written_by,
@@ -72,6 +76,7 @@ async def handed_off(
         reason=escalation.rule,
         escalation=escalation,
         packet=packet,
+        remembered=tuple(work.remembered) if work else (),
     )
 
 

@@ -1,8 +1,9 @@
 """Stage 3: the prompt. The agent's own words are the system's; whatever the contact wrote is data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from frontdesk import knowledge
@@ -35,7 +36,7 @@ _LEAST_CUT_TOKENS = 48
 class Prompt:
     """What the model is asked, and what it was made from."""
 
-    messages: tuple[dict[str, str], ...]
+    messages: tuple[Mapping[str, Any], ...]
     filled: FilledPrompt
     chunk_ids: tuple[str, ...]
     # Hardly any more of the thread fits: what is old in it should be summarised.

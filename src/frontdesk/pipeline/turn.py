@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from frontdesk.agent_config import AgentSnapshot
-from frontdesk.conversation import Background, Claim
+from frontdesk.conversation import Background, Claim, Remembered
 from frontdesk.escalation import Escalation, Packet
 from frontdesk.prompts import Exposure
 
@@ -156,3 +156,4 @@ class Outcome:
     opts_out: bool = False
     prompt_version: str | None = None
     is_crowded: bool = False  # The thread outgrows its prompt.
+    remembered: tuple[Remembered, ...] = ()

@@ -9,6 +9,7 @@ from frontdesk.simulator.control import ControlRoutes
 from frontdesk.simulator.graph import GraphError
 from frontdesk.simulator.graph_routes import GraphRoutes
 from frontdesk.simulator.model_routes import ModelRoutes
+from frontdesk.simulator.shop import ShopRoutes
 from frontdesk.simulator.simulator import Simulator
 from frontdesk.simulator.wire import JSONAnswer
 
@@ -18,6 +19,7 @@ def create_app(simulator: Simulator) -> Starlette:
     graph = GraphRoutes(simulator.world, simulator.whatsapp, simulator.delivery)
     routes = [
         *ModelRoutes(simulator.world, simulator.model).routes(),
+        *ShopRoutes(simulator.shop).routes(),
         *ControlRoutes(simulator).routes(),
         *graph.routes(),
     ]

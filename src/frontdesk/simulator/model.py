@@ -32,6 +32,7 @@ from frontdesk.simulator.lexicon import (
 from frontdesk.simulator.notes import are_notes, conversation_summary, read_notes
 from frontdesk.simulator.packet import handoff_packet, read_transcript, shorten
 from frontdesk.simulator.schema_fill import fill
+from frontdesk.simulator.tool_use import are_results, choose, read_result
 from frontdesk.simulator.world import Json
 
 FORCED_TOOL = "json_tool_call"
@@ -53,8 +54,10 @@ class Ask:
     messages: tuple[Json, ...]
     schema_name: str | None
     schema: Json | None
-    forced_tool: bool
-    """Whether the structure is asked for by a forced tool call."""
+    answer_tool: str | None
+    """The tool whose call is the answer; None when the content is."""
+    tools: tuple[Json, ...] = ()
+    """The functions it may have called instead."""
 
     @property
     def system(self) -> str:
@@ -72,9 +75,13 @@ class Ask:
         for message in reversed(self.messages):
             if message.get("role") == "user":
                 found.append(content_text(message))
+            elif message.get("role") == "tool" or message.get("tool_calls"):
+                continue  # Steps on the way to the same answer.
             elif message.get("role") not in ("system", "developer"):
                 break
-        return tuple(text for text in reversed(found) if not are_notes(text))
+        return tuple(
+            text for text in reversed(found) if not are_notes(text) and not are_results(text)
+        )
 
     @property
     def notes(self) -> tuple[Fact, ...]:
@@ -94,7 +101,8 @@ class Ask:
     def tool_result(self) -> str:
         """The content of a tool's answer that ends the request, or nothing."""
         last = self.messages[-1] if self.messages else {}
-        return content_text(last) if last.get("role") == "tool" else ""
+        content = content_text(last)
+        return content if last.get("role") == "tool" or are_results(content) else ""
 
 
 def content_text(message: Json) -> str:
@@ -109,7 +117,8 @@ def read_ask(body: Json) -> Ask:
     """What a request asks for, by `response_format` or by LiteLLM's forced tool."""
     name: str | None = None
     schema: Json | None = None
-    forced = False
+    answer_tool: str | None = None
+    tools: list[Json] = []
     wanted = body.get("response_format") or {}
     if wanted.get("type") == "json_schema":
         part = wanted.get("json_schema") or {}
@@ -118,12 +127,16 @@ def read_ask(body: Json) -> Ask:
         name, schema = "json_object", {"type": "object", "properties": {"text": {}}}
     for tool in body.get("tools") or []:
         function = tool.get("function") or {}
-        if function.get("name") == FORCED_TOOL:
-            forced, schema = True, function.get("parameters") or {}
+        known = _recognise(function.get("parameters") or {})
+        if function.get("name") in (FORCED_TOOL, known):
+            answer_tool, schema = function["name"], function.get("parameters") or {}
+        else:
+            tools.append(function)
     if schema is not None and name not in _WRITERS:
         name = _recognise(schema) or name or FORCED_TOOL
     messages = tuple(m for m in body.get("messages") or () if isinstance(m, dict))
-    return Ask(str(body.get("model", "")), messages, name, schema, forced)
+    model = str(body.get("model", ""))
+    return Ask(model, messages, name, schema, answer_tool, tuple(tools))
 
 
 def _recognise(schema: Json) -> str | None:
@@ -142,6 +155,8 @@ def answer(ask: Ask) -> Json | str:
     """The scripted answer: an object when structure was asked for, else a text."""
     if ask.schema is None:
         return _plain(ask)
+    if ask.tools and not ask.tool_result and (call := choose_tool(ask)):
+        return {"tool_calls": [call]}
     writer = _WRITERS.get(ask.schema_name or "")
     if writer is None:
         filled: Json = fill(ask.schema, shorten(" ".join(ask.burst), 120))
@@ -244,7 +259,7 @@ def reply(ask: Ask) -> Json:
     text = "\n".join(ask.burst)
     language = guess_language(text or ask.before)
     if ask.tool_result:
-        return _reply(shorten(ask.tool_result, _TOLD), 0.9, "told the tool's result")
+        return _from_tool(ask, language)
     parts = _parts(ask.burst)
     if has(PERSON, text):
         said = sentence("person", language)
@@ -295,6 +310,23 @@ def _courtesy(ask: Ask, text: str, language: str) -> Json:
         said = sentence("greeting_at", language, shop=shop.group(1).strip())
         return _reply(said, 0.95, "greeted by name of the shop")
     return _reply(sentence("greeting", language), 0.95, "greeted")
+
+
+def choose_tool(ask: Ask) -> Json | None:
+    """The tool that fits what the contact wants, when its arguments are in the messages."""
+    text = "\n".join(ask.burst)
+    knows = FactIndex((*read_facts(ask.system), *ask.notes)).find(text) is not None
+    return choose(ask.tools, text, knows=knows)
+
+
+def _from_tool(ask: Ask, language: str) -> Json:
+    result = read_result(ask.tool_result)
+    if result is None:
+        said = sentence("unknown", language)
+        return _reply(said, 0.3, f"the tool failed: {ask.tool_result}", action="escalate")
+    if not result:
+        return _reply(sentence("noted", language), 0.9, "the tool did it")
+    return _reply(shorten(result, _TOLD), 0.9, "told the tool's result")
 
 
 def _from_facts(ask: Ask, parts: list[str], language: str) -> Json:

@@ -168,8 +168,8 @@ def _message(ask: Ask, said: Json | str | None) -> tuple[Json, str]:
     calls: list[Json] = []
     if isinstance(said, dict) and "tool_calls" in said:
         calls = said["tool_calls"]
-    elif ask.forced_tool and said is not None:
-        calls = [{"name": "json_tool_call", "arguments": said}]
+    elif ask.answer_tool and said is not None:
+        calls = [{"name": ask.answer_tool, "arguments": said}]
     if not calls:
         return {"role": "assistant", "content": as_text(said)}, "stop"
     tool_calls = [

@@ -1,4 +1,4 @@
-"""The simulator as one object: WhatsApp, the phones, the model, the webhooks."""
+"""The simulator as one object: WhatsApp, the phones, the model, the shop, the webhooks."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,6 +8,7 @@ import httpx
 from frontdesk.simulator.delivery import Delivery
 from frontdesk.simulator.handset import Phone
 from frontdesk.simulator.scripting import ScriptedModel
+from frontdesk.simulator.shop import Shop
 from frontdesk.simulator.threads import Channel
 from frontdesk.simulator.webhooks import VALID, Posting, Webhooks, whole
 from frontdesk.simulator.whatsapp import WhatsApp
@@ -32,6 +33,8 @@ class Simulator:
         self.whatsapp = WhatsApp(self.world)
         self.delivery = Delivery(self.world, self.whatsapp, self.webhooks)
         self.model = ScriptedModel(self.world)
+        self.shop = Shop()
+        self.shop.reset()
         self.url = ""
         """Where it listens, without a slash at the end; empty until it does."""
         self._last: dict[tuple[str, str], Posting] = {}
@@ -54,6 +57,11 @@ class Simulator:
     def groq_url(self) -> str:
         """Base of the same model at Groq's path."""
         return f"{self.url}/groq/openai/v1"
+
+    @property
+    def shop_url(self) -> str:
+        """Base of the shop's API, for tools."""
+        return f"{self.url}/shop"
 
     def register_channel(self, phone_number_id: str, **known: Any) -> Channel:
         """Make a business number known: waba_id, display_phone_number, token, templates, …"""
@@ -131,6 +139,7 @@ class Simulator:
         self.whatsapp.reset()
         self.delivery.reset()
         self.model.reset()
+        self.shop.reset()
         self.webhooks.postings.clear()
 
     async def aclose(self) -> None:

@@ -1,0 +1,315 @@
+"""Tools: what a model may have done while it answers, its bounds, and what it can't be made to do."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from structlog.testing import capture_logs
+from tests.desk import Desk
+
+from frontdesk.agent_config import AgentConfig, HttpTool
+from frontdesk.pipeline.http_tool import point, read_answer, request_of
+from frontdesk.pipeline.tool_result import Status
+from frontdesk.simulator import ModelFault, ModelFaultKind
+from frontdesk.simulator.shop import TOKEN
+
+ASKS = "Where is my order A-10427?"
+ORDER_ID = {
+    "type": "object",
+    "properties": {"order_id": {"type": "string", "maxLength": 40}},
+    "required": ["order_id"],
+}
+
+
+async def _with_tools(desk: Desk, *built_in: str, secret: str = TOKEN, **limits: Any) -> None:
+    """An agent that may look up and cancel orders at the simulator's shop."""
+    admin = await desk.admin()
+    await admin.put("/tool-secrets/shop_token", {"value": secret})
+    orders = f"{desk.simulator.shop_url}/orders/{{order_id}}"
+    headers = {"Authorization": "Bearer {secret:shop_token}"}
+    status: dict[str, Any] = {
+        "name": "order_status",
+        "description": "Where an order is, by its number.",
+        "parameters": ORDER_ID,
+        "url": orders,
+        "headers": headers,
+        "result": {"order_status": "/order/status", "arrives": "/order/delivery/date"},
+        "repeatable": True,
+    }
+    cancel = {
+        **status,
+        "name": "stop_it",
+        "description": "Void a purchase.",
+        "method": "POST",
+        "url": f"{orders}/cancel",
+        "result": {},
+        "repeatable": False,
+    }
+    tools = {"built_in": built_in, "http": [status, cancel], "hosts": ["127.0.0.1"], **limits}
+    await desk.configure(tools=tools)
+
+
+def _calls(name: str, arguments: Any) -> dict[str, Any]:
+    return {"tool_calls": [{"name": name, "arguments": arguments}]}
+
+
+async def _steps(desk: Desk) -> list[dict[str, Any]]:
+    """The tool lines of the last turn's trace."""
+    rows = await desk.sql("SELECT trace::text AS trace FROM turn ORDER BY created_at DESC LIMIT 1")
+    return [line for line in json.loads(rows[0]["trace"]) if line["stage"] in ("tool", "tools")]
+
+
+async def _packet(desk: Desk) -> Any:
+    (row,) = await desk.sql("SELECT reason, rule, packet::text AS packet FROM handoff")
+    return row["reason"], row["rule"], json.loads(row["packet"])
+
+
+async def test_an_order_is_looked_up_at_the_tenants_own_service_and_every_step_is_kept(
+    desk: Desk,
+) -> None:
+    await _with_tools(desk)
+    assert await desk.say(ASKS) == ["arrives: 2026-12-01, order status: shipped"]
+    step, end = await _steps(desk)
+    assert (step["tool"], step["status"], step["http_status"]) == ("order_status", "ok", 200)
+    assert (end["end"], end["steps"]) == ("answered", 1)
+    first, second = desk.simulator.model.asked("reply")
+    assert first.body["tool_choice"] == "required"
+    assert [tool["function"]["name"] for tool in first.body["tools"]] == [
+        "order_status",
+        "stop_it",
+        "reply",
+    ]
+    assert "response_format" not in first.body
+    # What a tool gives is data: a tool's message, and nowhere the system's.
+    assert second.messages[-1]["role"] == "tool"
+    assert json.loads(second.messages[-1]["content"])["data"]["order_status"] == "shipped"
+    assert "shipped" not in json.dumps([m for m in second.messages if m["role"] == "system"])
+    # Both calls are paid for, and counted with the turn.
+    (turn,) = await desk.sql("SELECT cost_usd FROM turn")
+    (spent,) = await desk.sql("SELECT sum(cost_usd) AS usd, count(*) AS calls FROM llm_call")
+    assert (turn["cost_usd"], spent["calls"]) == (spent["usd"], 3)
+    # The secret is in the shop's hands and nowhere of ours in the clear.
+    assert desk.simulator.shop.requests[0].path == "/shop/orders/A-10427"
+    (kept,) = await desk.sql("SELECT value_sealed FROM tool_secret")
+    assert TOKEN not in kept["value_sealed"]
+
+
+async def test_without_tools_in_its_configuration_a_model_is_offered_none(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    assert "tools" not in desk.simulator.model.asked("reply")[0].body
+
+
+async def test_calls_that_make_no_sense_reach_no_service_and_the_model_is_told(desk: Desk) -> None:
+    await _with_tools(desk)
+    wrong = [({}, "order_id"), ("{not json", "no JSON"), ({"order_id": 5}, "string")]
+    desk.simulator.model.replies.extend(
+        [
+            *(_calls("order_status", arguments) for arguments, _ in wrong),
+            _calls("launch_rocket", {}),
+            _calls("order_status", {"order_id": "X-1"}),
+            "There is no such order.",
+        ]
+    )
+    assert await desk.say(ASKS) == ["There is no such order."]
+    assert [request.path for request in desk.simulator.shop.requests] == ["/shop/orders/X-1"]
+    steps = await _steps(desk)
+    assert [step["status"] for step in steps[:5]] == [
+        *["invalid_arguments"] * 3,
+        "unknown_tool",
+        "not_found",
+    ]
+    for step, (_, told) in zip(steps, wrong, strict=False):
+        assert told in step["result"]
+
+
+async def test_what_only_a_person_can_settle_goes_to_one_with_the_steps(desk: Desk) -> None:
+    await _with_tools(desk)
+    desk.simulator.shop.answers["A-10427"] = 402
+    await desk.say(ASKS)
+    reason, rule, packet = await _packet(desk)
+    assert reason == "tool"
+    assert "paid" in rule
+    assert "requires_human" in packet["tool_steps"][0]
+    assert "A-10427" in packet["tool_steps"][0]
+
+
+async def test_a_secret_that_is_wrong_or_gone_needs_a_person(desk: Desk) -> None:
+    await _with_tools(desk, secret="not the shops")
+    await desk.say(ASKS)
+    assert "secret is wrong" in (await _packet(desk))[1]
+    admin = await desk.admin()
+    gone = await admin.http.delete("/api/v1/tool-secrets/shop_token")
+    again = await admin.http.delete("/api/v1/tool-secrets/shop_token")
+    assert (gone.status_code, again.json()["code"]) == (204, "no_such_secret")
+    await desk.say(ASKS, number="4915550002")
+    rules = [row["rule"] for row in await desk.sql("SELECT rule FROM handoff")]
+    assert any("shop_token is not set" in rule for rule in rules)
+
+
+async def test_secrets_are_named_never_shown_and_kept_apart_by_role(desk: Desk) -> None:
+    admin, ana = await desk.admin(), await desk.ana()
+    saved = await admin.put("/tool-secrets/crm_key", {"value": "s3cr3t-value"})
+    assert set(saved) == {"name", "updated_at"}
+    assert [item["name"] for item in await ana.get("/tool-secrets")] == ["crm_key"]
+    assert "s3cr3t-value" not in json.dumps([saved, await ana.get("/tool-secrets")])
+    await ana.put("/tool-secrets/crm_key", {"value": "mine"}, status=403)
+    await admin.put("/tool-secrets/Crm-Key", {"value": "x"}, status=422)
+    entries = await desk.sql("SELECT action, details::text AS told FROM audit_entry")
+    assert "tool_secret.saved" in [entry["action"] for entry in entries]
+    assert not any("s3cr3t" in (entry["told"] or "") for entry in entries)
+
+
+async def test_after_the_last_step_the_model_has_to_answer(desk: Desk) -> None:
+    await _with_tools(desk, max_steps=2)
+    look = _calls("order_status", {"order_id": "A-10427"})
+    desk.simulator.model.replies.extend([look, look, "It has been shipped."])
+    assert await desk.say(ASKS) == ["It has been shipped."]
+    assert (await _steps(desk))[-1] == {
+        **(await _steps(desk))[-1],
+        "end": "steps_used_up",
+        "steps": 2,
+    }
+    last = desk.simulator.model.asked("reply")[-1]
+    assert "tools" not in last.body
+    assert "tool_results" in last.messages[-1]["content"]  # It knows what they gave.
+    assert last.messages[-1]["role"] == "user"
+
+
+async def test_after_the_money_for_it_the_model_has_to_answer(desk: Desk) -> None:
+    await _with_tools(desk, max_cost_usd=0.000001)
+    await desk.say(ASKS)
+    assert (await _steps(desk))[-1]["end"] == "cost_used_up"
+    assert len(desk.simulator.shop.requests) == 1
+
+
+async def test_a_turn_that_is_run_again_cancels_an_order_once(desk: Desk) -> None:
+    await _with_tools(desk)
+    stop = _calls("stop_it", {"order_id": "A-10428"})
+    down = ModelFault(ModelFaultKind.STATUS, http_status=401)
+    # The order is cancelled, and then no model is there to say so.
+    desk.simulator.model.replies.extend([stop, down, down])
+    with capture_logs():
+        assert await desk.say("Please void it: A-10428") == []
+    await desk.resources.redis.flushdb()  # The breakers.
+    desk.simulator.model.replies.extend([stop, "It is cancelled."])
+    await desk.sql("UPDATE conversation SET due_at = now() RETURNING id")
+    await desk.work_until_idle()
+    assert desk.phone().replies == ["It is cancelled."]
+    asked = desk.simulator.shop.requests
+    assert len(asked) == 2
+    assert asked[0].idempotency_key is not None
+    assert asked[0].idempotency_key == asked[1].idempotency_key
+    assert desk.simulator.shop.cancelled == ["A-10428"]
+
+
+async def test_built_in_tools_search_remember_close_and_hand_off(desk: Desk) -> None:
+    await _with_tools(desk, "search_knowledge", "remember_fact", "close", "hand_off")
+    fact = "The contact lives in Porto."
+    desk.simulator.model.replies.extend(
+        [
+            _calls("remember_fact", {"text": fact}),
+            _calls("search_knowledge", {"query": "delivery"}),
+            _calls("close", {"reason": "All is said."}),
+            "Delivery takes 3 to 5 working days.",
+        ]
+    )
+    await desk.say("How long does delivery take to Porto?")
+    results = [
+        json.loads(message["content"])
+        for message in desk.simulator.model.asked("reply")[-1].messages
+        if message["role"] == "tool"
+    ]
+    assert [result["status"] for result in results] == ["ok", "ok", "ok"]
+    assert "3 to 5" in json.dumps(results[1]["data"])
+    (memory,) = await desk.sql("SELECT summary::text AS summary FROM conversation_memory")
+    (message,) = await desk.sql("SELECT id FROM message WHERE direction = 'in'")
+    assert json.loads(memory["summary"])["facts"] == [
+        {"text": fact, "message_id": str(message["id"])}
+    ]
+    (timer,) = await desk.sql("SELECT kind, due_at - now() < interval '1 hour' AS soon FROM timer")
+    assert (timer["kind"], timer["soon"]) == ("auto_close", True)
+    desk.simulator.model.replies.append(
+        _calls("hand_off", {"reason": "It is about a custom lamp."})
+    )
+    await desk.say("And one made to measure?")
+    reason, rule, _ = await _packet(desk)
+    assert reason == "model_asked"
+    assert "custom lamp" in rule
+
+
+TOOL: dict[str, Any] = {
+    "name": "order_status",
+    "description": "Status of an order.",
+    "parameters": ORDER_ID,
+    "url": "https://api.shop.example/orders/{order_id}?full=1",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("A 1/2", "https://api.shop.example/orders/A%201%2F2?full=1"),
+        ("../admin", "https://api.shop.example/orders/..%2Fadmin?full=1"),
+        ("x?y=1#z", "https://api.shop.example/orders/x%3Fy%3D1%23z?full=1"),
+        ("@evil.example", "https://api.shop.example/orders/%40evil.example?full=1"),
+    ],
+)
+def test_an_argument_is_one_piece_of_the_address_whatever_is_in_it(value: str, url: str) -> None:
+    assert request_of(HttpTool(**TOOL), {"order_id": value}) == (url, None)
+
+
+@pytest.mark.parametrize("value", ["..", ".", ""])
+def test_an_argument_can_not_shorten_the_path(value: str) -> None:
+    with pytest.raises(ValueError, match="order_id"):
+        request_of(HttpTool(**TOOL), {"order_id": value})
+
+
+def test_the_other_arguments_go_into_the_query_or_the_body() -> None:
+    given = {"order_id": "7", "note": "a&b"}
+    assert request_of(HttpTool(**TOOL), given)[0].endswith("?full=1&note=a%26b")
+    url, body = request_of(HttpTool(**TOOL | {"method": "POST"}), given)
+    assert url.endswith("/7?full=1")
+    assert body == b'{"note":"a&b"}'
+
+
+def test_a_model_is_told_what_the_tool_names_of_an_answer() -> None:
+    tool = HttpTool(**TOOL | {"result": {"first": "/items/0/a~1b", "none": "/nothing/here"}})
+    answer = read_answer(tool, 200, "application/json", b'{"items": [{"a/b": 3}]}')
+    assert (answer.status, answer.data) == (Status.OK, {"first": 3, "none": None})
+    assert read_answer(tool, 200, "application/json", b"<html>").status is Status.FAILED
+    assert read_answer(tool, 500, "text/plain", b"oops").message == "The service says 500. oops"
+    assert point([1, 2], "/9") is None
+    for status in (401, 402, 403, 451):
+        assert read_answer(tool, status, "", b"").status is Status.REQUIRES_HUMAN
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"url": "http://api.shop.example/orders/{order_id}"},
+        {"url": "https://{order_id}.example/orders"},
+        {"url": "https://user:pass@api.shop.example/"},
+        {"url": "https://api.shop.example/{other}"},
+        {"url": "https://api.shop.example/{order_id!r}"},
+        {"url": "https://api.shop.example/{order_id"},
+        {"url": "https://elsewhere.example/{order_id}"},
+        {"headers": {"Host": "x"}},
+        {"headers": {"X-A": "a\r\nX-B: b"}},
+        {"name": "reply"},
+        {"name": "hand_off"},
+        {"parameters": {"type": "string"}},
+        {"parameters": {"type": "object", "properties": {"a": {"$ref": "http://x/"}}}},
+        {"parameters": {"type": "object", "properties": {"a": {"pattern": "(a+)+$"}}}},
+        {"parameters": {"type": "object", "required": "order_id"}},
+        {"timeout_seconds": 31},
+    ],
+)
+def test_a_tool_that_could_do_harm_can_not_be_configured(change: dict[str, Any]) -> None:
+    def config(tool: dict[str, Any]) -> AgentConfig:
+        tools = {"http": [tool], "hosts": ["api.shop.example"]}
+        return AgentConfig.model_validate({"company_name": "Shop", "tools": tools})
+
+    assert config(TOOL).tools.http[0].host == "api.shop.example"
+    with pytest.raises(ValidationError):
+        config(TOOL | change)
