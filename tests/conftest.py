@@ -4,10 +4,14 @@ Tests commit for real. Each gets a tenant of its own, and row-level security kee
 keeps customers apart; nothing is rolled back or truncated.
 """
 
+import asyncio
 import atexit
 import base64
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -35,6 +39,7 @@ from frontdesk.subscriptions import SUBSCRIPTIONS
 from frontdesk.worker import warm, working
 
 APP_SECRET = "test_app_secret"
+SOURCE = Path(__file__).parents[1] / "src"
 PRIVACY_FOLDER = tempfile.mkdtemp(prefix="frontdesk-privacy-")
 atexit.register(shutil.rmtree, PRIVACY_FOLDER, ignore_errors=True)
 
@@ -204,3 +209,42 @@ async def desk(
     await made.work_until_idle()
     await made.aclose()
     resources.db.bell = quiet
+
+
+_RUN = """
+import json, sys
+from typer.testing import CliRunner
+from frontdesk.cli import app
+done = [CliRunner().invoke(app, command) for command in json.load(sys.stdin)]
+print(json.dumps([dict(code=d.exit_code, stdout=d.stdout, stderr=d.stderr) for d in done]))
+"""
+
+
+def in_one_process(
+    environment: dict[str, str], *commands: list[str], folder: Path | None = None
+) -> list[dict[str, Any]]:
+    """Run commands one after the other, for the price of starting once: code, stdout, stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
+        cwd=folder,
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    return answers
+
+
+@pytest.fixture
+def commands(database_urls: dict[str, str], world: Any, tmp_path: Path) -> Any:
+    """Runs commands on the tests' database, in a folder of the test's own: see `in_one_process`."""
+    environment = as_environment(setting_values(database_urls, world[0]))
+
+    async def run(*lines: str) -> list[dict[str, Any]]:
+        split = [line.split() for line in lines]
+        return await asyncio.to_thread(in_one_process, environment, *split, folder=tmp_path)
+
+    return run

@@ -7,19 +7,18 @@ import re
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from tests.conftest import SOURCE, in_one_process
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from frontdesk.cli import app
 from frontdesk.core.settings import with_database, with_user
 
-SOURCE = Path(__file__).parents[1] / "src"
 HEAVY = ("pydantic", "fastapi", "sqlalchemy", "httpx", "uvicorn", "litellm", "asyncpg", "rich")
 COMMANDS = [
     "demo",
@@ -56,27 +55,6 @@ def frontdesk(
         timeout=50,
         check=False,
     )
-
-
-def in_one_process(environment: dict[str, str], *commands: list[str]) -> list[dict[str, Any]]:
-    """Run commands one after the other, for the price of starting once: code, stdout, stderr."""
-    code = f"""
-import json
-from typer.testing import CliRunner
-from frontdesk.cli import app
-done = [CliRunner().invoke(app, command) for command in {list(commands)!r}]
-print(json.dumps([dict(code=d.exit_code, stdout=d.stdout, stderr=d.stderr) for d in done]))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=True,
-    )
-    answers: list[dict[str, Any]] = json.loads(done.stdout)
-    return answers
 
 
 @pytest.fixture

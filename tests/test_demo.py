@@ -58,8 +58,12 @@ def test_secrets_are_made_once_and_only_their_owner_may_read_them(path):
     with folder.held():
         secrets = folder.secrets()
         folder.save_state()
+        folder.save_environment({"WEB__PORT": "8000", "SECURITY__SESSION_SECRET": "it's a secret"})
     assert Folder(path / "demo").secrets() == secrets
-    for name in ("secrets.json", "state.json"):
+    told = ["sh", "-c", '. ./demo.env; printf "%s %s" "$WEB__PORT" "$SECURITY__SESSION_SECRET"']
+    read = subprocess.run(told, cwd=path / "demo", capture_output=True, text=True, check=True)
+    assert read.stdout == "8000 it's a secret"
+    for name in ("secrets.json", "state.json", "demo.env"):
         assert (path / "demo" / name).stat().st_mode & 0o077 == 0
 
 

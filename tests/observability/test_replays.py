@@ -1,7 +1,10 @@
 """Replay: a recorded model call made again, as it was or with one thing changed, side by side."""
 
+import asyncio
+import json
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from tests.desk import Desk, Person
 
@@ -90,6 +93,31 @@ async def test_with_another_prompt_model_or_knowledge_the_difference_is_shown(de
     # A replay is a call like others, and can be replayed.
     again = await replayed(desk, fresh["after"])
     assert again["after"]["messages"] == fresh["after"]["messages"]
+
+
+async def test_an_operator_replays_and_compares_on_the_command_line(
+    desk: Desk, commands: Any
+) -> None:
+    call = await reply_call(desk)
+    running = asyncio.create_task(
+        commands(
+            f"replay {call['id']} --model openai/gpt-4o-mini",
+            f"replay {call['id']} --json --tenant {desk.id}",
+            f"replay {UUID(int=1)}",
+            f"replay {call['id']} --prompt newest",
+        )
+    )
+    while not running.done():
+        await desk.work_until_idle()
+        await asyncio.wait([running], timeout=0.1)
+    shown, as_json, missing, wrong = running.result()
+    assert (shown["code"], as_json["code"], missing["code"], wrong["code"]) == (0, 0, 1, 2)
+    assert "groq/openai/gpt-oss-20b          openai/gpt-4o-mini" in shown["stdout"]
+    assert "the same" in shown["stdout"]
+    replay = json.loads(as_json["stdout"])
+    assert (replay["state"], replay["diff"], replay["requested_by"]) == ("done", "", None)
+    assert "There is no call" in missing["stderr"]
+    assert "--prompt" in wrong["stderr"]
 
 
 async def test_when_the_text_is_gone_that_is_said(desk: Desk, admin_sql: Any) -> None:

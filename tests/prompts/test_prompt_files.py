@@ -1,57 +1,18 @@
 """Prompts from the command line: what is in use, and files that a repository owns."""
 
-import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.conftest import as_environment, setting_values
 from tests.desk import eventually
 from tests.feed.shop import Shop
 
 from frontdesk.prompts import PromptInvalid, file_text, load_prompt, read_file
 from frontdesk.prompts.schemas import PromptVersionPublic, ReviewState
 
-CODE = """
-import json, sys
-from typer.testing import CliRunner
-from frontdesk.cli import app
-done = [CliRunner().invoke(app, command) for command in json.load(sys.stdin)]
-print(json.dumps([dict(code=d.exit_code, out=d.stdout, err=d.stderr) for d in done]))
-"""
 TEXT = "You answer for {{ company_name }}.\n<facts>\n{{ facts }}\n</facts>\nBe kind and brief.\n"
-
-
-@pytest.fixture
-def commands(database_urls: dict[str, str], world: Any, tmp_path: Path) -> Any:
-    """Runs commands one after the other in one process: code, out and err of each."""
-
-    async def run(*lines: str) -> list[dict[str, Any]]:
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-c", CODE],
-            env={
-                "PATH": os.environ["PATH"],
-                **as_environment(setting_values(database_urls, world[0])),
-                "SECURITY__SESSION_SECRET": "a-secret-of-tests-and-nothing-else",
-            },
-            cwd=tmp_path,
-            input=json.dumps([line.split() for line in lines]),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        answers: list[dict[str, Any]] = json.loads(done.stdout)
-        return answers
-
-    return run
 
 
 async def test_a_repository_owns_the_prompts(shop: Shop, commands: Any, tmp_path: Path) -> None:
@@ -62,10 +23,10 @@ async def test_a_repository_owns_the_prompts(shop: Shop, commands: Any, tmp_path
         f"prompts push {at} --json",
         f"prompts diff {at}",
     )
-    assert {item["action"] for item in json.loads(pulled["out"])} == {"written"}
-    assert {item["action"] for item in json.loads(again["out"])} == {"unchanged"}
-    assert {item["action"] for item in json.loads(unchanged["out"])} == {"unchanged"}
-    assert (dry["code"], dry["out"]) == (0, "")
+    assert {item["action"] for item in json.loads(pulled["stdout"])} == {"written"}
+    assert {item["action"] for item in json.loads(again["stdout"])} == {"unchanged"}
+    assert {item["action"] for item in json.loads(unchanged["stdout"])} == {"unchanged"}
+    assert (dry["code"], dry["stdout"]) == (0, "")
 
     file = tmp_path / "prompts" / "reply.md"
     file.write_text(f'+++\nnote = "Kinder"\ntags = ["tone"]\n+++\n{TEXT}')
@@ -78,17 +39,17 @@ async def test_a_repository_owns_the_prompts(shop: Shop, commands: Any, tmp_path
         f"prompts show reply --json {at}",
     )
     assert differs["code"] == 1
-    assert "+Be kind and brief." in differs["out"]
-    assert "reply       1.0.0  published" in dry["out"]
-    assert {item["name"]: item["action"] for item in json.loads(first["out"])} == {
+    assert "+Be kind and brief." in differs["stdout"]
+    assert "reply       1.0.0  published" in dry["stdout"]
+    assert {item["name"]: item["action"] for item in json.loads(first["stdout"])} == {
         "handoff": "unchanged",
         "summary": "unchanged",
         "reply": "published",
         "triage": "unchanged",
     }
-    assert {item["action"] for item in json.loads(second["out"])} == {"unchanged"}
-    assert "production 1.0.0" in listed["out"]
-    version = json.loads(shown["out"])
+    assert {item["action"] for item in json.loads(second["stdout"])} == {"unchanged"}
+    assert "production 1.0.0" in listed["stdout"]
+    version = json.loads(shown["stdout"])
     assert (version["note"], version["tags"], version["content"]) == ("Kinder", ["tone"], TEXT)
     # Heard by a process that was running all the while.
 
@@ -108,15 +69,15 @@ async def test_a_repository_owns_the_prompts(shop: Shop, commands: Any, tmp_path
         f"prompts rollback reply --label staging {at}",
         f"prompts push --folder elsewhere {at}",
     )
-    assert (refused["code"], "order" in refused["err"]) == (1, True)
-    assert [(p["version"], p["action"]) for p in json.loads(pushed["out"])] == [
+    assert (refused["code"], "order" in refused["stderr"]) == (1, True)
+    assert [(p["version"], p["action"]) for p in json.loads(pushed["stdout"])] == [
         ("1.0.1", "created")
     ]
-    assert "production stands at 1.0.1" in moved["out"]
-    assert "-Be kind and brief.\n+Be kind and short.\n" in diff["out"]
-    assert json.loads(back["out"])["labels"][0]["version"] == "1.0.0"
+    assert "production stands at 1.0.1" in moved["stdout"]
+    assert "-Be kind and brief.\n+Be kind and short.\n" in diff["stdout"]
+    assert json.loads(back["stdout"])["labels"][0]["version"] == "1.0.0"
     assert (empty["code"], nothing["code"]) == (1, 1)
-    assert all("Traceback" not in done["err"] for done in (refused, empty, nothing))
+    assert all("Traceback" not in done["stderr"] for done in (refused, empty, nothing))
     versions = (await shop.admin.http.get("/api/v1/prompts/reply/versions")).json()["items"]
     assert [(v["version"], v["author_id"]) for v in versions] == [("1.0.1", None), ("1.0.0", None)]
 
@@ -129,12 +90,12 @@ async def test_what_needs_approval_is_pushed_and_waits(
     (tmp_path / "prompts" / "reply.md").write_text(f"+++\n+++\n{TEXT}")
     (waits,) = await commands(f"prompts push --publish --json --tenant {shop.id}")
     assert waits["code"] == 3
-    assert json.loads(waits["out"])[0]["action"] == "awaits_approval"
+    assert json.loads(waits["stdout"])[0]["action"] == "awaits_approval"
     assert (
         await shop.admin.http.post("/api/v1/prompts/reply/versions/1.0.0/approve")
     ).status_code == 200
     (done,) = await commands(f"prompts push --publish --json --tenant {shop.id}")
-    assert (done["code"], json.loads(done["out"])[0]["action"]) == (0, "published")
+    assert (done["code"], json.loads(done["stdout"])[0]["action"]) == (0, "published")
 
 
 @pytest.mark.parametrize(

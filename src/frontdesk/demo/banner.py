@@ -3,7 +3,7 @@ printed."""
 
 import shutil
 
-from frontdesk.demo.places import Folder, Secrets
+from frontdesk.demo.places import ENVIRONMENT, Folder, Secrets
 from frontdesk.demo.shop import ADMIN, AGENT, HUMAN_AGENTS, LOGINS, TENANT
 from frontdesk.demo.world import Plan
 
@@ -50,6 +50,10 @@ def banner(folder: Folder, plan: Plan, secrets: Secrets, *, is_new: bool) -> str
     curl -sS -b {jar} '{plan.web_url}/api/v1/conversations?status=WITH_HUMAN'
     curl -sS -b {jar} {plan.web_url}/api/v1/handoffs
     curl -sSN -b {jar} {plan.web_url}/api/v1/feed
+
+  Operate it, with any command that is not the demo's own:
+    set -a; . {folder.path / ENVIRONMENT}; set +a
+    {command} prompts list
 
   Try next:
     · Write "I want to talk to a person" in the chat, and see who gets it and why

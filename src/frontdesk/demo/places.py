@@ -5,16 +5,21 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from frontdesk.demo.errors import DemoError
 
+ENVIRONMENT = "demo.env"
 # All a demo makes in its folder, so that a reset deletes nothing else, whatever the folder is.
-_OURS = ("services", "logs", "secrets.json", "state.json", "phones.json", "cookies.txt")
+_OURS = (
+    *("services", "logs", "secrets.json", "state.json", "phones.json", "cookies.txt"),
+    ENVIRONMENT,
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,11 @@ class Folder:
             write_private(path, asdict(made))
         return Secrets(**json.loads(path.read_text()))
 
+    def save_environment(self, settings: Mapping[str, str]) -> None:
+        """Write settings down as a shell reads them, for commands that are to work on the demo."""
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in sorted(settings.items())]
+        _write_private(self.path / ENVIRONMENT, "".join(lines))
+
     def save_state(self) -> None:
         """Write the state down."""
         write_private(self.path / "state.json", asdict(self.state))
@@ -150,8 +160,12 @@ def find_phone(folder: Path, url: str | None, channel: str | None) -> Address:
 
 def write_private(path: Path, value: object) -> None:
     """Write JSON that only its owner may read, whole or not at all."""
+    _write_private(path, json.dumps(value, indent=2))
+
+
+def _write_private(path: Path, text: str) -> None:
     making = path.with_suffix(".making")
     descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump(value, file, indent=2)
+        file.write(text)
     making.replace(path)

@@ -221,7 +221,13 @@ async def running(
         "PRIVACY__FOLDER": str(folder.path / "privacy"),
         "MAIL__OUTBOX_FOLDER": str(folder.path / "mail"),
     }
-    supervisor = Supervisor(folder, environment(plan, folder.secrets(), named), note)
+    settings = environment(plan, folder.secrets(), named)
+    supervisor = Supervisor(folder, settings, note)
+    known = {variable.name for variable in list_variables()}
+    # Without the keys of real models, which commands do not need.
+    folder.save_environment(
+        {name: it for name, it in settings.items() if name in known and name not in plan.keys}
+    )
     try:
         note("Migrating the database …")
         await supervisor.run("migrate")

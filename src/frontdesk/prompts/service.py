@@ -137,7 +137,7 @@ async def get_version(session: Session, name: str, version: str) -> PromptVersio
             content=content,
             content_hash=content_hash(content),
             variables=find_variables(content),
-            note="Built in.",
+            note="",
             author_id=None,
             created_at=None,
             state=ReviewState.APPROVED,
