@@ -201,6 +201,8 @@ class Ground:
             # One number may not send more than WhatsApp lets it; a benchmark's few must.
             "WHATSAPP__MAX_PER_SECOND": "100000",
             "LIMITS__CHANNEL_MESSAGES_PER_SECOND": "100000",
+            # The same few questions all the time: each is to cost what a new one does.
+            "LLM__CACHE_SECONDS": "0",
             "LOG__LEVEL": "ERROR",
             "GROQ_API_KEY": "benchmark",
             "OPENAI_API_KEY": "benchmark",

@@ -89,6 +89,9 @@ async def test_a_month_by_day_in_utc(
         "output_tokens": 40,
         "cached_input_tokens": 160,
         "amount_usd": "0.003000000",
+        "cache_hits": 0,
+        "cache_hit_rate": 0.0,
+        "saved_usd": "0",
         "own_key_usd": "0",
         "unpriced": 1,
     }

@@ -24,6 +24,7 @@ class UsageKind(StrEnum):
 class UsageRecord:
     """One thing used. `amount_usd` None means that no price is known, which is never zero.
 
+    `cache_hit`: a kept answer was given again, for nothing, which saved `saved_usd`.
     `own_key`: the provider bills the tenant itself, whose key was used.
     """
 
@@ -41,16 +42,18 @@ class UsageRecord:
     unit_prices: UnitPrices | None = None
     amount_usd: Decimal | None = None
     own_key: bool = False
+    cache_hit: bool = False
+    saved_usd: Decimal | None = None
     id: UUID = field(default_factory=ids.new)
 
 
 _INSERT = """
 INSERT INTO usage_entry (id, kind, source_id, feature, conversation_id, model, quantity,
                          input_tokens, output_tokens, cached_input_tokens, unit_prices, amount_usd,
-                         own_key)
+                         own_key, cache_hit, saved_usd)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[],
                      $7::int[], $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::numeric[],
-                     $13::bool[])
+                     $13::bool[], $14::bool[], $15::numeric[])
 ON CONFLICT (tenant_id, kind, source_id) DO NOTHING
 RETURNING source_id
 """
@@ -138,6 +141,8 @@ def _rows(records: Iterable[UsageRecord]) -> list[tuple[Any, ...]]:
             None if record.unit_prices is None else dumps(record.unit_prices),
             record.amount_usd,
             record.own_key,
+            record.cache_hit,
+            record.saved_usd,
         )
         for record in records
     ]

@@ -56,6 +56,9 @@ class UsageEntry(TenantRow, table=True):
     amount_usd: Decimal | None = Field(default=None, sa_type=Usd)
     # The provider bills the tenant itself, whose key was used.
     own_key: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    # A kept answer was given again, for nothing; null when nobody knows what that saved.
+    cache_hit: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    saved_usd: Decimal | None = Field(default=None, sa_type=Usd)
 
 
 class Budget(TenantRow, table=True):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, computed_field
 
 from frontdesk.core.api import PublicSchema
 
@@ -32,6 +32,10 @@ class UsageSums(PublicSchema):
     amount_usd: Decimal = Field(
         description="Sum of the entries whose price is known, in USD.", examples=["0.049770000"]
     )
+    cache_hits: int = Field(
+        description="Calls answered from what was kept, for nothing.", examples=[57]
+    )
+    saved_usd: Decimal = Field(description="What these would have cost.", examples=["0.0041"])
     own_key_usd: Decimal = Field(
         description="How much of it your providers bill you themselves, as your own keys were used.",
         examples=["0"],
@@ -40,6 +44,13 @@ class UsageSums(PublicSchema):
         description="Entries whose price is not known and which the sum therefore lacks.",
         examples=[0],
     )
+
+    @computed_field(description="The share of calls that was answered from what was kept.")  # type: ignore[prop-decorator]  # Pydantic's documented form.
+    @property
+    def cache_hit_rate(self) -> float:
+        """Hits among hits and billed calls."""
+        asked = self.cache_hits + self.calls
+        return round(self.cache_hits / asked, 4) if asked else 0.0
 
 
 class UsageGroupPublic(UsageSums):

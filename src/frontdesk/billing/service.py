@@ -132,9 +132,12 @@ def _sums() -> list[sa.Label[Any]]:
         return sa.func.coalesce(sa.func.sum(column), 0)
 
     is_llm = col(UsageEntry.kind) == UsageKind.LLM
+    is_hit = col(UsageEntry.cache_hit)
     is_message = col(UsageEntry.kind) == UsageKind.WHATSAPP
     return [
-        sa.func.count().filter(is_llm).label("calls"),
+        sa.func.count().filter(is_llm, sa.not_(is_hit)).label("calls"),
+        sa.func.count().filter(is_hit).label("cache_hits"),
+        total(col(UsageEntry.saved_usd)).label("saved_usd"),
         sa.func.coalesce(sa.func.sum(col(UsageEntry.quantity)).filter(is_message), 0).label(
             "messages"
         ),

@@ -329,6 +329,15 @@ class LlmSettings(_Section):
     max_output_tokens: int = Field(
         4_096, ge=16, description="Longest answer of a call that asks for no limit of its own."
     )
+    cache_seconds: int = Field(
+        86_400,
+        ge=0,
+        description="How long an answer is kept for the same question to the same agent; 0 keeps "
+        "none. Only triage and first questions, and nothing that looks personal.",
+    )
+    cache_time_sensitive_seconds: int = Field(
+        3_600, ge=1, description="The same where the text is about now, today or opening hours."
+    )
     unpriced_usd_per_million: Decimal | None = Field(
         Decimal(30),
         gt=0,

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from frontdesk.core.resources import Resources
+from frontdesk.gateway.answer_cache import AnswerCache
 from frontdesk.gateway.breaker import Breaker
 from frontdesk.gateway.call_log import CallLog
 from frontdesk.gateway.slots import Slots
@@ -22,6 +23,7 @@ class Door:
         self.slots = Slots(resources.settings.llm)
         self.breaker = Breaker(resources.redis)
         self.call_log = CallLog(resources)
+        self.answers = AnswerCache(resources)
         self._alarmed_at: dict[str, float] = {}
 
     def alarm(self, event: str, model: str, **details: Any) -> None:

@@ -1,7 +1,7 @@
 """What is left of an attempt: its call record, its ledger entry, its metrics and its span."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -85,6 +85,30 @@ def record(
         _call_record(course, call_id, call, attempt, cost, seconds),
         None if usage is None else _usage_record(request, call_id, call, usage, bill.prices, cost),
         bill.settlement(call_id, usage),
+    )
+
+
+def record_hit(
+    resources: Resources,
+    door: Door,
+    course: Course,
+    call: ProviderCall,
+    text: str,
+    saved_usd: Decimal | None,
+    seconds: float,
+) -> None:
+    """Begin to write that an answer came from the cache, for nothing, and what that saved."""
+    call_id = ids.new()
+    course.call_ids.append(call_id)
+    request, nothing = course.request, TokenUsage(0, 0)
+    resources.metrics.llm_calls.labels(call.model, request.feature, "cache_hit").inc()
+    attempt = Attempt(Outcome.OK, text=text, usage=nothing)
+    call_record = _call_record(course, call_id, call, attempt, Decimal(0), seconds)
+    usage = _usage_record(request, call_id, call, nothing, None, Decimal(0))
+    door.call_log.write(
+        request.tenant_id,
+        replace(call_record, cache_hit=True),
+        replace(usage, cache_hit=True, saved_usd=saved_usd),
     )
 
 

@@ -29,6 +29,8 @@ class CompletionRequest:
         variables: what the prompt was filled in with; recorded, so that another version of it can be
             filled in the same way.
         experiment_id, variant: the experiment on the prompt that this call is part of; recorded.
+        cacheable: nothing but the prompt bears on the answer, so the same prompt may get the same
+            answer again (gateway/answer_cache.py says when).
         deadline_seconds: one deadline over all attempts; None is the one of the settings.
     """
 
@@ -42,6 +44,7 @@ class CompletionRequest:
     max_output_tokens: int | None = None
     models: tuple[str, ...] | None = None
     deadline_seconds: float | None = None
+    cacheable: bool = False
     conversation_id: UUID | None = None
     contact_id: UUID | None = None
     message_id: UUID | None = None
@@ -79,6 +82,7 @@ class Completion:
     failures: tuple[str, ...] = ()
     thrift: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    cache_hit: bool = False
 
 
 @dataclass(frozen=True)

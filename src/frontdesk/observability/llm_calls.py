@@ -54,6 +54,7 @@ class LlmCallRecord:
     usage_known: bool = True
     cost_usd: Decimal | None = None
     latency_seconds: float
+    cache_hit: bool = False
 
 
 _COLUMNS = tuple(item.name for item in fields(LlmCallRecord))

@@ -72,6 +72,8 @@ class LlmCall(TenantRow, table=True):
     usage_known: bool = True
     cost_usd: Decimal | None = Field(default=None, sa_type=Usd)
     latency_seconds: float
+    # Answered from what was kept: no model was asked.
+    cache_hit: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     # Since when `messages`, `variables`, `response` and `error` are empty: costs are kept longer than words.
     texts_erased_at: datetime | None = Field(default=None, sa_type=Timestamp)
 

@@ -37,6 +37,7 @@ _CALL: dict[str, Any] = {
     "usage_known": True,
     "cost_usd": "0.000070500",
     "latency_seconds": 0.84,
+    "cache_hit": False,
 }
 
 
@@ -73,6 +74,7 @@ class LlmCallSummary(PublicSchema):
     usage_known: bool = Field(description="False: the provider told no usage; tokens are counted.")
     cost_usd: Decimal | None
     latency_seconds: float
+    cache_hit: bool = Field(description="Answered from what was kept: no model was asked.")
 
 
 class LlmCallPublic(LlmCallSummary):

@@ -35,12 +35,14 @@ async def ask(
     deadline_seconds: float | None = None,
     chunk_ids: tuple[str, ...] = (),
     tools: tuple[Mapping[str, Any], ...] = (),
+    cacheable: bool = False,
 ) -> Completion:
     """Ask a model on behalf of a turn; its trace counts what that took.
 
     Args:
         prompt: what `messages` were made with.
         tools: what the model may have called before it answers.
+        cacheable: nothing of this one conversation is in it; on paper each answer is a fresh one.
         deadline_seconds: None for what is left of the turn's one deadline.
 
     Raises:
@@ -76,6 +78,7 @@ async def ask(
             variant=exposure.variant if exposure else None,
             chunk_ids=chunk_ids,
             tools=tools,
+            cacheable=cacheable and not turn.trace.on_paper,
         ),
     )
     if completion.thrift is not None:

@@ -28,6 +28,7 @@ async def draft_reply(
         max_output_tokens=config.max_output_tokens,
         temperature=config.temperature,
         chunk_ids=prompt.chunk_ids,
+        cacheable=repair is None and not turn.background.history,
     )
     draft = completion.parsed
     assert isinstance(draft, Reply)
@@ -39,6 +40,7 @@ async def draft_reply(
         sources=draft.sources,
         suggested_next_action=draft.suggested_next_action,
         model=completion.model,
+        cache_hit=completion.cache_hit,
         attempts=completion.attempts,
         failed=completion.failures,
         calls=[str(call_id) for call_id in completion.call_ids],

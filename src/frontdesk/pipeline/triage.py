@@ -44,6 +44,7 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
         intent=found.intent,
         wants_person=found.wants_person,
         model=completion.model,
+        cache_hit=completion.cache_hit,
         failed=completion.failures,
     )
     return triaged
@@ -133,6 +134,7 @@ async def _ask(resources: Resources, turn: Turn) -> Completion:
         Triage,
         prompt=prompt,
         max_output_tokens=300,
+        cacheable=True,
     )
 
 
