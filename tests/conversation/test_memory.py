@@ -95,6 +95,10 @@ async def test_what_a_contact_takes_back_leaves_the_summary_with_it(desk: Desk) 
     desk.phone().edit(wamids[5], "My name is Wilhelmina, by the way.")
     await desk.work_until_idle()
     assert "Wilhelmina" in (await _memory(desk))["summary"]
+    contact = (await desk.conversation())["contact"]
+    await (await desk.admin()).post("/erasures", {"contact_id": contact["id"]}, status=202)
+    await desk.work_until_idle()
+    assert await desk.sql("SELECT 1 FROM conversation_memory") == []
 
 
 async def test_without_a_summary_turns_go_on_and_it_is_caught_up_later(desk: Desk) -> None:
