@@ -171,6 +171,12 @@ class Examples:
         (call, *_) = (await self.admin.get("/llm-calls"))["items"]
         return {"call_id": call["id"], "json": {}}
 
+    async def save_tool_secret(self) -> dict[str, Any]:
+        return {"name": "shop_key", "json": {"value": "a-key-of-the-shop"}}
+
+    async def delete_tool_secret(self) -> dict[str, Any]:
+        return {"name": "shop_key"}
+
     async def put_policy_of_contacts(self) -> dict[str, Any]:
         return {"json": {"masked_for_human_agents": True}}
 
