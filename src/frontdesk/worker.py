@@ -37,6 +37,7 @@ from frontdesk.escalation import work as escalation_work
 from frontdesk.evaluation import work as evaluation_work
 from frontdesk.feed import announce_commits
 from frontdesk.feed import work as feed_work
+from frontdesk.gateway import work as gateway_work
 from frontdesk.identity import work as identity_work
 from frontdesk.knowledge import work as knowledge_work
 from frontdesk.messaging import SENDING_DEADLINE_SECONDS
@@ -64,6 +65,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         escalation_work.ASSIGN,
         knowledge_work.INGEST,
         evaluation_work.RUN,
+        gateway_work.CHAT,
         identity_work.PRUNE,
         identity_work.SEND_MAIL,
         privacy_work.EXPORT,

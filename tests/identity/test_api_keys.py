@@ -37,6 +37,7 @@ OPEN = {
     },
     Scope.CONVERSATIONS_WRITE: {"take_over", "reply", "release", "close", "reopen"},
     Scope.USAGE_READ: {"report_usage", "get_conversation_usage"},
+    Scope.MODELS_USE: {"list_models", "create_chat_completion"},
     Scope.CONFIG_READ: {
         "list_agents",
         "get_agent",

@@ -57,6 +57,7 @@ class Scope(StrEnum):
     USAGE_READ = "usage:read"
     CONFIG_READ = "config:read"
     CONFIG_WRITE = "config:write"
+    MODELS_USE = "models:use"
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Edge:
 
     Args:
         public_url: how browsers reach this deployment.
-        json_body_bytes: the largest body of a route under `/api`.
+        json_body_bytes: the largest body of a route under `/api` and `/v1`.
         file_paths: paths under `/api` that take multipart; they check type and size themselves.
     """
 
@@ -145,7 +145,7 @@ class Edge:
             await send(message)
 
         try:
-            if path.startswith("/api/"):
+            if path.startswith(("/api/", "/v1/")):
                 admitted = await self._admit(scope, receive)
                 if admitted is None:
                     return

@@ -4,6 +4,7 @@ from frontdesk.billing import BudgetReached
 from frontdesk.gateway.attempts import Outcome, ToolCall
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.litellm_adapter import warm
+from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate
 from frontdesk.gateway.service import close, complete, estimate
 from frontdesk.gateway.tokens import (
@@ -17,6 +18,7 @@ from frontdesk.gateway.tokens import (
 
 __all__ = [
     "CUT_TOKENS",
+    "HOLDINGS",
     "TOKENS_PER_MESSAGE",
     "BudgetReached",
     "Completion",

@@ -18,6 +18,7 @@ from frontdesk.core.api import (
 )
 from frontdesk.core.errors import Forbidden, NotFound, PreconditionFailed, PreconditionRequired
 from frontdesk.gateway import tenant_models
+from frontdesk.gateway.chat_routes import router as chat
 from frontdesk.gateway.route_schemas import (
     ProviderKeyPublic,
     ProviderKeySet,
@@ -25,11 +26,11 @@ from frontdesk.gateway.route_schemas import (
     RoutingUpdate,
 )
 
-router = APIRouter(prefix="/api/v1/models", tags=["models"])
+api = APIRouter(prefix="/api/v1/models", tags=["models"])
 ProviderName = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,40}$", examples=["openai"])]
 
 
-@router.get("/routing", summary="Read which models are asked", responses=problems())
+@api.get("/routing", summary="Read which models are asked", responses=problems())
 async def get_routing(
     who: ReadsConfig, session: TenantSession, resources: ResourcesDep, response: Response
 ) -> RoutingPublic:
@@ -39,7 +40,7 @@ async def get_routing(
     return routing
 
 
-@router.put(
+@api.put(
     "/routing",
     summary="Set which models are asked",
     responses=problems(Forbidden, PreconditionFailed, PreconditionRequired),
@@ -68,13 +69,13 @@ async def save_routing(
     return routing
 
 
-@router.get("/keys", summary="List your own provider keys", responses=problems(Forbidden))
+@api.get("/keys", summary="List your own provider keys", responses=problems(Forbidden))
 async def list_provider_keys(who: AdminOnly, session: TenantSession) -> Page[ProviderKeyPublic]:
     """For which providers calls are made with a key of yours; never the keys. Always one page."""
     return Page(items=await tenant_models.list_keys(session))
 
 
-@router.put(
+@api.put(
     "/keys/{provider}",
     status_code=204,
     summary="Set your own provider key",
@@ -95,7 +96,7 @@ async def set_provider_key(
     await tenant_models.set_key(session, resources, provider, key, by=who.user_id)
 
 
-@router.delete(
+@api.delete(
     "/keys/{provider}",
     status_code=204,
     summary="Remove your own provider key",
@@ -106,3 +107,8 @@ async def remove_provider_key(
 ) -> None:
     """Have the provider's models asked with the deployment's key again."""
     await tenant_models.remove_key(session, resources, provider, by=who.user_id)
+
+
+router = APIRouter()
+router.include_router(api)
+router.include_router(chat)

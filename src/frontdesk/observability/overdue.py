@@ -37,6 +37,7 @@ OVERDUE = (
     DueTable("eval_run", "due_at IS NOT NULL"),
     DueTable("llm_replay", "due_at IS NOT NULL"),
     DueTable("budget_reservation", "true"),
+    DueTable("chat_request", "state = 'queued'"),
     DueTable("data_export", "due_at IS NOT NULL"),
     DueTable("erasure", "due_at IS NOT NULL"),
     DueTable("outgoing_mail", "dead_at IS NULL", tenant=f"'{NIL}'::uuid"),

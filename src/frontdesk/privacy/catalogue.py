@@ -9,6 +9,7 @@ from frontdesk import (
     conversation,
     escalation,
     feed,
+    gateway,
     messaging,
     observability,
 )
@@ -30,6 +31,7 @@ HOLDINGS: dict[str, Holding] = {
         observability.HOLDINGS,
         billing.HOLDINGS,
         feed.HOLDINGS,
+        gateway.HOLDINGS,
         agent_config.HOLDINGS,
         _OURS,
     )

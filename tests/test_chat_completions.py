@@ -1,0 +1,162 @@
+"""`/v1` as a stock OpenAI client sees it, a worker behind it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from fastapi import FastAPI
+from tests.desk import ORIGIN, Desk
+
+from frontdesk.core.api import Scope
+from frontdesk.simulator import ModelFault, ModelFaultKind
+
+ASKED: Any = [
+    {"role": "system", "content": "Answer briefly."},
+    {"role": "user", "content": [{"type": "text", "text": "When are you open?"}]},
+]
+
+
+async def _key(desk: Desk, *scopes: Scope) -> str:
+    made = await (await desk.admin()).post("/api-keys", {"name": "Bot", "scopes": list(scopes)})
+    key: str = made["key"]
+    return key
+
+
+@pytest.fixture
+async def client(desk: Desk, app: FastAPI) -> AsyncIterator[openai.AsyncOpenAI]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with openai.AsyncOpenAI(
+        api_key=await _key(desk, Scope.MODELS_USE),
+        base_url=f"{ORIGIN}/v1",
+        max_retries=0,
+        http_client=httpx.AsyncClient(transport=transport),
+    ) as made:
+        yield made
+
+
+async def test_a_stock_client_gets_an_answer_that_is_recorded_and_priced(
+    desk: Desk, client: openai.AsyncOpenAI
+) -> None:
+    answer = await client.chat.completions.create(model="default", messages=ASKED, max_tokens=200)
+    assert answer.choices[0].message.content
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage is not None
+    (call,) = await desk.sql(
+        "SELECT feature, input_tokens, output_tokens, model_asked, user_id FROM llm_call"
+    )
+    assert call["feature"] == "api"
+    assert (call["input_tokens"], call["output_tokens"]) == (
+        answer.usage.prompt_tokens,
+        answer.usage.completion_tokens,
+    )
+    assert call["model_asked"] == answer.model
+    assert call["user_id"] == (await desk.admin()).id
+    (entry,) = await desk.sql("SELECT feature, amount_usd FROM usage_entry")
+    assert entry["feature"] == "api"
+    assert entry["amount_usd"] > 0
+
+
+async def test_a_stream_brings_the_same_answer_and_its_usage_last(
+    client: openai.AsyncOpenAI,
+) -> None:
+    whole = await client.chat.completions.create(model="default", messages=ASKED)
+    stream = await client.chat.completions.create(
+        model="default", messages=ASKED, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = [chunk async for chunk in stream]
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert text == whole.choices[0].message.content
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage == whole.usage
+
+
+async def test_models_are_listed_and_can_be_asked_for_by_name(client: openai.AsyncOpenAI) -> None:
+    names = [model.id async for model in client.models.list()]
+    assert names == ["default", "groq/openai/gpt-oss-20b", "openai/gpt-4o-mini"]
+    answer = await client.chat.completions.create(model=names[2], messages=ASKED)
+    assert answer.model == names[2]
+    with pytest.raises(openai.NotFoundError) as refused:
+        await client.chat.completions.create(model="gpt-17", messages=ASKED)
+    assert refused.value.code == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, None),
+        ({"n": 2}, "n"),
+        ({"temperature": 3}, "temperature"),
+        ({"extra_body": {"tools": []}}, "tools"),
+    ],
+)
+async def test_what_can_not_be_asked_is_a_400_that_names_the_field(
+    client: openai.AsyncOpenAI, change: dict[str, Any], param: str | None
+) -> None:
+    call: dict[str, Any] = {"model": "default", "messages": ASKED, **change}
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.chat.completions.create(**call)
+    assert refused.value.code == "invalid_request"
+    assert param is None or refused.value.param == param
+
+
+async def test_missing_messages_are_a_400_and_no_call(desk: Desk, app: FastAPI) -> None:
+    key = await _key(desk, Scope.MODELS_USE)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+        answer = await http.post(
+            "/v1/chat/completions", json={}, headers={"Authorization": f"Bearer {key}"}
+        )
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["code"], problem["error"]["param"]) == ("invalid_request", "messages")
+    assert await desk.sql("SELECT 1 FROM llm_call") == []
+
+
+async def test_a_key_without_the_scope_and_nobody_at_all_are_told_so(
+    desk: Desk, client: openai.AsyncOpenAI
+) -> None:
+    other = await _key(desk, Scope.USAGE_READ)
+    with pytest.raises(openai.PermissionDeniedError):
+        await client.with_options(api_key=other).chat.completions.create(
+            model="default", messages=ASKED
+        )
+    with pytest.raises(openai.AuthenticationError):
+        await client.with_options(api_key="fd_live_wrong").models.list()
+
+
+async def test_when_no_model_answers_the_client_hears_so_in_words_and_when_to_come_back(
+    desk: Desk, client: openai.AsyncOpenAI
+) -> None:
+    desk.simulator.model.faults.share(ModelFault(ModelFaultKind.STATUS, http_status=503), 1.0)
+    try:
+        with pytest.raises(openai.InternalServerError) as down:
+            await client.chat.completions.create(model="default", messages=ASKED)
+        assert down.value.status_code == 503
+        assert down.value.code == "models_unavailable"
+        assert int(down.value.response.headers["retry-after"]) > 0
+        stream = await client.chat.completions.create(model="default", messages=ASKED, stream=True)
+        with pytest.raises(openai.APIError, match="No model"):
+            [chunk async for chunk in stream]
+    finally:
+        desk.simulator.model.faults.clear()
+
+
+async def test_the_same_idempotency_key_is_one_call_and_its_texts_are_gone_in_minutes(
+    desk: Desk, client: openai.AsyncOpenAI
+) -> None:
+    once: Any = {"model": "default", "messages": ASKED, "extra_headers": {"Idempotency-Key": "k1"}}
+    first = await client.chat.completions.create(**once)
+    again = await client.chat.completions.create(**once)
+    assert again == first
+    assert len(await desk.sql("SELECT 1 FROM llm_call")) == 1
+    with pytest.raises(openai.ConflictError):
+        await client.chat.completions.create(**once | {"temperature": 1})
+    await desk.sql("UPDATE chat_request SET due_at = now() RETURNING id")
+    await desk.work_until_idle()
+    assert await desk.sql("SELECT 1 FROM chat_request") == []
