@@ -337,7 +337,9 @@ async def test_the_description_is_valid_and_every_operation_is_described(
                     assert content["schema"] == {"$ref": "#/components/schemas/Problem"}, where
             if path.startswith("/api/"):
                 assert {"401", "422", "429", "503"} <= set(operation["responses"]), where
-            public = path.removeprefix("/api/v1") in PUBLIC or not path.startswith("/api/")
+            public = path.removeprefix("/api/v1") in PUBLIC or not path.startswith(
+                ("/api/", "/v1/")
+            )
             assert ("security" not in operation) is public, where
     assert len(set(operation_ids)) == len(operation_ids)
     assert "HTTPValidationError" not in json.dumps(schema)

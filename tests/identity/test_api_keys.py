@@ -36,7 +36,7 @@ OPEN = {
         "list_waiting",
     },
     Scope.CONVERSATIONS_WRITE: {"take_over", "reply", "release", "close", "reopen"},
-    Scope.USAGE_READ: {"report_usage", "get_conversation_usage"},
+    Scope.USAGE_READ: {"report_usage", "get_conversation_usage", "list_budgets", "get_budget"},
     Scope.MODELS_USE: {"list_models", "create_chat_completion"},
     Scope.CONFIG_READ: {
         "list_agents",
@@ -48,6 +48,9 @@ OPEN = {
         "search_knowledge",
     },
     Scope.CONFIG_WRITE: {
+        "create_budget",
+        "change_budget",
+        "remove_budget",
         "create_agent",
         "save_agent_config",
         "roll_back_agent",

@@ -187,7 +187,11 @@ class Allow:
             await _limit_rate(request, f"platform:user:{caller.user_id}")
             return caller
         if not self.roles:
-            raise Forbidden("This needs the role SUPER_ADMIN.")
+            raise Forbidden(
+                "This is for programs: send an API key."
+                if self.scope
+                else "This needs the role SUPER_ADMIN."
+            )
         principal = _in_tenant(caller)
         if principal.role not in self.roles:
             raise Forbidden(f"This needs the role {' or '.join(self.roles)}.")
