@@ -208,18 +208,6 @@ class Examples:
         await self._prompt(published=2)
         return {"name": "reply", "json": {}}
 
-    async def create_budget(self) -> dict[str, Any]:
-        return {"json": {"scope": "tenant", "period": "day", "hard_usd": "50"}}
-
-    async def _budget(self) -> dict[str, Any]:
-        (budget, *_) = (await self.admin.get("/budgets"))["items"]
-        return {"budget_id": budget["id"], "headers": {"If-Match": "*"}}
-
-    async def change_budget(self) -> dict[str, Any]:
-        return {**await self._budget(), "json": {"hard_usd": "60"}}
-
-    remove_budget = _budget
-
     async def add_source(self) -> dict[str, Any]:
         body = {"agent_id": str(self.desk.agent_id), "title": "Gifts", "body": "We wrap gifts."}
         return {"json": body}

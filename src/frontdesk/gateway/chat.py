@@ -24,6 +24,7 @@ from frontdesk.gateway.chat_schemas import DEFAULT_MODEL, ChatCreate, ChatUsage
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.schemas import Completion, CompletionRequest
 from frontdesk.gateway.service import complete
+from frontdesk.gateway.tenant_models import TenantModelsBook, route_for
 
 log = structlog.get_logger(__name__)
 
@@ -124,9 +125,10 @@ class ChatAnswers:
                     written.set()
 
 
-def list_models(resources: Resources) -> tuple[str, ...]:
-    """The names that calls can ask for; the first stands for the chain with its fallbacks."""
-    return (DEFAULT_MODEL, *resources.settings.llm.chain)
+async def list_models(resources: Resources, tenant_id: UUID) -> tuple[str, ...]:
+    """The names that calls of a tenant can ask for; the first stands for all, with fallbacks."""
+    tenant = await resources.keep(TenantModelsBook).get(tenant_id)
+    return (DEFAULT_MODEL, *route_for(resources.settings, tenant, FEATURE, None).models)
 
 
 async def queue_chat(
@@ -138,7 +140,7 @@ async def queue_chat(
         NoSuchModel: the model can't be called here.
         ChatKeyReused: the key was for another call.
     """
-    if call.model not in list_models(resources):
+    if call.model not in await list_models(resources, who.tenant_id):
         raise NoSuchModel(f"There is no model {call.model!r}; GET /v1/models lists them.")
     asked = dumps(call.model_dump(exclude={"stream", "stream_options", "user"}))
     async with resources.db.hot(who.tenant_id) as tx:

@@ -56,7 +56,7 @@ async def list_models(who: UsesModels, resources: ResourcesDep) -> ModelList:
     return ModelList(
         data=[
             ModelPublic(id=name, owned_by=name.partition("/")[0] if "/" in name else "frontdesk")
-            for name in chat.list_models(resources)
+            for name in await chat.list_models(resources, who.tenant_id)
         ]
     )
 
