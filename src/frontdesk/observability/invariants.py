@@ -143,7 +143,7 @@ INVARIANTS = (
                 "AS what FROM outbound WHERE state = 'unknown' "
                 "AND sending_since < now() - interval '15 minutes' - make_interval(secs => $1)",
                 *(
-                    f"SELECT {due.tenant}, format('{due.table} %s: due since %s', id, due_at) "  # noqa: S608  # Ours.
+                    f"SELECT {due.tenant}, format('{due.table} %s: due since %s', {due.key}, due_at) "  # noqa: S608  # Ours.
                     f"FROM {due.table} WHERE {due.unfinished} "
                     "AND due_at < now() - make_interval(secs => $1)"
                     for due in OVERDUE

@@ -26,6 +26,7 @@ class DueTable:
     table: str
     unfinished: str
     tenant: str = "tenant_id"
+    key: str = "id"
 
 
 OVERDUE = (
@@ -38,7 +39,7 @@ OVERDUE = (
     DueTable("llm_replay", "due_at IS NOT NULL"),
     DueTable("budget_reservation", "true"),
     DueTable("chat_request", "state = 'queued'"),
-    DueTable("conversation_memory", "due_at IS NOT NULL"),
+    DueTable("conversation_memory", "due_at IS NOT NULL", key="conversation_id"),
     DueTable("data_export", "due_at IS NOT NULL"),
     DueTable("erasure", "due_at IS NOT NULL"),
     DueTable("outgoing_mail", "dead_at IS NULL", tenant=f"'{NIL}'::uuid"),
