@@ -15,6 +15,7 @@ import frontdesk.conversation.models
 import frontdesk.escalation.models
 import frontdesk.evaluation.models
 import frontdesk.feed.models
+import frontdesk.gateway.chat_models
 import frontdesk.gateway.models
 import frontdesk.identity.models
 import frontdesk.identity.onboarding_models

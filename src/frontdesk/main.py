@@ -84,7 +84,6 @@ _TAGS = {
     "budgets": "How much models may cost, and what happens then.",
     "dead letters": "Work that will not go on by itself: try it again, or let it go.",
     "privacy": "Exports, erasures, and how long things are kept.",
-    "models": "Models for programs, in OpenAI's shape.",
     "evaluation": "Golden cases, runs and their gate.",
     "observability": "Model calls and the audit log.",
     "webhooks": "What WhatsApp calls; signed, not signed in.",
