@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from frontdesk.core.policies import CURRENT_TENANT, seal_tenant_table
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
