@@ -208,12 +208,6 @@ class Examples:
         await self._prompt(published=2)
         return {"name": "reply", "json": {}}
 
-    async def save_tool_secret(self) -> dict[str, Any]:
-        return {"name": "shop_key", "json": {"value": uuid4().hex}}
-
-    async def delete_tool_secret(self) -> dict[str, Any]:
-        return {"name": "shop_key"}
-
     async def add_source(self) -> dict[str, Any]:
         body = {"agent_id": str(self.desk.agent_id), "title": "Gifts", "body": "We wrap gifts."}
         return {"json": body}

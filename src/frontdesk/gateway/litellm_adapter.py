@@ -57,6 +57,7 @@ _KIND_BY_STATUS = {
 class _LiteLLM:
     acompletion: Callable[..., Awaitable[Any]]
     close: Callable[[], Awaitable[None]]
+    forget_clients: Callable[[], None]
     is_internal_call: ContextVar[bool]
     context_window_exceeded: type[Exception]
     content_policy_violation: type[Exception]
@@ -74,6 +75,8 @@ async def close() -> None:
     """Close the connections to providers; nothing to do where LiteLLM was never used."""
     if _load.cache_info().currsize:
         await _load().close()
+        # It keeps the closed ones, and would send this process's next call through them.
+        _load().forget_clients()
 
 
 def parameters(call: ProviderCall) -> dict[str, Any]:
@@ -146,6 +149,7 @@ def _load() -> _LiteLLM:
     return _LiteLLM(
         acompletion=litellm.acompletion,
         close=litellm.close_litellm_async_clients,
+        forget_clients=litellm.in_memory_llm_clients_cache.flush_cache,
         is_internal_call=is_internal_call,
         context_window_exceeded=litellm.ContextWindowExceededError,
         content_policy_violation=litellm.ContentPolicyViolationError,
