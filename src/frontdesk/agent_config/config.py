@@ -15,6 +15,7 @@ from frontdesk.agent_config.hours import BusinessHours
 from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE
 from frontdesk.agent_config.tools import Tools
 from frontdesk.agent_config.values import Text
+from frontdesk.gateway import Pii
 
 MINUTES_OF_WINDOW = 24 * 60
 
@@ -88,6 +89,14 @@ class AgentConfig(BaseModel):
         le=128_000,
         description="Tokens a model may read and write for one answer. What of a conversation has "
         "no place in them is summarised.",
+    )
+
+    masked: Annotated[tuple[Pii, ...], AfterValidator(_unique)] = Field(
+        tuple(Pii),
+        description="Personal data that models see placeholders of; none switches masking off. The "
+        "contact reads the answer with the data in it, and what your own instructions and knowledge "
+        "say is not masked.",
+        examples=[["email", "phone", "card"]],
     )
 
     answers_enabled: bool = Field(

@@ -43,6 +43,8 @@ class Claim:
     channel_sends: bool
     last_error: str | None = None
     is_stale: bool = False  # The contact last wrote more than 24 hours ago, by WhatsApp's clock.
+    contact_name: str | None = None
+    contact_wa_id: str | None = None
 
 
 # The whole mutual exclusion is this statement: no row means another worker has it, there is no
@@ -51,17 +53,19 @@ class Claim:
 _CLAIM = """
 UPDATE conversation k SET lease_token = lease_token + 1,
     lease_until = now() + make_interval(secs => $2), attempts = k.attempts + 1
-FROM channel h JOIN tenant t ON t.id = h.tenant_id
+FROM channel h JOIN tenant t ON t.id = h.tenant_id, contact c
 WHERE k.id = $1 AND k.status = 'ACTIVE' AND inbound_seq > handled_seq AND k.due_at <= now()
   AND (lease_until IS NULL OR lease_until < now())
   AND (SELECT count(*) FROM conversation o WHERE o.lease_until > now() AND o.id <> k.id)
       < least($3, t.max_conversations_at_once)
   AND h.tenant_id = k.tenant_id AND h.id = k.channel_id AND t.status = 'ACTIVE'
+  AND c.tenant_id = k.tenant_id AND c.id = k.contact_id
 RETURNING k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_id, epoch,
-    lease_token, inbound_seq, handled_seq, k.attempts, language,
+    lease_token, inbound_seq, handled_seq, k.attempts, k.language,
     coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
     phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends,
-    last_error, coalesce(last_inbound_at < now() - interval '24 hours', false) AS is_stale
+    last_error, coalesce(last_inbound_at < now() - interval '24 hours', false) AS is_stale,
+    c.name AS contact_name, c.wa_id AS contact_wa_id
 """
 
 

@@ -3,10 +3,11 @@
 from frontdesk.billing import BudgetReached
 from frontdesk.gateway.attempts import Outcome, ToolCall
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
-from frontdesk.gateway.litellm_adapter import warm
+from frontdesk.gateway.masking import has_placeholder
+from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate
-from frontdesk.gateway.service import close, complete, estimate
+from frontdesk.gateway.service import close, complete, estimate, warm
 from frontdesk.gateway.tokens import (
     CUT_TOKENS,
     TOKENS_PER_MESSAGE,
@@ -24,8 +25,10 @@ __all__ = [
     "Completion",
     "CompletionRequest",
     "Estimate",
+    "Masking",
     "ModelsUnavailable",
     "Outcome",
+    "Pii",
     "PromptRejected",
     "ToolCall",
     "close",
@@ -35,5 +38,6 @@ __all__ = [
     "cut_to_tokens",
     "estimate",
     "estimate_tokens",
+    "has_placeholder",
     "warm",
 ]

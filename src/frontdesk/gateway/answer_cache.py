@@ -73,7 +73,8 @@ def lifetime_seconds(course: Course, llm: LlmSettings) -> int:
     # What a tool finds out is of the moment.
     if not request.cacheable or request.tools or not llm.cache_seconds or not asked:
         return 0
-    if len(asked) > _LONGEST or _PERSONAL.search(asked):
+    is_masked = course.masking is not None and bool(course.masking.found)
+    if len(asked) > _LONGEST or is_masked or _PERSONAL.search(asked):
         return 0
     if _OF_THE_DAY.search(asked):
         return min(llm.cache_time_sensitive_seconds, llm.cache_seconds)

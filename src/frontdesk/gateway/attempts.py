@@ -23,6 +23,8 @@ class Outcome(StrEnum):
     BAD_REQUEST = "bad_request"
     GARBAGE = "garbage"  # An answer, but empty, cut off, or not what the schema asks for.
     CANCELLED = "cancelled"  # The caller went away while the model was at work.
+    # Not an attempt: what is personal in the prompt could not be masked, so it did not leave.
+    NOT_MASKED = "not_masked"
     # Not attempts: the breaker let none through, or a budget. Only routing sees these.
     BREAKER_OPEN = "breaker_open"
     OVER_BUDGET = "over_budget"

@@ -7,6 +7,7 @@ from uuid import UUID
 from frontdesk.billing import Account, BudgetReached
 from frontdesk.core import ids
 from frontdesk.gateway.attempts import Outcome
+from frontdesk.gateway.masking import Receipt
 from frontdesk.gateway.routing import Tried
 from frontdesk.gateway.schemas import CompletionRequest
 from frontdesk.gateway.shrinking import Messages
@@ -17,7 +18,7 @@ from frontdesk.gateway.tenant_models import TenantModels
 class Course:
     """How one request has gone so far."""
 
-    request: CompletionRequest
+    request: CompletionRequest  # With its messages as they leave: masked.
     deadline: float  # On the event loop's clock.
     chain: tuple[str, ...]
     cheaper_chain: tuple[str, ...]
@@ -38,6 +39,7 @@ class Course:
     # The budget that the last model did not fit; since then the chain is the cheaper one.
     refusal: BudgetReached | None = None
     is_thrifty: bool = False
+    masking: Receipt | None = None  # None: nothing is sent.
 
     @property
     def may_save(self) -> bool:

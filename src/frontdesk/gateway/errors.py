@@ -19,7 +19,8 @@ class ModelsUnavailable(Unavailable):
 class PromptRejected(FrontdeskError):
     """Models refuse this prompt for what is in it; the identical prompt must not be sent again.
 
-    `reason` says why: `content_filter`, `context_overflow` (send less) or `bad_request`.
+    `reason` says why: `content_filter`, `context_overflow` (send less), `bad_request`, or
+    `not_masked`: then no model has seen it.
     """
 
     code, title = "prompt_rejected", "The models refuse this prompt"

@@ -153,6 +153,7 @@ def _call_record(
         usage_known=attempt.usage_known,
         cost_usd=cost,
         latency_seconds=seconds,
+        masking=course.masking.as_json() if course.masking else None,
     )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from frontdesk.gateway.attempts import ToolCall
+from frontdesk.gateway.personal import ALL_KINDS, Masking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,8 @@ class CompletionRequest:
 
     Args:
         feature: what the call is for (`triage`, `reply`, `handoff`, …); cost is sliced by it.
-        messages: OpenAI chat messages. They are sent as they are, and not changed.
+        messages: OpenAI chat messages. System messages are the tenant's own words and sent as they
+            are; in the others what is personal is masked, and put back into the answer.
         schema: the answer must be JSON of this shape; asked for under the class's name in
             snake_case, and validated here.
         recorded: the parameters of an earlier call, sent again as they are: no schema, temperature or
@@ -45,6 +47,7 @@ class CompletionRequest:
     models: tuple[str, ...] | None = None
     deadline_seconds: float | None = None
     cacheable: bool = False
+    masking: Masking = ALL_KINDS
     conversation_id: UUID | None = None
     contact_id: UUID | None = None
     message_id: UUID | None = None

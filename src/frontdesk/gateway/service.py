@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -10,7 +11,7 @@ from opentelemetry import trace
 
 from frontdesk.billing import BudgetReached, cost_usd, price_of
 from frontdesk.core.resources import Resources
-from frontdesk.gateway import litellm_adapter
+from frontdesk.gateway import litellm_adapter, personal
 from frontdesk.gateway.answer_cache import Kept, key_of, lifetime_seconds
 from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
 from frontdesk.gateway.calling import circuit_of, provider_call
@@ -18,6 +19,7 @@ from frontdesk.gateway.course import Course
 from frontdesk.gateway.door import Door
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.estimating import worst_usage, worst_usd
+from frontdesk.gateway.masking import FAILED, Masked, Receipt, mask
 from frontdesk.gateway.providers import provider_of
 from frontdesk.gateway.recording import Bill, describe, record, record_hit
 from frontdesk.gateway.routing import GiveUp, Tried, next_step
@@ -41,16 +43,28 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
     Each attempt leaves one `llm_call` row, and a ledger entry when it was billed. Nothing is held in
     the database while a model is at work. Cancelling the caller cancels the call at once.
 
+    What is personal leaves as placeholders and is kept as such; the completion has it again.
+
     Raises:
         ModelsUnavailable: no model gave a usable answer before the deadline.
-        PromptRejected: the models refuse this very prompt.
+        PromptRejected: the models refuse this very prompt, or it could not be masked and was not sent.
         BudgetReached: what it may cost does not fit a budget; no cheaper model fits it either.
         Unavailable: the database is down, so the call can't be accounted for.
     """
+    masked = await _masked(resources, request)
+    completion = await _complete(
+        resources, replace(request, messages=masked.messages), masked.receipt
+    )
+    return masked.restored_in(completion) if masked.values else completion
+
+
+async def _complete(
+    resources: Resources, request: CompletionRequest, receipt: Receipt
+) -> Completion:
     door = resources.keep(Door)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    course = await _set_out(resources, request)
+    course = await _set_out(resources, request, receipt)
     seconds = lifetime_seconds(course, resources.settings.llm)
     key = None
     if seconds:
@@ -141,13 +155,35 @@ async def estimate(resources: Resources, request: CompletionRequest) -> Estimate
     )
 
 
+async def warm() -> None:
+    """Load in threads what a worker's first call would otherwise wait for, for seconds."""
+    await asyncio.gather(litellm_adapter.warm(), asyncio.to_thread(personal.load))
+
+
 async def close(resources: Resources) -> None:
     """Write what is still to be recorded and close the connections to providers."""
     await resources.keep(Door).call_log.drain()
     await litellm_adapter.close()
 
 
-async def _set_out(resources: Resources, request: CompletionRequest) -> Course:
+async def _masked(resources: Resources, request: CompletionRequest) -> Masked:
+    """The prompt as it may leave; whatever goes wrong with that, an unmasked one does not."""
+    try:
+        return mask(request.messages, request.masking)
+    except Exception as error:
+        door, name = resources.keep(Door), type(error).__name__
+        # Not with the exception itself: its words may be of the prompt.
+        log.error("llm_not_masked", feature=request.feature, error=name)  # noqa: TRY400  # As said.
+        course = await _set_out(resources, replace(request, messages=()), FAILED)
+        call = provider_call(resources, course, course.chain[0], course.deadline)
+        attempt = Attempt(Outcome.NOT_MASKED, error=name)
+        await asyncio.shield(record(resources, door, course, call, attempt, Bill(None), 0))
+        raise PromptRejected(Outcome.NOT_MASKED, attempts=0) from None
+
+
+async def _set_out(
+    resources: Resources, request: CompletionRequest, receipt: Receipt | None = None
+) -> Course:
     """The request at its beginning: which models are asked in turn, and who pays."""
     llm = resources.settings.llm
     deadline_seconds = request.deadline_seconds or llm.deadline_seconds
@@ -162,6 +198,7 @@ async def _set_out(resources: Resources, request: CompletionRequest) -> Course:
         cheaper_chain=route.cheaper_models,
         accounts=await accounts_for(resources, request),
         messages=request.messages,
+        masking=receipt,
     )
 
 

@@ -55,10 +55,11 @@ class LlmCallRecord:
     cost_usd: Decimal | None = None
     latency_seconds: float
     cache_hit: bool = False
+    masking: dict[str, Any] | None = None
 
 
 _COLUMNS = tuple(item.name for item in fields(LlmCallRecord))
-_JSON_COLUMNS = frozenset({"messages", "parameters", "chunk_ids", "variables"})
+_JSON_COLUMNS = frozenset({"messages", "parameters", "chunk_ids", "variables", "masking"})
 _PLACES = ", ".join(f"${number}" for number in range(1, len(_COLUMNS) + 1))
 # Written again when nobody knows whether the first time was committed.
 _INSERT = (
@@ -127,7 +128,7 @@ def _column(name: str, value: Any) -> Any:
     if value is None:
         return None
     if name in _JSON_COLUMNS:
-        return _storable_json(value)
+        return None if value is None else _storable_json(value)
     return clean(value) if isinstance(value, str) else value
 
 

@@ -74,6 +74,8 @@ class LlmCall(TenantRow, table=True):
     latency_seconds: float
     # Answered from what was kept: no model was asked.
     cache_hit: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    # The receipt: what personal data was masked before the call, by which policy.
+    masking: dict[str, Any] | None = Field(default=None, sa_type=Json)
     # Since when `messages`, `variables`, `response` and `error` are empty: costs are kept longer than words.
     texts_erased_at: datetime | None = Field(default=None, sa_type=Timestamp)
 

@@ -38,6 +38,7 @@ _CALL: dict[str, Any] = {
     "cost_usd": "0.000070500",
     "latency_seconds": 0.84,
     "cache_hit": False,
+    "masking": {"policy": 1, "result": "masked", "found": {"phone": 1}},
 }
 
 
@@ -75,6 +76,10 @@ class LlmCallSummary(PublicSchema):
     cost_usd: Decimal | None
     latency_seconds: float
     cache_hit: bool = Field(description="Answered from what was kept: no model was asked.")
+    masking: dict[str, Any] | None = Field(
+        description="What personal data was masked before the call left: how many of each kind, by "
+        "which policy, and the result: `masked`, `clean`, `off`, or `failed`, when it did not leave."
+    )
 
 
 class LlmCallPublic(LlmCallSummary):

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from frontdesk import gateway
 from frontdesk.core.resources import Resources
-from frontdesk.gateway import Completion
+from frontdesk.gateway import Completion, Masking
 from frontdesk.pipeline.turn import Turn
 from frontdesk.prompts import FilledPrompt, PromptSnapshot, load_prompt
 
@@ -66,6 +66,7 @@ async def ask(
             max_output_tokens=max_output_tokens,
             models=turn.agent.config.models,
             deadline_seconds=deadline_seconds,
+            masking=_masking(turn),
             conversation_id=turn.billed_conversation_id,
             contact_id=None if turn.trace.on_paper else turn.claim.contact_id,
             message_id=turn.background.burst[-1].id,
@@ -87,3 +88,13 @@ async def ask(
         )
     turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
     return completion
+
+
+def _masking(turn: Turn) -> Masking:
+    """What no model sees of this turn's contact."""
+    claim = turn.claim
+    return Masking(
+        kinds=frozenset(turn.agent.config.masked),
+        names=(claim.contact_name,) if claim.contact_name else (),
+        numbers=(claim.contact_wa_id,) if claim.contact_wa_id else (),
+    )
