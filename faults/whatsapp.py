@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from faults.scenario import Broken, Scenario
 from faults.site import Site
-from frontdesk.messaging import resume_channel
+from frontdesk.messaging import resume_by_admin
 from frontdesk.messaging.channels import replace_access_token
 from frontdesk.simulator import SendFault, SendFaultKind
 
@@ -116,7 +116,7 @@ async def _token_refused(site: Site) -> None:
         await replace_access_token(
             session, site.resources, tenant.channel_id, SecretStr(NEW_TOKEN), user_id=uuid4()
         )
-        await resume_channel(session, tenant.channel_id)
+        await resume_by_admin(session, tenant.channel_id, None, user_id=None)
     await site.drain()
     whatsapp.register_channel(tenant.phone_number_id, token=None)
 
