@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, ExitStack
 import orjson
 from benchmarks.ground import Ground
 
-from faults import judge, report
+from faults import judge, processes, report
 from faults.scenario import Result, Scenario
 from faults.scenarios import SCENARIOS
 from faults.site import Site, open_site
@@ -25,6 +25,7 @@ def main() -> int:
             print(f"{scenario.name:32} {scenario.point}")
         return 0
     chosen = [s for s in SCENARIOS if not asked.only or s.name in asked.only]
+    processes.preload()
     with ExitStack() as stack:
         sites = min(asked.jobs, len(chosen))
         grounds = [stack.enter_context(Ground()) for _ in range(sites)]

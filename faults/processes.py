@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Mapping
+from functools import cache
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from frontdesk.core.settings import load_settings
 
 Role = Literal["web", "worker"]
 _PR_SET_PDEATHSIG = 1
+_CONTEXT = multiprocessing.get_context("forkserver")
 
 # This module is what the fork server imports first, and the one place it may take its time.
 if os.environ.pop("FRONTDESK_PRELOAD", None):
@@ -27,15 +29,23 @@ def start(
     role: Role, environment: Mapping[str, str], log: Path, plan: CrashPlan | None = None
 ) -> ForkServerProcess:
     """A process of that role, writing to `log`; with a plan it dies where that says."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    process = context.Process(
+    preload()
+    process = _CONTEXT.Process(
         target=_run, args=(role, dict(environment), log, plan), daemon=True, name=log.stem
     )
-    os.environ["FRONTDESK_PRELOAD"] = "1"  # For the fork server, which the first start brings up.
+    process.start()
+    return process
+
+
+@cache
+def preload() -> None:
+    """Bring up the fork server: it takes seconds, and whoever starts it can do nothing meanwhile."""
+    _CONTEXT.set_forkserver_preload([__name__])
+    process = _CONTEXT.Process(target=int)
+    os.environ["FRONTDESK_PRELOAD"] = "1"  # For the fork server, which this brings up.
     process.start()
     os.environ.pop("FRONTDESK_PRELOAD", None)
-    return process
+    process.join()
 
 
 def _run(role: Role, environment: dict[str, str], log: Path, plan: CrashPlan | None) -> None:
