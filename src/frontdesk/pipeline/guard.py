@@ -1,28 +1,10 @@
-"""Stage 6: what may leave. The text in WhatsApp's formatting, short enough, in the right language."""
-
-import re
-from dataclasses import dataclass
+"""Stage 6: what may leave, with one repair by the model if it takes that; else a person answers."""
 
 from frontdesk.core.resources import Resources
-from frontdesk.messaging import shorten, to_whatsapp
-from frontdesk.pipeline.language import SURE, detect_language
+from frontdesk.pipeline.checks import Bounds, Guarded, check, joined
 from frontdesk.pipeline.prompt import Prompt
 from frontdesk.pipeline.reply import draft_reply
 from frontdesk.pipeline.turn import Reply, Triaged, Turn
-
-# Fewer words are often names, numbers and greetings, which say nothing about the language.
-_WORDS_TO_JUDGE = 4
-# A draft this much too long was not meant to be short; a little too long is only cut.
-_MUCH_TOO_LONG = 1.5
-_PROMPT_MARKS = re.compile(r"</?(facts|messages|transcript)>|json_schema", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Guarded:
-    """A text fit to be sent, or what is wrong with it."""
-
-    text: str
-    problem: str | None
 
 
 async def guard_draft(
@@ -33,18 +15,19 @@ async def guard_draft(
     Raises:
         ModelsUnavailable: the repair found no model.
     """
-    allowed = tuple(turn.agent.config.languages)
-    limit = turn.agent.config.max_reply_characters
-    guarded = check(draft.text, language=triaged.language, allowed=allowed, limit=limit)
+    bounds = bounds_of(turn, triaged.language, prompt)
+    guarded = check(draft.text, bounds)
     repaired = False
     if guarded.problem is not None:
         turn.trace.add("guard", problem=guarded.problem, text=draft.text[:500])
         wish = (
             f"Your last draft can't be sent: {guarded.problem}. Answer again, in the language "
-            f"{triaged.language}, in at most {limit} characters."
+            f"{triaged.language}, in at most {bounds.limit} characters."
         )
         second = await draft_reply(resources, turn, prompt, repair=wish)
-        guarded = check(second.text, language=triaged.language, allowed=allowed, limit=limit)
+        guarded = check(second.text, bounds)
+        if guarded.problem is None and second.action == "escalate":
+            guarded = Guarded(guarded.text, "the agent would rather have a person answer")
         repaired = True
     turn.trace.add(
         "guard", problem=guarded.problem, characters=len(guarded.text), repaired=repaired
@@ -52,24 +35,26 @@ async def guard_draft(
     return guarded
 
 
-def check(text: str, *, language: str, allowed: tuple[str, ...], limit: int) -> Guarded:
-    """The text in WhatsApp's formatting and what is wrong with it, if anything is."""
-    fit = to_whatsapp(text).strip()
-    if not any(c.isalnum() for c in fit):
-        return Guarded(fit, "it is empty")
-    if _PROMPT_MARKS.search(fit):
-        return Guarded(fit, "it repeats parts of the instructions")
-    if len(fit) > limit * _MUCH_TOO_LONG:
-        return Guarded(fit, f"it has {len(fit)} characters where {limit} are allowed")
-    if (other := _other_language(fit, language, allowed)) is not None:
-        return Guarded(fit, f"it is written in {other} where the contact writes {language}")
-    return Guarded(shorten(fit, limit), None)
-
-
-def _other_language(text: str, wanted: str, allowed: tuple[str, ...]) -> str | None:
-    if len(text.split()) < _WORDS_TO_JUDGE:
-        return None
-    # A contact who writes a language the tenant does not offer is answered in one it does.
-    accepted = {wanted} if wanted in allowed else set(allowed)
-    found, sure = detect_language(text, tuple({*allowed, wanted}))
-    return found if found and sure >= SURE and found not in accepted else None
+def bounds_of(turn: Turn, language: str, prompt: Prompt | None = None) -> Bounds:
+    """What an answer of this turn is held to; without a prompt there is nothing it could give away."""
+    config = turn.agent.config
+    thread = (*turn.background.history, *turn.background.burst)
+    variables = prompt.filled.variables if prompt else {}
+    facts = str(variables.get("facts", ""))
+    return Bounds(
+        language=language,
+        offered=tuple(config.languages),
+        limit=config.max_reply_characters,
+        secret=prompt.filled.text if prompt else "",
+        instructions=joined((config.persona, config.brand_voice, config.instructions)),
+        quotable=joined(
+            (
+                facts,
+                prompt.tool_results if prompt else None,
+                config.greeting,
+                *(m.text for m in thread if m.author != "contact"),
+            )
+        ),
+        theirs=joined(m.text for m in thread if m.author == "contact"),
+        canary=prompt.canary if prompt else None,
+    )

@@ -3,13 +3,16 @@
 Cheaper models have been tried by then; the gateway sees to that.
 """
 
+from dataclasses import replace
+
 from frontdesk import knowledge
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import Escalation, Reason
 from frontdesk.gateway import BudgetReached
 from frontdesk.knowledge import Chunk
+from frontdesk.pipeline.checks import Guarded, check
 from frontdesk.pipeline.escalate import handed_off
-from frontdesk.pipeline.guard import Guarded, check
+from frontdesk.pipeline.guard import bounds_of
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
 
 # So much of what was asked must stand in a piece of knowledge for it to be an answer by itself.
@@ -56,10 +59,5 @@ def _plain_answer(question: str, chunks: list[Chunk]) -> Chunk | None:
 
 
 def _guarded(turn: Turn, language: str, chunk: Chunk) -> Guarded:
-    config = turn.agent.config
-    return check(
-        chunk.text,
-        language=language,
-        allowed=tuple(config.languages),
-        limit=config.max_reply_characters,
-    )
+    bounds = bounds_of(turn, language)
+    return check(chunk.text, replace(bounds, quotable=chunk.text))

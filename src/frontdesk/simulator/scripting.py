@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from frontdesk.simulator.faults import FaultPlan, ModelFault
+from frontdesk.simulator.gullible import obey
 from frontdesk.simulator.model import Ask, answer
 from frontdesk.simulator.world import Json, World
 
@@ -113,6 +114,8 @@ class ScriptedModel:
     def say(self, ask: Ask) -> Json | str | ModelFault:
         """What is answered to this call."""
         prepared = self._prepared(ask)
+        if prepared is None and self._world.settings.model_gullible and ask.schema_name == "reply":
+            prepared = obey(ask)
         if prepared is None:
             return answer(ask)
         if isinstance(prepared, ModelFault):

@@ -62,6 +62,8 @@ class SimulatorSettings:
     model_latency_seconds: Range = (0.0, 0.0)
     model_service_tier: str | None = "on_demand"
     """None leaves the key out of answers, which Groq may do."""
+    model_gullible: bool = False
+    """The model obeys whatever a message, a document or the thread tells it (`gullible.py`)."""
     record_model_requests: bool = True
 
 

@@ -1,0 +1,156 @@
+"""What may not leave, whatever made the model write it: pure rules over a draft."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from frontdesk.gateway import has_placeholder
+from frontdesk.messaging import shorten, to_whatsapp
+from frontdesk.pipeline.language import SURE, detect_language
+from frontdesk.pipeline.plain import compact
+from frontdesk.pipeline.promises import promised_person
+
+# Fewer words are often names, numbers and greetings, which say nothing about the language.
+_WORDS_TO_JUDGE = 4
+_CHARACTERS_TO_JUDGE = 200  # More says no more and takes longer.
+# A draft this much too long was not meant to be short; a little too long is only cut.
+_MUCH_TOO_LONG = 1.5
+# Letters and digits in a row that two texts share only when one repeats the other: about ten words.
+_RUN = 60
+# So much of the tenant's own instructions at a stretch is their text, and no use of it.
+_RUNS_OF_INSTRUCTIONS = 3
+_PROMPT_MARKS = re.compile(
+    r"</?(?:facts|messages|transcript|draft|memory|tool_results)>|json_schema"
+    r"|<\|[^|<>]{1,40}\|>|\[/?INST\]|<</?SYS>>|\{\{|\{%|^\s*\{\s*\"",
+    re.IGNORECASE,
+)
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
+# A bare domain counts as a link with an ending that people know; phones make these clickable.
+_ENDINGS = (
+    "com net org io co info biz shop store app dev me xyz top ru cn site online club link click live eu "
+    "de fr it es pt br uk us ch at nl be pl in ae ai ly gl gg to tk cc tv pro page example test"
+)
+_LINK = re.compile(
+    r"(?:https?://|www\.)[^\s<>\"'|]+"
+    rf"|(?<![\w@./-])(?:[\w-]*[a-zA-Z][\w-]*\.)+(?:{'|'.join(_ENDINGS.split())})(?![\w-])(?:/[^\s<>\"'|]*)?",
+)
+_SCHEME = re.compile(r"^(?:https?://)?(?:www\.)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A text fit to be sent, or what is wrong with it."""
+
+    text: str
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a draft is held to.
+
+    Args:
+        language: the contact's; `offered` are those the tenant answers in.
+        limit: characters of one message.
+        secret: texts that nobody may be told, such as the prompt's rules.
+        instructions: the tenant's own; their words may be used and not be recited.
+        quotable: what may be told word for word: knowledge, the greeting, what has been told before.
+        theirs: what the contact wrote; an address they gave may be repeated to them.
+        canary: a mark in the prompt that is in no honest answer.
+    """
+
+    language: str
+    offered: tuple[str, ...]
+    limit: int
+    secret: str = ""
+    instructions: str = ""
+    quotable: str = ""
+    theirs: str = ""
+    canary: str | None = None
+
+
+def check(text: str, bounds: Bounds) -> Guarded:
+    """The text in WhatsApp's formatting and what is wrong with it, if anything is.
+
+    The problem never quotes the draft: it is told to the model as an instruction.
+    """
+    fit = to_whatsapp(text).strip()
+    problem = _problem(text, fit, bounds)
+    return Guarded(fit if problem else shorten(fit, bounds.limit), problem)
+
+
+def _problem(text: str, fit: str, bounds: Bounds) -> str | None:  # noqa: PLR0911  # One line a check reads best.
+    if not any(c.isalnum() for c in fit):
+        return "it is empty"
+    if _PROMPT_MARKS.search(fit):
+        return "it repeats parts of the instructions"
+    if len(fit) > bounds.limit * _MUCH_TOO_LONG:
+        return f"it has {len(fit)} characters where {bounds.limit} are allowed"
+    if has_placeholder(fit):
+        return "it has a placeholder that stands for nothing"
+    if leaks(text, bounds):
+        return "it repeats the instructions"
+    # As the model wrote it, too: formatting shows where a link really goes, and may drop it.
+    if foreign_links(f"{text}\n{fit}", bounds):
+        return "it has a link or an address that is in none of the facts"
+    if (promise := promised_person(fit)) and compact(promise) not in compact(bounds.quotable):
+        return "it promises a person although it does not pass the conversation on"
+    if (other := _other_language(fit, bounds)) is not None:
+        return f"it is written in {other} where the contact writes {bounds.language}"
+    return None
+
+
+def leaks(text: str, bounds: Bounds) -> bool:
+    """Whether a text recites what nobody may be told."""
+    told = compact(text)
+    if bounds.canary and compact(bounds.canary) in told:
+        return True
+    if len(told) < _RUN:
+        return False
+    secret = compact(bounds.secret)
+    runs = [told[at : at + _RUN] for at in range(0, len(told) - _RUN + 1, _RUN // 2)]
+    repeated = [run for run in runs if run in secret]
+    if not repeated:
+        return False
+    quotable, instructions = compact(bounds.quotable), compact(bounds.instructions)
+    recited = [run for run in repeated if run not in quotable]
+    return len(recited) >= _RUNS_OF_INSTRUCTIONS or any(run not in instructions for run in recited)
+
+
+def foreign_links(text: str, bounds: Bounds) -> list[str]:
+    """Links and mail addresses of a text that nothing quotable has, and no contact has given."""
+    addresses = {address.rstrip(".").casefold() for address in _EMAIL.findall(text)}
+    links = {_bare(link) for link in _LINK.findall(_EMAIL.sub(" ", text))}
+    if not addresses and not links:
+        return []
+    known = f"{bounds.quotable}\n{bounds.secret}".casefold()
+    theirs = bounds.theirs.casefold()
+    return [
+        *(address for address in addresses if address not in known and address not in theirs),
+        *(link for link in links if not _is_known(link, known)),
+    ]
+
+
+def _bare(link: str) -> str:
+    return _SCHEME.sub("", link.rstrip(".,;:!?)]}*_~")).rstrip("/").casefold()
+
+
+def _is_known(link: str, known: str) -> bool:
+    # Whole: shop.example is neither of not-shop.example, shop.example.evil, shop.example/x.
+    whole = rf"(?:(?<![\w.-])|(?<=www\.)){re.escape(link)}(?!\.?[\w-])"
+    return link in known and re.search(whole, known) is not None
+
+
+def _other_language(text: str, bounds: Bounds) -> str | None:
+    if len(text.split()) < _WORDS_TO_JUDGE:
+        return None
+    # A contact who writes a language the tenant does not offer is answered in one it does.
+    offered, wanted = bounds.offered, bounds.language
+    accepted = {wanted} if wanted in offered else set(offered)
+    found, sure = detect_language(text[:_CHARACTERS_TO_JUDGE], tuple({*offered, wanted}))
+    return found if found and sure >= SURE and found not in accepted else None
+
+
+def joined(texts: Iterable[str | None]) -> str:
+    """Texts one below the other."""
+    return "\n".join(text for text in texts if text)
