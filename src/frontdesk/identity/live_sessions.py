@@ -1,5 +1,6 @@
 """Which sign-ins are still good, asked of the database every ten seconds at most."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,12 +74,23 @@ class LiveSessions:
         self._db = resources.db
         self._kept: dict[UUID, tuple[float, LiveSession]] = {}
         self._forgotten = 0
+        # By session and by how often somebody had called `forget` when it was begun.
+        self._asking: dict[tuple[UUID, int], asyncio.Task[LiveSession | None]] = {}
 
     async def find(self, session_id: UUID) -> LiveSession | None:
         """The session if it is good, or was within the last ten seconds; else None."""
         kept = self._kept.get(session_id)
         if kept is not None and kept[0] > time.monotonic():
             return kept[1]
+        # Thousands of streams of a replaced process come back at once: one question serves them all.
+        key = (session_id, self._forgotten)
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = self._asking[key] = asyncio.create_task(self._ask(session_id))
+            asking.add_done_callback(lambda _: self._asking.pop(key, None))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, session_id: UUID) -> LiveSession | None:
         forgotten = self._forgotten
         async with self._db.system() as connection:
             row = await connection.fetchrow(_FIND, session_id)
