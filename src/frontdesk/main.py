@@ -31,6 +31,7 @@ from frontdesk.identity import authenticate, authenticate_key
 from frontdesk.identity.routes import router as identity
 from frontdesk.knowledge.routes import router as knowledge
 from frontdesk.messaging.routes import router as messaging
+from frontdesk.observability import record_refusal
 from frontdesk.observability.routes import router as observability
 from frontdesk.pipeline.routes import router as pipeline
 from frontdesk.privacy.routes import router as privacy
@@ -136,6 +137,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     app.state.authenticate = authenticate
     app.state.authenticate_key = authenticate_key
     app.add_middleware(Masking)
+    app.state.record_refusal = record_refusal
     app.add_middleware(Again)
     app.add_middleware(
         Edge,

@@ -114,6 +114,7 @@ async def test_the_file_is_for_the_tenants_admins_an_attachment_and_never_stored
     await neighbour.aclose()
     audited = await (await desk.admin()).get("/audit-entries", subject_id=shown["id"])
     assert [entry["action"] for entry in audited["items"]] == [
+        "request.refused",
         "export.downloaded",
         "export.downloaded",
         "export.requested",

@@ -22,12 +22,13 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from frontdesk.core.again import CLASHED
-from frontdesk.core.db import Session
+from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import (
     Forbidden,
     FrontdeskError,
     Invalid,
     NotFound,
+    NothingYet,
     PreconditionFailed,
     PreconditionRequired,
     RateLimited,
@@ -91,6 +92,17 @@ class SuperAdmin:
     acting: Principal | None = None
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Somebody in a tenant asked for what they may not have, or for what is not in their tenant."""
+
+    who: Principal
+    method: str
+    route: str
+    named: dict[str, Any]
+    error: FrontdeskError
+
+
 class ActFirst(Forbidden):
     """A super admin asked for a tenant's data without acting in one."""
 
@@ -106,6 +118,8 @@ class MissingScope(Forbidden):
 # Set by the composition root, for cookies and for keys: tells who a request is from, or raises
 # `Unauthenticated`.
 Authenticate = Callable[[Request], Awaitable[Principal | SuperAdmin]]
+# Set by the composition root too: writes down that a member of a tenant was told 403 or 404.
+RecordRefusal = Callable[[Resources, "Refusal"], Awaitable[None]]
 
 
 class Schema(BaseModel):
@@ -147,6 +161,7 @@ async def _signed_in(request: Request) -> Principal | SuperAdmin:
     if principal is not None:
         structlog.contextvars.bind_contextvars(tenant_id=str(principal.tenant_id))
         request.scope[MASKED] = principal.masked
+        request.state.principal = principal
     return caller
 
 
@@ -242,15 +257,19 @@ PUBLIC = Depends(_anyone)
 _BIND_KEY = "SELECT set_config('app.api_key_id', $1, true)"
 
 
+async def bind_key(tx: Transaction, principal: Principal) -> None:
+    """Let what is audited in this transaction name the API key that asks, by a column's default."""
+    if principal.api_key_id is not None:
+        await tx.sql.execute(_BIND_KEY, str(principal.api_key_id))
+
+
 async def _open_transaction(
     caller: Annotated[Principal | SuperAdmin, Depends(_signed_in)],
     resources: Annotated[Resources, Depends(resources_of)],
 ) -> AsyncIterator[Session]:
     principal = _in_tenant(caller)
     async with resources.db.transaction(principal.tenant_id) as session:
-        if principal.api_key_id is not None:
-            # What is audited in this transaction says so by the column's default.
-            await session.sql.execute(_BIND_KEY, str(principal.api_key_id))
+        await bind_key(session, principal)
         yield session
 
 
@@ -385,10 +404,16 @@ class Problem(BaseModel):
 
 
 def problems(*kinds: type[FrontdeskError]) -> dict[int | str, dict[str, Any]]:
-    """The errors of an operation, as OpenAPI's `responses`; 401, 422 and 429 come with any."""
+    """The errors of an operation, as OpenAPI's `responses`: what any may answer, and these."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    always: list[type[FrontdeskError]] = [Unauthenticated, Invalid, RateLimited, Unavailable]
-    for kind in [*kinds, *always]:
+    always: list[type[FrontdeskError]] = [
+        Unauthenticated,
+        Forbidden,
+        Invalid,
+        RateLimited,
+        Unavailable,
+    ]
+    for kind in dict.fromkeys([*kinds, *always]):
         entry = by_status.setdefault(
             kind.status,
             {
@@ -429,6 +454,10 @@ def problem_response(error: FrontdeskError, request_id: str) -> Response:
     return Response(dumps_bytes(body), error.status, headers, media_type="application/problem+json")
 
 
+def _pries(error: FrontdeskError) -> bool:
+    return isinstance(error, Forbidden | NotFound) and not isinstance(error, NothingYet)
+
+
 def request_id_of(request: Request) -> str:
     """The id of this request, as the middleware accepted or made it."""
     return str(request.scope.get("frontdesk.request_id", ""))
@@ -443,6 +472,13 @@ def install_error_handlers(app: FastAPI) -> None:
             log.warning("request_failed", code=error.code, error=str(error))
         if isinstance(error, Unavailable) and error.retry_after_seconds == 0:
             request.scope[CLASHED] = True
+        principal = getattr(request.state, "principal", None)
+        if principal is not None and _pries(error):
+            route = request.scope["route"].path_format
+            refusal = Refusal(principal, request.method, route, request.path_params, error)
+            record: RecordRefusal = request.app.state.record_refusal
+            # Before the answer, and when it can't be written there is none but 503.
+            await record(resources_of(request), refusal)
         return problem_response(error, request_id_of(request))
 
     async def malformed(request: Request, error: Exception) -> Response:
@@ -463,6 +499,9 @@ def install_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, StarletteHTTPException)
         if error.status_code == HTTPStatus.NOT_FOUND:
             return problem_response(NotFound(), request_id_of(request))
+        if error.status_code == HTTPStatus.BAD_REQUEST:
+            # FastAPI's word for bytes that are no text at all; other bad JSON is 422 already.
+            return problem_response(Invalid("The body can't be read."), request_id_of(request))
         status = HTTPStatus(error.status_code)
 
         class HttpError(FrontdeskError):

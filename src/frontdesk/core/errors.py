@@ -43,6 +43,10 @@ class NotFound(FrontdeskError):
     status, code, title = 404, "not_found", "There is no such thing"
 
 
+class NothingYet(NotFound):
+    """What was named is there; what was asked about it is not, and may come. Nobody is prying."""
+
+
 class Conflict(FrontdeskError):
     """The thing is not in a state that allows this."""
 

@@ -1,6 +1,6 @@
 """Errors of escalation."""
 
-from frontdesk.core.errors import Conflict, Forbidden
+from frontdesk.core.errors import Conflict, Forbidden, NothingYet
 
 
 class AlreadyTaken(Conflict):
@@ -13,6 +13,12 @@ class NotTakenOver(Conflict):
     """The AI has the conversation: take it over first."""
 
     code, title = "not_taken_over", "Take the conversation over first"
+
+
+class NeverHandedOver(NothingYet):
+    """People never had the conversation."""
+
+    code, title = "never_handed_over", "This conversation was never handed over"
 
 
 class NotYours(Forbidden):

@@ -19,9 +19,15 @@ from frontdesk.core.api import (
     problems,
     require_member,
 )
-from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.errors import Forbidden
 from frontdesk.escalation import assignment, service
-from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
+from frontdesk.escalation.errors import (
+    AlreadyTaken,
+    KeyReused,
+    NeverHandedOver,
+    NotTakenOver,
+    NotYours,
+)
 from frontdesk.escalation.schemas import (
     AvailabilityPublic,
     AvailabilityUpdate,
@@ -111,7 +117,7 @@ async def reopen(
 @router.get(
     "/conversations/{conversation_id}/handoff",
     summary="Read the handoff packet",
-    responses=problems(NotFound),
+    responses=problems(NoSuchConversation, NeverHandedOver),
 )
 async def get_handoff(
     conversation_id: UUID, who: ReadsConversations, session: TenantSession

@@ -18,6 +18,7 @@ from frontdesk.conversation import (
     TurnOutcome,
     change_owner,
     find_memory,
+    get_conversation,
     lock,
     send_message,
     withdraw,
@@ -26,7 +27,6 @@ from frontdesk.conversation import (
 from frontdesk.core import ids
 from frontdesk.core.api import Principal, Role
 from frontdesk.core.db import Transaction
-from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps, loads
 from frontdesk.core.text import clean
 from frontdesk.escalation.assignment import (
@@ -35,7 +35,13 @@ from frontdesk.escalation.assignment import (
     pick_human_agent,
     take_place,
 )
-from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
+from frontdesk.escalation.errors import (
+    AlreadyTaken,
+    KeyReused,
+    NeverHandedOver,
+    NotTakenOver,
+    NotYours,
+)
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import Packet, plain_packet
 from frontdesk.escalation.rules import Escalation
@@ -258,13 +264,14 @@ async def answered_from_phone(tx: Transaction, conversation_id: UUID) -> None:
 
 
 async def get_handoff(tx: Transaction, conversation_id: UUID) -> HandoffPublic:
-    """The newest handoff of a conversation; raises `NotFound`."""
+    """The newest handoff of a conversation; raises `NoSuchConversation`, `NeverHandedOver`."""
     row = await tx.sql.fetchrow(
         "SELECT * FROM handoff WHERE conversation_id = $1 ORDER BY id DESC LIMIT 1",
         conversation_id,
     )
     if row is None:
-        raise NotFound("This conversation was never handed over.")
+        await get_conversation(tx, conversation_id)
+        raise NeverHandedOver
     return HandoffPublic.model_validate({**row, "packet": loads(row["packet"])})
 
 

@@ -12,7 +12,9 @@ from frontdesk.evaluation.schemas import CaseCreate, CasePublic, RunCreate, RunP
 router = APIRouter(prefix="/api/v1", tags=["evaluation"])
 
 
-@router.get("/agents/{agent_id}/eval-cases", summary="List golden cases", responses=problems())
+@router.get(
+    "/agents/{agent_id}/eval-cases", summary="List golden cases", responses=problems(NotFound)
+)
 async def list_cases(agent_id: UUID, who: AdminOnly, session: TenantSession) -> list[CasePublic]:
     """The cases that an agent's changes are judged by."""
     return await service.list_cases(session, agent_id)

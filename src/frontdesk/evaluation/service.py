@@ -38,8 +38,7 @@ async def create_case(
     session: Session, agent_id: UUID, body: CaseCreate, *, user_id: UUID | None = None
 ) -> CasePublic:
     """Add a golden case to an agent; raises `NotFound`, `CaseExists`."""
-    if await session.sql.fetchval("SELECT 1 FROM agent WHERE id = $1", agent_id) is None:
-        raise NotFound("There is no such agent.")
+    await _must_exist(session, agent_id)
     case_id = ids.new()
     try:
         await session.sql.execute(
@@ -62,7 +61,8 @@ async def create_case(
 
 
 async def list_cases(session: Session, agent_id: UUID) -> list[CasePublic]:
-    """An agent's cases by name."""
+    """An agent's cases by name; raises `NotFound`."""
+    await _must_exist(session, agent_id)
     query = select(EvalCase).where(EvalCase.agent_id == agent_id).order_by(EvalCase.name)
     return [CasePublic.model_validate(row) for row in await session.exec(query)]
 
@@ -71,8 +71,7 @@ async def start_run(
     session: Session, agent_id: UUID, threshold: float, *, user_id: UUID | None = None
 ) -> RunPublic:
     """Make a run due; raises `NotFound`."""
-    if await session.sql.fetchval("SELECT 1 FROM agent WHERE id = $1", agent_id) is None:
-        raise NotFound("There is no such agent.")
+    await _must_exist(session, agent_id)
     run_id = ids.new()
     await session.sql.execute(
         "INSERT INTO eval_run (id, agent_id, state, threshold, due_at) "
@@ -92,6 +91,11 @@ async def get_run(session: Session, run_id: UUID) -> RunPublic:
     if row is None:
         raise NotFound("There is no such run.")
     return RunPublic.model_validate(row)
+
+
+async def _must_exist(session: Session, agent_id: UUID) -> None:
+    if await session.sql.fetchval("SELECT 1 FROM agent WHERE id = $1", agent_id) is None:
+        raise NotFound(f"There is no agent {agent_id}.")
 
 
 async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:

@@ -270,7 +270,7 @@ async def switch_tenant(
         if body.tenant is not None:
             belonging = chosen(await _belongings(tx.sql, who.user_id), body.tenant)
             if belonging is None:
-                raise NotFound("There is no such tenant.")
+                raise NotFound(f"There is no tenant “{body.tenant}”.")
             await mfa.require_enrolment(tx, who.user_id, belonging.tenant_id)
         elif not user["is_super_admin"]:
             raise NotFound("There is no such tenant.")

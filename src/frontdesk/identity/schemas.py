@@ -109,6 +109,8 @@ class MemberCreate(Schema):
 class MemberUpdate(Schema):
     """What to change about a member; what is left out stays."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "ADMIN"}]})
+
     role: Role | None = Field(None, examples=["ADMIN"])
     disabled: bool | None = Field(None, examples=[True])
 

@@ -79,7 +79,7 @@ async def add_source(
     """
     source_id = await tx.sql.fetchval(_INSERT, ids.new(), body.agent_id, body.title, body.body)
     if source_id is None:
-        raise NoSuchAgentForSource
+        raise NoSuchAgentForSource(f"There is no agent {body.agent_id}.")
     await _tell(
         resources, tx, "knowledge.source_added", source_id, author_id, agent_id=body.agent_id
     )

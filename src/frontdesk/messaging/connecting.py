@@ -157,7 +157,7 @@ async def _begin(
 ) -> ChannelPublic:
     await require_room(session, PlanLimit.CHANNELS, _COUNT)
     if await session.sql.fetchval("SELECT 1 FROM agent WHERE id = $1", agent_id) is None:
-        raise NotFound("There is no such agent.")
+        raise NotFound(f"There is no agent {agent_id}.")
     channel_id = ids.new()
     given = {"id": channel_id, "name": name, "agent_id": agent_id, "status": "CONNECTING"} | columns
     places = ", ".join(f"${number}" for number in range(1, len(given) + 1))

@@ -38,7 +38,7 @@ def _is_pin(pin: SecretStr) -> SecretStr:
 
 Token = Annotated[
     SecretStr,
-    Field(min_length=1, max_length=2000, examples=["EAAB…"]),
+    Field(min_length=1, max_length=2000, examples=["EAABexampleToken"]),
     AfterValidator(_fits_a_header),
 ]
 
@@ -58,7 +58,7 @@ Code = Annotated[
         min_length=1,
         max_length=2000,
         description="What Embedded Signup gave to the page; good for 30 seconds, once.",
-        examples=["AQBhlX…"],
+        examples=["AQBexampleCode"],
     ),
     AfterValidator(_fits_a_header),
 ]

@@ -13,6 +13,7 @@ from frontdesk.observability.llm_calls import (
 )
 from frontdesk.observability.models import ReplayState
 from frontdesk.observability.privacy import HOLDINGS
+from frontdesk.observability.refusals import record_refusal
 from frontdesk.observability.replays import (
     REPLAY,
     Knowledge,
@@ -60,4 +61,5 @@ __all__ = [
     "list_replays",
     "queue_replay",
     "record_llm_call",
+    "record_refusal",
 ]

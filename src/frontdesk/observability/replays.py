@@ -11,6 +11,7 @@ from frontdesk.core import ids
 from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.errors import Conflict, NotFound
+from frontdesk.observability.llm_calls import get_llm_call
 from frontdesk.observability.models import LlmReplay, ReplayState
 from frontdesk.observability.schemas import ReplaySummary
 
@@ -92,7 +93,8 @@ async def queue_replay(
 async def list_replays(
     session: Session, call_id: UUID, *, limit: int, cursor: str | None
 ) -> Page[ReplaySummary]:
-    """A page of a call's replays, newest first."""
+    """A page of a call's replays, newest first; raises `NotFound` when there is no such call."""
+    await get_llm_call(session, call_id)
     query = select(LlmReplay).where(LlmReplay.call_id == call_id)
     return await newest_page(
         session, query, col(LlmReplay.id), ReplaySummary.model_validate, limit=limit, cursor=cursor

@@ -48,7 +48,9 @@ async def replay_llm_call(
 
 
 @router.get(
-    "/llm-calls/{call_id}/replays", summary="List replays of a call", responses=problems(Forbidden)
+    "/llm-calls/{call_id}/replays",
+    summary="List replays of a call",
+    responses=problems(Forbidden, NotFound),
 )
 async def list_llm_replays(
     call_id: UUID, who: AdminOnly, session: TenantSession, limit: Limit = 20, cursor: Cursor = None

@@ -1,6 +1,6 @@
 """Errors of privacy."""
 
-from frontdesk.core.errors import Conflict, NotFound
+from frontdesk.core.errors import Conflict, NotFound, NothingYet
 
 
 class NoSuchContact(NotFound):
@@ -15,7 +15,7 @@ class AlreadyRunning(Conflict):
     code, title = "already_running", "One is being made already"
 
 
-class ExportGone(NotFound):
+class ExportGone(NothingYet):
     """The file is not there: not made yet, expired and deleted, or its making failed."""
 
     code, title = "export_not_there", "There is no file of this export"

@@ -35,7 +35,7 @@ class Identifiers:
 async def must_exist(tx: Transaction, contact_id: UUID) -> None:
     """Raises `NoSuchContact` when the tenant has no such contact."""
     if await tx.sql.fetchval("SELECT 1 FROM contact WHERE id = $1", contact_id) is None:
-        raise NoSuchContact
+        raise NoSuchContact(f"There is no contact {contact_id}.")
 
 
 async def identifiers_of(tx: Transaction, contact_id: UUID) -> Identifiers:

@@ -20,7 +20,10 @@ Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Name = Annotated[
     str,
     StringConstraints(max_length=80),
-    Field(description="`reply`, `triage`, `handoff`: what `GET /api/v1/prompts` lists."),
+    Field(
+        description="`reply`, `triage`, `handoff`: what `GET /api/v1/prompts` lists.",
+        examples=["reply"],
+    ),
 ]
 Text = Annotated[str, AfterValidator(clean)]
 Content = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_TEMPLATE_CHARACTERS)]
