@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,8 @@ WITHOUT_TENANT = {
     "price",
     "alembic_version",
 }
+# What its policy says of every tenant table, of what is read and of what is written.
+MINE = "(tenant_id=(NULLIF(current_setting('app.tenant_id',true),''))::uuid)"
 # Unique on purpose over all tenants: the tenant is found by it.
 UNIQUE_OVER_TENANTS = {"uq_channel_phone_number_id"}
 # Who may see all tenants at once, and what for.
@@ -119,7 +122,8 @@ def test_every_kind_of_due_work_is_registered(settings: Settings) -> None:
 async def test_every_tenant_table_is_sealed_and_led_by_its_tenant(admin_sql: Any) -> None:
     tables = await admin_sql.fetch(
         "SELECT c.oid, c.relname AS name, c.relrowsecurity, c.relforcerowsecurity, "
-        "(SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) AS policies, "
+        "ARRAY(SELECT pg_get_expr(p.polqual, c.oid) || ' / ' || pg_get_expr(p.polwithcheck, c.oid) "
+        "FROM pg_policy p WHERE p.polrelid = c.oid) AS policies, "
         "EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid "
         "AND a.attname = 'tenant_id') AS has_tenant "
         "FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
@@ -132,7 +136,10 @@ async def test_every_tenant_table_is_sealed_and_led_by_its_tenant(admin_sql: Any
         assert table["has_tenant"], f"{name} has no tenant_id"
         assert table["relrowsecurity"], f"{name} has no row-level security"
         assert table["relforcerowsecurity"], f"{name} is not forced"
-        assert table["policies"] >= 1, f"{name} has no policy"
+        # Policies add up: a second, laxer one would open what the first one closes.
+        (policy,) = table["policies"]
+        for side in policy.split(" / "):
+            assert re.sub(r"\s|::text", "", side) == MINE, f"{name} lets in more: {side}"
 
 
 async def test_every_key_of_a_tenant_table_begins_with_the_tenant(admin_sql: Any) -> None:
@@ -150,16 +157,26 @@ async def test_every_key_of_a_tenant_table_begins_with_the_tenant(admin_sql: Any
 
 async def test_every_reference_between_tenant_tables_carries_the_tenant(admin_sql: Any) -> None:
     references = await admin_sql.fetch(
-        "SELECT c.conname AS name, t.relname AS table, f.relname AS to, ARRAY(SELECT a.attname "
-        "FROM unnest(c.conkey) k JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k) AS "
-        "columns FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid "
+        "SELECT c.conname AS name, t.relname AS table, f.relname AS to, (SELECT a.attname "
+        "FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = c.conkey[1]) AS first "
+        "FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid "
         "JOIN pg_class f ON f.oid = c.confrelid WHERE c.contype = 'f'"
     )
     assert references
     for reference in references:
         if reference["to"] in WITHOUT_TENANT:
             continue
-        assert "tenant_id" in reference["columns"], reference["name"]
+        assert reference["first"] == "tenant_id", reference["name"]
+
+
+async def test_nothing_in_the_database_sees_more_than_who_asks(admin_sql: Any) -> None:
+    beyond = await admin_sql.fetch(
+        "SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "AND (relkind = 'm' OR relkind = 'v' AND NOT coalesce(reloptions, '{}') "
+        "@> '{security_invoker=true}') UNION ALL SELECT proname FROM pg_proc "
+        "WHERE pronamespace = 'public'::regnamespace AND prosecdef"
+    )
+    assert [row["name"] for row in beyond] == []
 
 
 async def test_the_applications_role_owns_nothing_and_bypasses_nothing(admin_sql: Any) -> None:
