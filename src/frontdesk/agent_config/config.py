@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from frontdesk.agent_config.hours import BusinessHours
-from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE
+from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE, REFUSAL_NOTICE
 from frontdesk.agent_config.tools import Tools
 from frontdesk.agent_config.values import Text
 from frontdesk.gateway import Pii
@@ -124,6 +124,11 @@ class AgentConfig(BaseModel):
         Tools(), description="What it may do besides answering; by default nothing."
     )
 
+    refusal_notice: Notices = Field(
+        REFUSAL_NOTICE,
+        description="Said once a day at most to who insults or gives the agent orders of their own.",
+    )
+
     business_hours: BusinessHours | None = Field(
         None, description="When people are there; without it the agent does not speak of hours."
     )
@@ -160,7 +165,9 @@ class AgentConfig(BaseModel):
 
     def notice_in(self, notices: dict[str, str], language: str) -> str:
         """The notice in a contact's language, else in the agent's first, else in English."""
-        built_in = AWAY_NOTICE if notices is self.away_notice else HANDOFF_NOTICE
+        built_in = {id(self.away_notice): AWAY_NOTICE, id(self.refusal_notice): REFUSAL_NOTICE}.get(
+            id(notices), HANDOFF_NOTICE
+        )
         for wanted in (language, self.languages[0], "en"):
             if text := notices.get(wanted) or built_in.get(wanted):
                 return text

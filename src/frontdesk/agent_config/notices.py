@@ -1,4 +1,4 @@
-"""What contacts are told when a person takes over, in the usual languages.
+"""What contacts are told when a person takes over, or nobody answers, in the usual languages.
 
 They are sent as they are and without a model, also when no model answers. None promises a time.
 """
@@ -36,4 +36,15 @@ AWAY_NOTICE = {
     "ar": "شكرًا لك. يحتاج هذا الأمر إلى أحد زملائي. لا يوجد أحد الآن، وسنرد عليك هنا في أقرب وقت ممكن.",
     "hi": "धन्यवाद। इसे हमारी टीम के किसी सदस्य को देखना होगा। अभी कोई उपलब्ध नहीं है; हम जल्द से जल्द "
     "यहीं जवाब देंगे।",
+}
+
+REFUSAL_NOTICE = {
+    "en": "I can only help with questions about our offer and your orders here.",
+    "es": "Aquí solo puedo ayudarte con preguntas sobre nuestra oferta y tus pedidos.",
+    "pt": "Aqui só posso ajudar com perguntas sobre a nossa oferta e os seus pedidos.",
+    "it": "Qui posso aiutarti solo con domande sulla nostra offerta e sui tuoi ordini.",
+    "de": "Ich kann hier nur bei Fragen zu unserem Angebot und zu Bestellungen helfen.",
+    "fr": "Ici, je peux seulement répondre aux questions sur notre offre et vos commandes.",
+    "ar": "يمكنني هنا المساعدة فقط في الأسئلة حول عروضنا وطلباتك.",
+    "hi": "मैं यहाँ केवल हमारी पेशकश और आपके ऑर्डर से जुड़े सवालों में मदद कर सकता हूँ।",
 }

@@ -63,6 +63,7 @@ from frontdesk.conversation.turns import (
     lock_if_ours,
     pause_seconds,
     put_off,
+    refused_lately,
 )
 
 __all__ = [
@@ -120,6 +121,7 @@ __all__ = [
     "receive_echo",
     "receive_history",
     "receive_message",
+    "refused_lately",
     "remember",
     "reopen",
     "revoke_message",

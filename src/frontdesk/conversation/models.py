@@ -204,6 +204,7 @@ class TurnOutcome(StrEnum):
     REPLIED = "replied"
     HANDOFF = "handoff"
     IGNORED = "ignored"
+    REFUSED = "refused"  # Told once that this is not what the desk is for.
 
 
 class Turn(TenantRow, table=True):

@@ -23,7 +23,7 @@ from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
 from frontdesk.gateway import BudgetReached, PromptRejected
-from frontdesk.prompts import fill, load_prompt
+from frontdesk.prompts import as_data, fill, load_prompt
 
 MAX_ATTEMPTS = 5
 _LEASE_SECONDS = 60
@@ -172,11 +172,12 @@ async def _ask(
     prompt = await load_prompt(resources, tenant_id, "summary", conversation_id=conversation_id)
     filled = fill(prompt, {"company_name": agent.config.company_name})
     transcript = "\n".join(portion.lines)
-    data = f"{before.as_data(numbered=True)}\n<transcript>\n{transcript}\n</transcript>"
+    data = f"{before.as_data(numbered=True)}\n<transcript>\n{as_data(transcript)}\n</transcript>"
     completion = await gateway.complete(
         resources,
         gateway.CompletionRequest(
             tenant_id=tenant_id,
+            masking=gateway.Masking(kinds=frozenset(agent.config.masked)),
             feature="summary",
             messages=(
                 {"role": "system", "content": filled.text},

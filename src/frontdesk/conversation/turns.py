@@ -221,3 +221,13 @@ async def put_off(tx: Transaction, claimed: Claim, *, seconds: float, error: str
     )
     if freed:
         tx.ring(CONVERSATION, claimed.conversation_id, seconds + 0.01)
+
+
+async def refused_lately(tx: Transaction, conversation_id: UUID) -> bool:
+    """Whether a conversation was refused within a day: who goes on hears nothing more of it."""
+    found: bool = await tx.sql.fetchval(
+        "SELECT EXISTS (SELECT FROM turn WHERE conversation_id = $1 AND outcome = 'refused' "
+        "AND created_at > now() - interval '24 hours')",
+        conversation_id,
+    )
+    return found

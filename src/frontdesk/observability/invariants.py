@@ -54,7 +54,7 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("conversation", "closed_by"): _ACTORS,
     ("message", "direction"): ("in", "out"),
     ("message", "author"): _ACTORS,
-    ("turn", "outcome"): ("replied", "handoff", "ignored"),
+    ("turn", "outcome"): ("replied", "handoff", "ignored", "refused"),
     ("turn", "by"): _ACTORS,
     ("timer", "kind"): ("follow_up", "auto_close"),
     ("outbound", "origin"): ("agent", "human_agent", "system"),

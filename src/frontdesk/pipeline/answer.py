@@ -5,7 +5,7 @@ from uuid import UUID
 
 import structlog
 
-from frontdesk.conversation import Claim, pause_seconds, put_off
+from frontdesk.conversation import Claim, pause_seconds, put_off, refused_lately
 from frontdesk.core.crash import crash
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import Escalation, Reason
@@ -19,9 +19,9 @@ from frontdesk.pipeline.on_a_budget import answer_on_a_budget
 from frontdesk.pipeline.prompt import compose_prompt
 from frontdesk.pipeline.reply import draft_reply
 from frontdesk.pipeline.shedding import Extra, goes_without
-from frontdesk.pipeline.tool_loop import work_with_tools
+from frontdesk.pipeline.tool_loop import Work, work_with_tools
 from frontdesk.pipeline.triage import triage_turn
-from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn, Verdict
+from frontdesk.pipeline.turn import Outcome, OutcomeKind, Triaged, Turn, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -82,10 +82,8 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
         BudgetReached: the money for models is used up.
     """
     triaged = await triage_turn(resources, turn)
-    if triaged.verdict is Verdict.IGNORE:
-        return Outcome(
-            OutcomeKind.IGNORE, triaged.language, triaged.reason, opts_out=triaged.opts_out
-        )
+    if triaged.verdict in (Verdict.IGNORE, Verdict.REFUSE):
+        return await _dismissed(resources, turn, triaged)
     if triaged.escalation is not None:
         # A burst that ended every attempt so far is shown to no model once more.
         ask_model = triaged.escalation.reason is not Reason.STUCK
@@ -94,7 +92,9 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
         )
     await _show_typing(resources, turn)
     prompt = await compose_prompt(resources, turn, triaged)
-    work = await work_with_tools(resources, turn, prompt)
+    work = Work(prompt)
+    if not triaged.is_suspect:
+        work = await work_with_tools(resources, turn, prompt)
     if work.escalation is not None:
         return await handed_off(resources, turn, triaged.language, work.escalation, work=work)
     draft = work.draft or await draft_reply(resources, turn, work.prompt)
@@ -115,6 +115,20 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
         prompt_version=prompt.filled.prompt.version,
         is_crowded=prompt.is_crowded,
     )
+
+
+async def _dismissed(resources: Resources, turn: Turn, triaged: Triaged) -> Outcome:
+    """Silence, or a word on what the desk is for, once; who goes on is ignored."""
+    language, reason = triaged.language, triaged.reason
+    if triaged.verdict is Verdict.REFUSE and not turn.trace.on_paper:
+        async with resources.db.hot(turn.claim.tenant_id) as tx:
+            if await refused_lately(tx, turn.claim.conversation_id):
+                return Outcome(OutcomeKind.IGNORE, language, f"{reason} It was refused already.")
+    if triaged.verdict is Verdict.IGNORE:
+        return Outcome(OutcomeKind.IGNORE, language, reason, opts_out=triaged.opts_out)
+    config = turn.agent.config
+    text = config.notice_in(config.refusal_notice, language)
+    return Outcome(OutcomeKind.REFUSE, language, reason, text=text)
 
 
 async def _without_model(resources: Resources, turn: Turn, error: ModelsUnavailable) -> Outcome:

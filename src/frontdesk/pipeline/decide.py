@@ -39,6 +39,7 @@ _TURN_OUTCOMES = {
     OutcomeKind.REPLY: TurnOutcome.REPLIED,
     OutcomeKind.HAND_OFF: TurnOutcome.HANDOFF,
     OutcomeKind.IGNORE: TurnOutcome.IGNORED,
+    OutcomeKind.REFUSE: TurnOutcome.REFUSED,
 }
 
 
@@ -78,8 +79,9 @@ async def _make_true(
             turn_id = await conclude(
                 tx, thread, turn.claim, record, language=outcome.language, reply=outcome.text
             )
-            if outcome.kind is OutcomeKind.REPLY:
+            if outcome.text is not None:
                 await _reply(tx, thread, outcome, turn_id)
+            if outcome.kind is OutcomeKind.REPLY:
                 await set_timers(tx, thread, timers)
                 if outcome.is_crowded:
                     await summarise_soon(tx, thread.id)

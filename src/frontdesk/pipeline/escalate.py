@@ -17,7 +17,7 @@ from frontdesk.pipeline.prompt import transcript
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.tool_loop import Work
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Reply, Triaged, Turn
-from frontdesk.prompts import fill
+from frontdesk.prompts import as_data, fill
 
 # A person waits for the packet: better a plain one soon than a fine one late.
 PACKET_DEADLINE_SECONDS = 15
@@ -90,8 +90,10 @@ async def _write_packet(
     lines = transcript(turn)
     memory = turn.background.memory
     notes = f"{memory.summary.as_data(with_ids=True)}\n" if memory else ""
-    thread = "\n".join(f"[{message_id}] {author}: {text}" for message_id, author, text in lines)
-    last_draft = f"\n<draft>{draft.text}</draft>" if draft else ""
+    thread = "\n".join(
+        f"[{message_id}] {author}: {as_data(text)}" for message_id, author, text in lines
+    )
+    last_draft = f"\n<draft>{as_data(draft.text)}</draft>" if draft else ""
     try:
         completion = await ask(
             resources,

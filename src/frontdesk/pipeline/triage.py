@@ -12,10 +12,19 @@ from frontdesk.escalation import (
 )
 from frontdesk.gateway import Completion
 from frontdesk.pipeline.asking import ask, prompt_for
-from frontdesk.pipeline.language import SURE, detect_language
+from frontdesk.pipeline.language import Reading, read_language, settle_language
 from frontdesk.pipeline.shedding import Extra, goes_without
+from frontdesk.pipeline.signals import (
+    SURE_INJECTION,
+    SUSPECT_INJECTION,
+    LocalSignals,
+    read_signals,
+)
 from frontdesk.pipeline.turn import Triage, Triaged, Turn, Verdict
-from frontdesk.prompts import fill
+from frontdesk.prompts import as_data, fill
+
+_SPAM = "It is spam."
+_ABUSE = "It is abuse."
 
 
 async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
@@ -24,17 +33,23 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
     Raises:
         ModelsUnavailable: no model could be asked.
     """
-    if local := triage_locally(turn, resources.settings.worker.max_attempts):
-        turn.trace.add("triage", verdict=local.verdict, reason=local.reason, by="local checks")
+    signals = read_signals(turn.burst_text)
+    seen = signals.as_trace()
+    if local := triage_locally(turn, signals, resources.settings.worker.max_attempts):
+        turn.trace.add(
+            "triage", verdict=local.verdict, reason=local.reason, by="local checks", signals=seen
+        )
         return local
     if await goes_without(resources, turn, Extra.TRIAGE):
-        return Triaged(Verdict.ANSWER, _language(turn))
+        return Triaged(Verdict.ANSWER, _language(turn)[0], is_suspect=_is_suspect(signals))
     completion = await _ask(resources, turn)
     found = completion.parsed
     assert isinstance(found, Triage)
-    triaged = judge(turn, found)
+    triaged, language_source = judge(turn, signals, found)
+    seen.append({"signal": "language", "value": triaged.language, "source": language_source})
     turn.trace.add(
         "triage",
+        signals=seen,
         verdict=triaged.verdict,
         reason=triaged.reason,
         by="model",
@@ -50,10 +65,11 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
     return triaged
 
 
-def triage_locally(turn: Turn, max_attempts: int) -> Triaged | None:  # noqa: PLR0911  # One line a check reads best.
-    """What needs no model: stop words, a wish for a person, keywords, nothing readable. Or None."""
+def triage_locally(turn: Turn, signals: LocalSignals, max_attempts: int) -> Triaged | None:  # noqa: PLR0911  # One line a check reads best.
+    """What needs no model: stop words, a wish for a person, keywords, spam, abuse, orders to the model,
+    nothing readable. Or None."""
     texts = [m.text for m in turn.background.burst]
-    language = _language(turn)
+    language, _ = _language(turn)
     if not turn.background.burst:
         return Triaged(Verdict.IGNORE, language, "The contact took it back.")
     config = turn.agent.config
@@ -78,6 +94,8 @@ def triage_locally(turn: Turn, max_attempts: int) -> Triaged | None:  # noqa: PL
         for text in texts:
             if word := mentions(text, listed.words):
                 return _to_person(language, Signals(keyword=word, keyword_reason=listed.reason))
+    if unwanted := _unwanted(turn, signals, language):
+        return unwanted
     if not any(any(c.isalnum() for c in text) for text in texts):
         if any(m.has_media for m in turn.background.burst):
             return _to_person(language, Signals(media_only=True))
@@ -85,9 +103,20 @@ def triage_locally(turn: Turn, max_attempts: int) -> Triaged | None:  # noqa: PL
     return None
 
 
-def judge(turn: Turn, found: Triage) -> Triaged:
-    """The verdict on what the model said of a burst."""
-    language = found.language.lower()[:2] or _language(turn)
+def _unwanted(turn: Turn, signals: LocalSignals, language: str) -> Triaged | None:
+    if signals.spam:
+        return Triaged(Verdict.IGNORE, language, _SPAM)
+    if signals.injection >= SURE_INJECTION:
+        return Triaged(Verdict.REFUSE, language, "It gives the agent orders of its own.")
+    # Later in a thread an insult may be all that is left of a wish.
+    if signals.abuse and not any(m.author == "contact" for m in turn.background.history):
+        return Triaged(Verdict.REFUSE, language, _ABUSE)
+    return None
+
+
+def judge(turn: Turn, signals: LocalSignals, found: Triage) -> tuple[Triaged, str]:
+    """The verdict on what the model said of a burst, and by what its language was told."""
+    language, source = _language(turn, found.language.lower()[:2] or None)
     escalation = escalation_reason(
         Signals(
             asked_for_person=found.wants_person,
@@ -95,26 +124,29 @@ def judge(turn: Turn, found: Triage) -> Triaged:
             sentiment_threshold=turn.agent.config.sentiment_threshold,
         )
     )
-    reasons = {
-        "spam": "It is spam.",
-        "abuse": "It is abuse.",
-        # Every bubble is billed, and nobody waits for an answer to a thank-you.
-        "thanks": "The contact only says thanks.",
-    }
     verdict, reason = Verdict.ANSWER, ""
-    if found.category in ("spam", "abuse"):
-        verdict, reason, escalation = Verdict.IGNORE, reasons[found.category], None
+    if found.category == "spam":
+        verdict, reason, escalation = Verdict.IGNORE, _SPAM, None
+    elif found.category == "abuse":
+        verdict, reason, escalation = Verdict.REFUSE, _ABUSE, None
     elif escalation is not None:
         verdict, reason = Verdict.PERSON, escalation.rule
     elif found.category == "thanks":
-        verdict, reason = Verdict.IGNORE, reasons["thanks"]
-    return Triaged(
+        # Every bubble is billed, and nobody waits for an answer to a thank-you.
+        verdict, reason = Verdict.IGNORE, "The contact only says thanks."
+    triaged = Triaged(
         verdict=verdict,
         language=language,
         reason=reason,
         sentiment=found.sentiment,
         escalation=escalation,
+        is_suspect=_is_suspect(signals),
     )
+    return triaged, source
+
+
+def _is_suspect(signals: LocalSignals) -> bool:
+    return signals.injection >= SUSPECT_INJECTION
 
 
 async def _ask(resources: Resources, turn: Turn) -> Completion:
@@ -129,7 +161,7 @@ async def _ask(resources: Resources, turn: Turn) -> Completion:
         "triage",
         (
             {"role": "system", "content": prompt.text},
-            {"role": "user", "content": f"<messages>\n{turn.burst_text}\n</messages>"},
+            {"role": "user", "content": f"<messages>\n{as_data(turn.burst_text)}\n</messages>"},
         ),
         Triage,
         prompt=prompt,
@@ -144,10 +176,12 @@ def _to_person(language: str, signals: Signals) -> Triaged:
     return Triaged(Verdict.PERSON, language, escalation.rule, escalation=escalation)
 
 
-def _language(turn: Turn) -> str:
-    """The contact's language as far as it can be told for free."""
-    config = turn.agent.config
-    detected, sure = detect_language(turn.burst_text, tuple(config.languages))
-    if detected and sure >= SURE:
-        return detected
-    return turn.claim.language or config.languages[0]
+def _language(turn: Turn, said_by_model: str | None = None) -> tuple[str, str]:
+    """The contact's language as far as it can be told, and by what."""
+    offered = tuple(turn.agent.config.languages)
+    now, known = read_language(turn.burst_text, offered), turn.claim.language
+    before: Reading | None = None
+    if known is not None and now.language != known:
+        written = [m.text for m in turn.background.history if m.author == "contact" and m.text]
+        before = read_language(written[-1], offered) if written else None
+    return settle_language(known, offered, now, before, said_by_model)

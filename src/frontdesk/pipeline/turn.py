@@ -119,6 +119,7 @@ class Verdict(StrEnum):
 
     ANSWER = "answer"
     IGNORE = "ignore"
+    REFUSE = "refuse"
     PERSON = "person"
 
 
@@ -132,6 +133,8 @@ class Triaged:
     sentiment: float | None = None
     escalation: Escalation | None = None
     opts_out: bool = False
+    # It may be giving the model orders: it is answered, and without tools.
+    is_suspect: bool = False
 
 
 class OutcomeKind(StrEnum):
@@ -140,6 +143,7 @@ class OutcomeKind(StrEnum):
     REPLY = "reply"
     HAND_OFF = "hand_off"
     IGNORE = "ignore"
+    REFUSE = "refuse"
 
 
 @dataclass(frozen=True)

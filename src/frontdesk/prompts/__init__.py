@@ -42,7 +42,7 @@ from frontdesk.prompts.service import (
     list_versions,
 )
 from frontdesk.prompts.snapshots import Exposure, FilledPrompt, PromptSnapshot, fill, load_prompt
-from frontdesk.prompts.template import render
+from frontdesk.prompts.template import as_data, render
 
 __all__ = [
     "BUILT_IN_VERSION",
@@ -71,6 +71,7 @@ __all__ = [
     "PromptVersionPublic",
     "PushAction",
     "Pushed",
+    "as_data",
     "create_version",
     "diff_versions",
     "difference",

@@ -41,12 +41,19 @@ _ALLOWED = (
     nodes.Filter,
 )
 # What the blocks of our prompts are fenced with; a value must not close its own fence.
-_FENCE = re.compile(r"<(?=/?\s*(facts|messages|transcript|draft)\b)", re.IGNORECASE)
+_FENCE = re.compile(
+    r"<(?=/?\s*(facts|messages|transcript|draft|memory|tool_results)\b)", re.IGNORECASE
+)
 
 _environment = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
 )
 _environment.globals.clear()
+
+
+def as_data(text: str) -> str:
+    """A text that can't close the block it is put into."""
+    return _FENCE.sub("‹", text)
 
 
 def find_variables(content: str) -> list[str]:
@@ -79,7 +86,7 @@ def render(content: str, variables: Mapping[str, Any]) -> str:
         PromptInvalid: a variable is missing, or the text grows beyond 60,000 characters.
     """
     values = {
-        name: _FENCE.sub("‹", value) if isinstance(value, str) else value
+        name: as_data(value) if isinstance(value, str) else value
         for name, value in variables.items()
     }
     parts: list[str] = []
