@@ -11,6 +11,7 @@ from frontdesk.billing.routes import router
 from frontdesk.core import ids
 from frontdesk.core.api import Principal, Role, install_error_handlers
 from frontdesk.core.resources import Resources
+from frontdesk.observability import record_refusal
 
 MakeTenant = Callable[[], Awaitable[UUID]]
 SignIn = Callable[..., httpx.AsyncClient]
@@ -57,6 +58,7 @@ async def sign_in(resources: Resources) -> AsyncIterator[SignIn]:
         )
 
     app.state.authenticate = authenticate
+    app.state.record_refusal = record_refusal
     clients: list[httpx.AsyncClient] = []
 
     def make(tenant_id: UUID, role: Role = Role.ADMIN) -> httpx.AsyncClient:

@@ -61,7 +61,7 @@ async def test_a_budget_is_made_with_what_was_spent_so_far_and_changed_by_versio
     async with resources.db.hot(tenant_id) as tx:
         audited = await tx.sql.fetch("SELECT action FROM audit_entry ORDER BY created_at, id")
     assert [row["action"] for row in audited] == [
-        "budget.created", "budget.created", "budget.changed", "budget.removed",
+        "budget.created", "budget.created", "budget.changed", "budget.removed", "request.refused",
     ]  # fmt: skip
 
 
