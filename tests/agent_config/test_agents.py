@@ -97,13 +97,6 @@ async def test_every_version_is_kept_and_can_be_brought_back(shop):
     assert refused.status_code == 412
 
 
-async def test_health_says_why_an_agent_does_not_answer(shop):
-    agent_id = (await make(shop, answers_enabled=False)).json()["id"]
-    health = (await shop.human.http.get(f"/api/v1/agents/{agent_id}/health")).json()
-    assert health["answers"] is False
-    assert [item["code"] for item in health["complaints"]] == ["answers_off"]
-
-
 async def test_human_agents_read_and_change_nothing(shop):
     agent_id = (await make(shop)).json()["id"]
     http = shop.human.http
@@ -125,7 +118,6 @@ async def test_another_tenants_agent_is_not_there(shop, resources):
     answers = [
         await http.get(f"/api/v1/agents/{agent_id}"),
         await http.get(f"/api/v1/agents/{agent_id}/versions"),
-        await http.get(f"/api/v1/agents/{agent_id}/health"),
         await http.put(f"/api/v1/agents/{agent_id}/config", json=CONFIG, headers={"If-Match": "*"}),
         await http.post(f"/api/v1/agents/{agent_id}/rollback", json={"version": 1}),
     ]

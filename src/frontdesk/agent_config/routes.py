@@ -9,7 +9,6 @@ from frontdesk.agent_config.config import AgentConfig
 from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
 from frontdesk.agent_config.schemas import (
     AgentCreate,
-    AgentHealthPublic,
     AgentPublic,
     AgentRollback,
     AgentVersionPublic,
@@ -19,7 +18,6 @@ from frontdesk.core.api import (
     Cursor,
     IfMatch,
     Limit,
-    Now,
     Page,
     ReadsConfig,
     ResourcesDep,
@@ -140,20 +138,6 @@ async def roll_back_agent(
     )
     set_etag(response, agent.version)
     return agent
-
-
-@agents.get(
-    "/{agent_id}/health",
-    summary="Ask why an agent does not answer",
-    responses=problems(NoSuchAgent),
-)
-async def get_agent_health(
-    agent_id: UUID, who: ReadsConfig, session: TenantSession, resources: ResourcesDep, now: Now
-) -> AgentHealthPublic:
-    """What in its configuration keeps the agent from answering, or from answering well, in words."""
-    return await service.check_health(
-        session, agent_id, chain=resources.settings.llm.chain, now=now
-    )
 
 
 router.include_router(agents)

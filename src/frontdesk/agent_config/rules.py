@@ -7,8 +7,6 @@ from datetime import datetime
 from frontdesk.agent_config.config import AgentConfig
 from frontdesk.agent_config.hours import is_open
 
-# Providers the deployment can hold keys for.
-PROVIDERS = frozenset({"groq", "openai"})
 # Fewer tokens than this for each character of an answer, and JSON around it, and some are cut.
 TOKENS_PER_CHARACTER = 0.3
 TOKENS_AROUND_ANSWER = 150
@@ -24,18 +22,12 @@ class Complaint:
     stops_answers: bool = False
 
 
-def complaints_about(
-    config: AgentConfig, *, enabled: bool, chain: tuple[str, ...], now: datetime
-) -> list[Complaint]:
-    """What is wrong with an agent's configuration, the worst first.
-
-    Args:
-        chain: the deployment's models, used where the configuration names none.
-    """
-    return [*_silences(config, enabled, chain), *_hindrances(config, now)]
+def complaints_about(config: AgentConfig, *, enabled: bool, now: datetime) -> list[Complaint]:
+    """What is wrong with an agent's configuration, the worst first."""
+    return [*_silences(config, enabled), *_hindrances(config, now)]
 
 
-def _silences(config: AgentConfig, enabled: bool, chain: tuple[str, ...]) -> Iterator[Complaint]:
+def _silences(config: AgentConfig, enabled: bool) -> Iterator[Complaint]:
     if not enabled:
         yield Complaint("agent_disabled", "The agent is disabled.", stops_answers=True)
     if not config.answers_enabled:
@@ -53,15 +45,6 @@ def _silences(config: AgentConfig, enabled: bool, chain: tuple[str, ...]) -> Ite
             f"The mood threshold is {config.sentiment_threshold:g}: whoever writes without joy is "
             "passed on to a person.",
             True,
-        )
-    models = config.models or chain
-    unknown = [model for model in models if model.partition("/")[0] not in PROVIDERS]
-    if unknown:
-        yield Complaint(
-            "model_unknown",
-            f"No key can be set for {', '.join(unknown)}: "
-            + ("no model is left to ask." if len(unknown) == len(models) else "passed over."),
-            len(unknown) == len(models),
         )
 
 

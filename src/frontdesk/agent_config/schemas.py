@@ -52,18 +52,3 @@ class AgentVersionPublic(PublicSchema):
     config: AgentConfig
     author_id: UUID | None
     created_at: datetime
-
-
-class ComplaintPublic(PublicSchema):
-    """Something that keeps the agent from answering, or from answering well."""
-
-    code: str = Field(examples=["answers_off"])
-    message: str = Field(examples=["Answers are switched off: everything goes to people."])
-    stops_answers: bool
-
-
-class AgentHealthPublic(PublicSchema):
-    """Why this agent will not answer, as far as its own configuration tells."""
-
-    answers: bool
-    complaints: list[ComplaintPublic]

@@ -1,7 +1,6 @@
 """Use cases of agent_config: agents, and the versions of their configuration."""
 
 from collections.abc import Callable
-from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,13 +11,10 @@ from frontdesk import feed
 from frontdesk.agent_config.config import AgentConfig
 from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
 from frontdesk.agent_config.models import Agent, AgentVersion
-from frontdesk.agent_config.rules import complaints_about
 from frontdesk.agent_config.schemas import (
     AgentCreate,
-    AgentHealthPublic,
     AgentPublic,
     AgentVersionPublic,
-    ComplaintPublic,
 )
 from frontdesk.agent_config.snapshots import AgentCache
 from frontdesk.core import ids
@@ -163,22 +159,6 @@ async def roll_back(
         raise NoSuchAgentVersion(f"There is no version {version}.")
     return await _put_in_force(
         session, resources, agent, _config(earlier), author_id, "agent.rolled_back", of=version
-    )
-
-
-async def check_health(
-    session: Session, agent_id: UUID, *, chain: tuple[str, ...], now: datetime
-) -> AgentHealthPublic:
-    """Why an agent will not answer, in words.
-
-    Raises:
-        NoSuchAgent: the tenant has no such agent.
-    """
-    agent = await get_agent(session, agent_id)
-    found = complaints_about(agent.config, enabled=agent.enabled, chain=chain, now=now)
-    return AgentHealthPublic(
-        answers=not any(complaint.stops_answers for complaint in found),
-        complaints=[ComplaintPublic.model_validate(complaint) for complaint in found],
     )
 
 

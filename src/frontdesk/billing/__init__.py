@@ -14,6 +14,7 @@ from frontdesk.billing.reservations import (
     Reservation,
     Settlement,
     find_accounts,
+    foresee,
     reserve,
     settle,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Wish",
     "cost_usd",
     "find_accounts",
+    "foresee",
     "price_of",
     "record_deliveries",
     "record_usage",

@@ -73,6 +73,11 @@ ON CONFLICT (tenant_id, budget_id, subject, period_start)
 DO UPDATE SET spent_usd = u.spent_usd + excluded.spent_usd,
     reserved_usd = u.reserved_usd + excluded.reserved_usd
 """
+_USED = """
+SELECT budget_id, subject, period_start, spent_usd + reserved_usd AS used_usd
+FROM budget_use JOIN unnest($1::uuid[], $2::uuid[], $3::date[])
+    AS asked (budget_id, subject, period_start) USING (budget_id, subject, period_start)
+"""
 _TELL = """
 UPDATE budget_use SET told = $4 WHERE budget_id = $1 AND subject = $2 AND period_start = $3
 """
@@ -209,6 +214,22 @@ async def reserve(
         Unavailable: the database is down, so nobody knows whether it fits.
     """
     return await resources.keep(BudgetBook).reserve(tenant_id, wish, seconds)
+
+
+async def foresee(resources: Resources, tenant_id: UUID, wish: Wish) -> None:
+    """Whether a wish would be granted now; nothing is taken.
+
+    Raises:
+        BudgetReached: it would not fit one of the budgets.
+        Unavailable: the database is down, so nobody knows whether it fits.
+    """
+    used = {account.key: Decimal(0) for account in wish.accounts}
+    async with resources.db.hot(tenant_id) as tx:
+        for row in await tx.sql.fetch(_USED, *map(list, zip(*used, strict=True))):
+            used[row["budget_id"], row["subject"], row["period_start"]] = row["used_usd"]
+    (refusal,) = grant([wish], used)
+    if refusal is not None:
+        raise BudgetReached(refusal)
 
 
 async def settle(

@@ -1,6 +1,6 @@
 """Escalation: when people take over, who of them, with what in hand, and the way back."""
 
-from frontdesk.escalation.assignment import set_presence
+from frontdesk.escalation.assignment import is_anybody_online, set_presence
 from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import HandoffPacket, Packet, PacketFact, plain_packet
@@ -49,6 +49,7 @@ __all__ = [
     "escalation_reason",
     "get_handoff",
     "hand_off",
+    "is_anybody_online",
     "look_after_failed_send",
     "mentions",
     "plain_packet",

@@ -6,8 +6,8 @@ from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.masking import has_placeholder
 from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
-from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate
-from frontdesk.gateway.service import close, complete, estimate, warm
+from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
+from frontdesk.gateway.service import close, complete, estimate, list_standings, warm
 from frontdesk.gateway.tokens import (
     CUT_TOKENS,
     TOKENS_PER_MESSAGE,
@@ -30,6 +30,7 @@ __all__ = [
     "Outcome",
     "Pii",
     "PromptRejected",
+    "Standing",
     "ToolCall",
     "close",
     "complete",
@@ -39,5 +40,6 @@ __all__ = [
     "estimate",
     "estimate_tokens",
     "has_placeholder",
+    "list_standings",
     "warm",
 ]

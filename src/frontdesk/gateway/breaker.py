@@ -75,6 +75,11 @@ _SUCCEED = """
 if ARGV[1] == '1' then return redis.call('DEL', KEYS[1]) end
 return redis.call('HDEL', KEYS[1], 'f')
 """
+_LOOK = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+return math.max(0, tonumber(redis.call('HGET', KEYS[1], 'open') or 0) - now)
+"""
 _WITHDRAW = "return redis.call('HDEL', KEYS[1], 'probe')"
 
 
@@ -127,6 +132,7 @@ class Breaker:
         self._fail = redis.register_script(_FAIL)
         self._succeed = redis.register_script(_SUCCEED)
         self._withdraw = redis.register_script(_WITHDRAW)
+        self._look = redis.register_script(_LOOK)
         self._clock = clock
         self._believed: dict[str, _Believed] = {}
         self._failing: set[str] = set()
@@ -159,6 +165,16 @@ class Breaker:
             self._failing.add(model)
         self._believed[model] = _Believed(now + BELIEVED_SECONDS)
         return Admission()
+
+    async def open_seconds(self, model: str) -> float:
+        """How long nothing goes to the model from now; 0 when a call may. Lets nothing through."""
+        circuit, now = self._local.get(model), self._clock()
+        here = max(0.0, (circuit.open_until or 0.0) - now) if circuit else 0.0
+        try:
+            milliseconds: int = await self._look([_key(model)])
+        except REDIS_DOWN:
+            return here
+        return max(here, milliseconds / 1000)
 
     async def settle(
         self, model: str, outcome: Outcome, admission: Admission, retry_after_seconds: float | None

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from frontdesk.gateway.attempts import ToolCall
+from frontdesk.gateway.attempts import Outcome, ToolCall
 from frontdesk.gateway.personal import ALL_KINDS, Masking
 
 
@@ -96,3 +96,16 @@ class Estimate:
     input_tokens: int
     output_tokens: int
     usd: Decimal | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether a call may go to a model now: `obstacle` says why not, `words` says it to people.
+
+    `is_cheaper`: it is asked only once a budget is too small for the models before it.
+    """
+
+    model: str
+    is_cheaper: bool
+    obstacle: Outcome | None = None
+    words: str = ""

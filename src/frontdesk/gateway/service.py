@@ -1,6 +1,7 @@
 """`complete`: one prompt to one usable answer, over retries, models, a breaker and a deadline."""
 
 import asyncio
+import math
 import random
 import time
 from dataclasses import replace
@@ -23,11 +24,11 @@ from frontdesk.gateway.masking import FAILED, Masked, Receipt, mask
 from frontdesk.gateway.providers import provider_of
 from frontdesk.gateway.recording import Bill, describe, record, record_hit
 from frontdesk.gateway.routing import GiveUp, Tried, next_step
-from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate
+from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
 from frontdesk.gateway.shrinking import shrink
 from frontdesk.gateway.structured import NotTheShape, read_answer
 from frontdesk.gateway.tenant_models import TenantModelsBook, route_for
-from frontdesk.gateway.thrift import accounts_for, go_thrifty, set_aside
+from frontdesk.gateway.thrift import accounts_for, go_thrifty, look_ahead, set_aside
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("frontdesk.gateway")
@@ -153,6 +154,37 @@ async def estimate(resources: Resources, request: CompletionRequest) -> Estimate
         output_tokens=usage.output_tokens,
         usd=None if prices is None else worst_usd(call, prices),
     )
+
+
+async def list_standings(resources: Resources, request: CompletionRequest) -> list[Standing]:
+    """Each model the request might go to, in turn, and what is in the way of that now.
+
+    Nothing is sent, set aside or counted as tried.
+
+    Raises:
+        Unavailable: the database is down.
+    """
+    course = await _set_out(resources, request)
+    found = [await _standing(resources, course, model) for model in course.chain]
+    course.is_thrifty = True
+    return found + [await _standing(resources, course, model) for model in course.cheaper_chain]
+
+
+async def _standing(resources: Resources, course: Course, model: str) -> Standing:
+    call = provider_call(resources, course, model, course.deadline)
+    cheaper = course.is_thrifty
+    if call.problem is not None:
+        return Standing(model, cheaper, Outcome.CONFIGURATION, call.problem)
+    wait = await resources.keep(Door).breaker.open_seconds(circuit_of(course, model))
+    if wait:
+        words = f"it failed too often and is tried again in {math.ceil(wait)} seconds"
+        return Standing(model, cheaper, Outcome.BREAKER_OPEN, words)
+    try:
+        prices = await price_of(resources, model, datetime.now(UTC))
+        await look_ahead(resources, course, call, prices)
+    except BudgetReached as error:
+        return Standing(model, cheaper, Outcome.OVER_BUDGET, str(error))
+    return Standing(model, cheaper)
 
 
 async def warm() -> None:

@@ -9,6 +9,7 @@ from frontdesk.billing import (
     UnitPrices,
     Wish,
     find_accounts,
+    foresee,
     reserve,
 )
 from frontdesk.core.resources import Resources
@@ -42,21 +43,27 @@ async def set_aside(
     """
     if not course.accounts:
         return Bill(prices)
-    counted_as = known_or_assumed(prices, resources.settings.llm.unpriced_usd_per_million)
-    if counted_as is None:
-        raise BudgetReached(Refusal(course.accounts[0].cap, Ceiling.HARD, unpriced=call.model))
-    saves = bool(course.cheaper_chain) and course.may_save
+    wish, counted_as = _wish(resources, course, call, prices)
     reservation = await reserve(
         resources,
         course.request.tenant_id,
-        Wish(
-            course.accounts,
-            worst_usd(call, counted_as),
-            Ceiling.SOFT if saves else Ceiling.HARD,
-        ),
+        wish,
         seconds=call.timeout_seconds + _RECORDED_WITHIN_SECONDS,
     )
     return Bill(prices, counted_as, reservation)
+
+
+async def look_ahead(
+    resources: Resources, course: Course, call: ProviderCall, prices: UnitPrices | None
+) -> None:
+    """Whether `set_aside` would succeed now; nothing is set aside.
+
+    Raises:
+        BudgetReached: it would not fit.
+    """
+    if course.accounts:
+        wish, _ = _wish(resources, course, call, prices)
+        await foresee(resources, course.request.tenant_id, wish)
 
 
 def go_thrifty(course: Course, error: BudgetReached, model: str) -> None:
@@ -66,3 +73,15 @@ def go_thrifty(course: Course, error: BudgetReached, model: str) -> None:
         course.is_thrifty, course.chain = True, course.cheaper_chain
     else:
         course.tried.append(Tried(model, Outcome.OVER_BUDGET))
+
+
+def _wish(
+    resources: Resources, course: Course, call: ProviderCall, prices: UnitPrices | None
+) -> tuple[Wish, UnitPrices]:
+    """What the call takes from its accounts at worst, and the prices it is counted with."""
+    counted_as = known_or_assumed(prices, resources.settings.llm.unpriced_usd_per_million)
+    if counted_as is None:
+        raise BudgetReached(Refusal(course.accounts[0].cap, Ceiling.HARD, unpriced=call.model))
+    saves = bool(course.cheaper_chain) and course.may_save
+    ceiling = Ceiling.SOFT if saves else Ceiling.HARD
+    return Wish(course.accounts, worst_usd(call, counted_as), ceiling), counted_as

@@ -4,7 +4,7 @@ from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.models import SourceState
 from frontdesk.knowledge.retrieval import Chunk, coverage, search
 from frontdesk.knowledge.schemas import SourceCreate, SourcePublic, SourceSummary
-from frontdesk.knowledge.service import add_source
+from frontdesk.knowledge.service import add_source, knows_anything
 from frontdesk.knowledge.snapshots import look_up
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "SourceSummary",
     "add_source",
     "coverage",
+    "knows_anything",
     "look_up",
     "search",
 ]

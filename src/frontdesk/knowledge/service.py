@@ -183,6 +183,15 @@ async def list_sources(
     )
 
 
+async def knows_anything(tx: Transaction, agent_id: UUID) -> bool:
+    """Whether an agent has any source that it answers from."""
+    found = await tx.sql.fetchval(
+        "SELECT 1 FROM knowledge_source WHERE agent_id = $1 AND enabled AND state = 'ready' LIMIT 1",
+        agent_id,
+    )
+    return found is not None
+
+
 async def list_due_sources(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
     """Sources that wait to be cut up, each tenant's first one before anyone's second."""
     rows = await connection.fetch(

@@ -1,4 +1,4 @@
-"""HTTP of the pipeline: dead letters and replays, for admins."""
+"""HTTP of the pipeline: dead letters and replays, for admins; the health of agents."""
 
 from typing import Annotated
 from uuid import UUID
@@ -19,6 +19,7 @@ from frontdesk.core.api import (
 )
 from frontdesk.messaging import WindowClosed
 from frontdesk.pipeline import dead_letters
+from frontdesk.pipeline.health_routes import router as health
 from frontdesk.pipeline.letters import Caller, ChannelGone, Kind, NoSuchLetter, WithPerson
 from frontdesk.pipeline.replay_routes import router as replays
 from frontdesk.pipeline.schemas import DeadLetterChange, DeadLetterPublic, DeadLetterSummary
@@ -95,3 +96,4 @@ def _caller(who: Principal) -> Caller:
 
 router.include_router(letters)
 router.include_router(replays)
+router.include_router(health)

@@ -101,3 +101,18 @@ class ReplayPublic(ReplaySummary):
         description="What differs in the answer, a unified diff; empty when nothing does."
     )
     prompt_diff: str | None = Field(description="The same of what the model was sent.")
+
+
+class ComplaintPublic(PublicSchema):
+    """Something that keeps the agent from answering, or from answering well."""
+
+    code: str = Field(description="Stable, for programs.", examples=["channel_paused"])
+    message: str = Field(examples=["The number “Main number” is paused: Stocktaking until noon."])
+    stops_answers: bool
+
+
+class AgentHealthPublic(PublicSchema):
+    """Why this agent would not answer a message that came now."""
+
+    answers: bool
+    complaints: list[ComplaintPublic]
