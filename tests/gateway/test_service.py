@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 import structlog
+from aiohttp import web
 from pydantic import BaseModel, Field, SecretStr
 
 from frontdesk.core.db import Database
@@ -134,7 +135,7 @@ async def test_each_attempt_is_exactly_one_request(
     ]
 
 
-@pytest.mark.parametrize("model", [GROQ, OPENAI])
+@pytest.mark.parametrize("model", [GROQ, OPENAI, "anthropic/claude-haiku-4-5"])
 @pytest.mark.parametrize("never_ends", [hangs, drips])
 async def test_a_model_that_hangs_or_drips_is_one_timed_out_request(
     make_desk: MakeDesk, provider: Provider, model: str, never_ends: Any
@@ -424,6 +425,24 @@ async def test_many_calls_at_once_each_leave_their_own_records(
     written = {call["id"] for call in await desk.calls()}
     assert written == {call_id for completion in done for call_id in completion.call_ids}
     assert len(await desk.usage()) == 60
+
+
+async def test_nothing_below_the_limits_holds_calls_back(
+    make_desk: MakeDesk, provider: Provider
+) -> None:
+    limits = dict.fromkeys(("max_in_flight", "tenant_max_in_flight", "provider_max_in_flight"), 600)
+    desk = make_desk(deadline_seconds=60, attempt_timeout_seconds=60, **limits)
+    crowded = asyncio.Event()
+
+    async def waits_for_a_crowd(request: web.Request) -> web.StreamResponse:
+        if provider.in_flight > 500:
+            crowded.set()
+        await crowded.wait()
+        return await says("Yes.")(request)
+
+    provider.default = waits_for_a_crowd
+    async with asyncio.timeout(40):
+        await asyncio.gather(*(complete(desk.resources, desk.request()) for _ in range(600)))
 
 
 @pytest.mark.parametrize(
