@@ -50,9 +50,9 @@ class Found:
 
 
 ALL_KINDS = Masking()
-# Fewer digits are no phone number, card or IBAN, but may be an id of a person or of a computer.
-_FEWEST_DIGITS = 7
-_FEWEST_DIGITS_OF_ID = 6
+# Six digits near each other: without them there is no number worth looking at closely.
+_NUMBER = re.compile(r"\d(?:\D{0,3}\d){5}")
+_FEWEST_DIGITS_OF_PHONE = 7
 _FEWEST_DIGITS_OF_IP = 4
 # Arabic-Indic, Persian, Devanagari, Bengali and full-width digits; one for one, so places stay.
 _DIGITS = {
@@ -106,9 +106,10 @@ def _candidates(text: str, masking: Masking) -> Iterator[tuple[Pii | None, int, 
     kinds = masking.kinds
     plain = text if text.isascii() else text.translate(_DIGITS)
     digits = sum(map(plain.count, "0123456789"))
+    has_number = digits > 5 and _NUMBER.search(plain) is not None
     if Pii.EMAIL in kinds and "@" in text:
         yield from _spans(Pii.EMAIL, _EMAIL, plain)
-    if digits >= _FEWEST_DIGITS_OF_ID:
+    if has_number:
         yield from _spans(None, _UUID, plain)
         if Pii.IBAN in kinds:
             yield from _ibans(plain)
@@ -120,7 +121,7 @@ def _candidates(text: str, masking: Masking) -> Iterator[tuple[Pii | None, int, 
             yield from _spans(Pii.CARD, _CARD, plain, _check("luhn"))
     if Pii.IP in kinds and digits >= _FEWEST_DIGITS_OF_IP and _may_hold_ip(plain):
         yield from _spans(Pii.IP, _IP, plain)
-    if Pii.PHONE in kinds and digits >= _FEWEST_DIGITS:
+    if Pii.PHONE in kinds and has_number and digits >= _FEWEST_DIGITS_OF_PHONE:
         yield from _phones(plain, masking.numbers)
     if Pii.NAME in kinds:
         folded = text.casefold()
