@@ -24,6 +24,7 @@ from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.escalation.routes import router as escalation
 from frontdesk.evaluation.routes import router as evaluation
+from frontdesk.feed import FeedPayload
 from frontdesk.feed import hub as feed_hub
 from frontdesk.feed.routes import router as feed
 from frontdesk.gateway.routes import router as gateway
@@ -199,6 +200,7 @@ def _described(app: FastAPI, settings: Settings) -> Callable[[], dict[str, Any]]
                 servers=app.servers,
             )
             _declare_problems(schema)
+            _declare_events(schema)
             _declare_callers(schema, app, settings)
             app.openapi_schema = schema
         return app.openapi_schema
@@ -219,6 +221,21 @@ def _declare_problems(schema: dict[str, Any]) -> None:
             if status.startswith(("4", "5")) and _tells_problem(content):
                 kept = content.get("application/problem+json", {})
                 response["content"] = {"application/problem+json": {**kept, "schema": reference}}
+
+
+def _declare_events(schema: dict[str, Any]) -> None:
+    """List what the events of the feed carry, those kinds whose payload is declared."""
+    schemas = schema["components"]["schemas"]
+    told = sorted(FeedPayload.__subclasses__(), key=lambda payload: payload.kind)
+    for payload in told:
+        described = payload.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(described.pop("$defs", {}))
+        schemas[payload.__name__] = {**described, "title": payload.kind}
+    declared = [{"$ref": f"#/components/schemas/{payload.__name__}"} for payload in told]
+    schemas["FeedEventPublic"]["properties"]["payload"] |= {
+        "anyOf": [*declared, {"type": "object"}],
+        "description": "; ".join(f"`{payload.kind}`: {payload.__name__}" for payload in told),
+    }
 
 
 def _tells_problem(content: dict[str, Any]) -> bool:

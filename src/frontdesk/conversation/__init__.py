@@ -3,12 +3,7 @@
 from frontdesk.conversation.contacts import find_contact, find_or_create_contact
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as ConversationHasClosed
-from frontdesk.conversation.inbox import (
-    get_conversation,
-    get_message,
-    list_conversations,
-    list_messages,
-)
+from frontdesk.conversation.inbox import get_conversation, get_message, list_messages
 from frontdesk.conversation.memory import (
     VERBATIM_MESSAGES,
     Memory,
@@ -109,7 +104,6 @@ __all__ = [
     "get_conversation",
     "get_message",
     "known_messages",
-    "list_conversations",
     "list_due",
     "list_messages",
     "load_background",

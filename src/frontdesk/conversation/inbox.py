@@ -1,12 +1,10 @@
-"""What human agents look at: the inbox, a thread, its turns."""
+"""What human agents look at when they open a conversation: its thread and its turns."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from frontdesk.conversation.errors import NoSuchConversation
-from frontdesk.conversation.models import Status
 from frontdesk.conversation.schemas import (
     ContactPublic,
     ConversationPublic,
@@ -18,15 +16,17 @@ from frontdesk.core.api import Page, cursor_time, cursor_uuid, decode_cursor, en
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import loads
-from frontdesk.messaging import window_closes_at
+from frontdesk.messaging import seconds_left, window_closes_at
 
-_CONVERSATION = """
-SELECT k.id, k.status, k.channel_id, k.agent_id, k.assigned_user_id, k.epoch,
+# Without its SELECT, as the inbox asks for more.
+CONVERSATION = """
+k.id, k.status, k.channel_id, k.agent_id, k.assigned_user_id, k.epoch,
     k.inbound_seq - k.handled_seq AS unanswered, k.waiting_since, k.last_inbound_at, k.last_text,
     k.last_activity_at, k.language, k.last_error, k.closed_at, k.closed_by, k.close_reason,
     k.created_at, c.id AS contact_id, c.name, c.username, c.wa_id, c.bsuid,
-    c.language AS contact_language, c.opted_out_at
+    c.language AS contact_language, c.opted_out_at, s.due_at AS snoozed_until, now() AS seen_at
 FROM conversation k JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id
+LEFT JOIN timer s ON s.tenant_id = k.tenant_id AND s.conversation_id = k.id AND s.kind = 'snooze'
 """
 
 
@@ -42,77 +42,12 @@ LEFT JOIN turn t ON t.tenant_id = m.tenant_id AND t.conversation_id = m.conversa
 """
 
 
-class Order(StrEnum):
-    """How the inbox is sorted."""
-
-    WAITING = "waiting"
-    RECENT = "recent"
-
-
-async def list_conversations(
-    tx: Transaction,
-    *,
-    status: Status | None = None,
-    assigned_to: UUID | None = None,
-    unassigned: bool = False,
-    channel_id: UUID | None = None,
-    contact: str | None = None,
-    by_number: bool = True,
-    order: Order = Order.WAITING,
-    limit: int = 50,
-    cursor: str | None = None,
-) -> Page[ConversationPublic]:
-    """A page of the inbox: longest waiting first, those that wait for nothing last; or newest first.
-
-    Args:
-        contact: part of a name or, with `by_number`, a whole phone number or user id.
-
-    Raises:
-        Invalid: the cursor is not one of this list.
-    """
-    after = decode_cursor(cursor, 2)
-    at = cursor_time(after[0]) if after else None
-    after_id = cursor_uuid(after[1]) if after else None
-    # Those that wait for nothing sort after all that wait, by when they were last active.
-    key = (
-        "coalesce(k.waiting_since, timestamptz '9000-01-01' + (k.last_activity_at - "
-        "timestamptz '2000-01-01'))"
-        if order is Order.WAITING
-        else "k.last_activity_at"
-    )
-    beyond, direction = (">", "ASC") if order is Order.WAITING else ("<", "DESC")
-    rows = await tx.sql.fetch(
-        f"SELECT *, sort_at FROM (SELECT q.*, {key.replace('k.', 'q.')} AS sort_at FROM "  # noqa: S608  # Our own words.
-        f"({_CONVERSATION}) q) page WHERE ($1::text IS NULL OR status = $1) "
-        "AND ($2::uuid IS NULL OR assigned_user_id = $2) "
-        "AND (NOT $3 OR assigned_user_id IS NULL) AND ($4::uuid IS NULL OR channel_id = $4) "
-        "AND ($5::text IS NULL OR $10 AND (wa_id = $5 OR bsuid = $5) OR name ILIKE '%' || $6 || '%') "
-        f"AND ($7::timestamptz IS NULL OR (sort_at, id) {beyond} ($7, $8::uuid)) "
-        f"ORDER BY sort_at {direction}, id {direction} LIMIT $9",
-        status,
-        assigned_to,
-        unassigned,
-        channel_id,
-        contact,
-        _like(contact),
-        at,
-        after_id,
-        limit + 1,
-        by_number,
-    )
-    items = [_conversation(row) for row in rows[:limit]]
-    last = rows[limit - 1] if len(rows) > limit else None
-    return Page(
-        items=items, next_cursor=encode_cursor(last["sort_at"], last["id"]) if last else None
-    )
-
-
 async def get_conversation(tx: Transaction, conversation_id: UUID) -> ConversationPublic:
     """One conversation; raises `NoSuchConversation`."""
-    row = await tx.sql.fetchrow(f"{_CONVERSATION} WHERE k.id = $1", conversation_id)
+    row = await tx.sql.fetchrow(f"SELECT {CONVERSATION} WHERE k.id = $1", conversation_id)
     if row is None:
         raise NoSuchConversation
-    return _conversation(row)
+    return ConversationPublic.model_validate(shown(row))
 
 
 async def list_messages(
@@ -168,22 +103,22 @@ async def get_turn(tx: Transaction, turn_id: UUID) -> TurnPublic:
     return TurnPublic.model_validate({**row, "trace": loads(row["trace"]), "exposures": exposures})
 
 
-def _conversation(row: Any) -> ConversationPublic:
-    return ConversationPublic.model_validate(
-        {
-            **row,
-            "window_closes_at": window_closes_at(row["last_inbound_at"]),
-            "contact": ContactPublic(
-                id=row["contact_id"],
-                name=row["name"],
-                username=row["username"],
-                wa_id=row["wa_id"],
-                bsuid=row["bsuid"],
-                language=row["contact_language"],
-                opted_out_at=row["opted_out_at"],
-            ),
-        }
-    )
+def shown(row: Any) -> dict[str, Any]:
+    """A row of `CONVERSATION` as schemas take it."""
+    return {
+        **row,
+        "window_closes_at": window_closes_at(row["last_inbound_at"]),
+        "window_seconds_left": seconds_left(row["last_inbound_at"], row["seen_at"]),
+        "contact": ContactPublic(
+            id=row["contact_id"],
+            name=row["name"],
+            username=row["username"],
+            wa_id=row["wa_id"],
+            bsuid=row["bsuid"],
+            language=row["contact_language"],
+            opted_out_at=row["opted_out_at"],
+        ),
+    }
 
 
 def _message(row: Any) -> MessagePublic:
@@ -194,9 +129,3 @@ def _message(row: Any) -> MessagePublic:
 
 def _loaded(value: str | None) -> Any:
     return loads(value) if value else None
-
-
-def _like(text: str | None) -> str | None:
-    if text is None:
-        return None
-    return text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")

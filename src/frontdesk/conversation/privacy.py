@@ -31,4 +31,5 @@ HOLDINGS = (
         erase="trace = '[]', reason = split_part(reason, ':', 1)",
     ),
     Holding("timer", of_contact=OF_THREADS, erase=DELETE),
+    Holding("read_mark", of_contact=OF_THREADS, erase=DELETE),
 )

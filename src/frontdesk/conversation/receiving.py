@@ -11,8 +11,9 @@ from frontdesk.conversation.contacts import (
     find_or_create_contact,
     move_alias,
 )
+from frontdesk.conversation.happenings import ConversationWoken
 from frontdesk.conversation.memory import forget_message
-from frontdesk.conversation.models import Status
+from frontdesk.conversation.models import Actor, Status
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.json import dumps
@@ -96,9 +97,9 @@ WITH thread AS (
         $16, $17
     FROM thread
 ), ended AS (
-    DELETE FROM timer USING thread WHERE timer.conversation_id = thread.id
+    DELETE FROM timer USING thread WHERE timer.conversation_id = thread.id RETURNING kind
 )
-SELECT id, status, wait_seconds FROM thread
+SELECT id, status, wait_seconds, 'snooze' IN (SELECT kind FROM ended) AS woken FROM thread
 """
 
 
@@ -176,6 +177,8 @@ async def _receive(
     if row["wait_seconds"] is not None:
         wait = max(0.0, row["wait_seconds"]) + _RING_MARGIN_SECONDS
         tx.ring(CONVERSATION, row["id"], wait)
+    if row["woken"]:
+        feed.tell(tx, ConversationWoken(conversation_id=row["id"], by=Actor.CONTACT))
     return Thread(row["id"], Status(row["status"]))
 
 

@@ -5,25 +5,32 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from frontdesk.conversation import inbox
-from frontdesk.conversation.errors import NoSuchConversation
-from frontdesk.conversation.inbox import Order
-from frontdesk.conversation.models import Status
+from frontdesk.conversation import inbox, snoozing, views
+from frontdesk.conversation.errors import ConversationClosed, NoSuchConversation
+from frontdesk.conversation.models import Actor, Status
 from frontdesk.conversation.schemas import (
     ConversationPublic,
+    InboxConversation,
     MessagePublic,
+    ReadMarkUpdate,
+    SnoozeUpdate,
     TurnPublic,
     TurnSummary,
+    ViewCounts,
 )
+from frontdesk.conversation.views import Filters, Order, View
 from frontdesk.core.api import (
     Cursor,
     Limit,
     Page,
     ReadsConversations,
+    Staff,
     TenantSession,
+    WritesConversations,
     problems,
+    require_member,
 )
-from frontdesk.core.errors import NotFound
+from frontdesk.core.errors import Forbidden, NotFound
 
 router = APIRouter(prefix="/api/v1", tags=["conversations"])
 
@@ -32,6 +39,14 @@ router = APIRouter(prefix="/api/v1", tags=["conversations"])
 async def list_conversations(  # Query parameters; FastAPI passes them by name.
     who: ReadsConversations,
     session: TenantSession,
+    view: Annotated[
+        View | None,
+        Query(
+            description="A part of the inbox: `mine`, `unassigned` (with people and nobody has it), "
+            "`ai`, `all` (not closed), `snoozed`, `closed`. The first three leave out what is "
+            "snoozed."
+        ),
+    ] = None,
     status: Annotated[Status | None, Query(description="Only those in this state.")] = None,
     assigned_to: Annotated[UUID | None, Query(description="Only those a human agent has.")] = None,
     unassigned: Annotated[bool, Query(description="Only those no human agent has.")] = False,
@@ -41,14 +56,18 @@ async def list_conversations(  # Query parameters; FastAPI passes them by name.
         Query(max_length=128, description="Phone number in digits, BSUID, or part of a name."),
     ] = None,
     order: Annotated[
-        Order, Query(description="`waiting`: longest waiting first; `recent`: newest first.")
+        Order,
+        Query(
+            description="`waiting`: longest waiting first, and without any filter only open ones; "
+            "`recent`: newest first."
+        ),
     ] = Order.WAITING,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Page[ConversationPublic]:
+) -> Page[InboxConversation]:
     """A page of conversations, by default the one that has waited longest first."""
-    return await inbox.list_conversations(
-        session,
+    filters = Filters(
+        view=view,
         status=status,
         assigned_to=assigned_to,
         unassigned=unassigned,
@@ -56,10 +75,16 @@ async def list_conversations(  # Query parameters; FastAPI passes them by name.
         contact=contact,
         # Finding somebody by a number that is hidden would tell it, guess by guess.
         by_number=not who.masked,
-        order=order,
-        limit=limit,
-        cursor=cursor,
     )
+    return await views.list_conversations(
+        session, who.user_id, filters, order=order, limit=limit, cursor=cursor
+    )
+
+
+@router.get("/views", summary="Count the views of my inbox", responses=problems())
+async def count_views(who: ReadsConversations, session: TenantSession) -> ViewCounts:
+    """How many conversations `GET /conversations?view=...` would list, counted up to 1000."""
+    return await views.count_views(session, who.user_id)
 
 
 @router.get(
@@ -69,8 +94,47 @@ async def list_conversations(  # Query parameters; FastAPI passes them by name.
 )
 async def get_conversation(
     conversation_id: UUID, who: ReadsConversations, session: TenantSession
-) -> ConversationPublic:
+) -> InboxConversation:
     """One conversation with its contact, owner and window."""
+    return await views.look_into(session, who.user_id, conversation_id)
+
+
+@router.put(
+    "/conversations/{conversation_id}/read-mark",
+    summary="Mark a conversation as read",
+    responses=problems(Forbidden, NoSuchConversation, NotFound),
+)
+async def mark_read(
+    conversation_id: UUID, body: ReadMarkUpdate, who: Staff, session: TenantSession
+) -> InboxConversation:
+    """Everything up to a message is read, for you alone; what is newer counts as unread."""
+    require_member(who)
+    return await views.mark_read(session, who.user_id, conversation_id, body.message_id)
+
+
+@router.put(
+    "/conversations/{conversation_id}/snooze",
+    summary="Snooze a conversation",
+    responses=problems(NoSuchConversation, ConversationClosed),
+)
+async def snooze(
+    conversation_id: UUID, body: SnoozeUpdate, who: WritesConversations, session: TenantSession
+) -> ConversationPublic:
+    """Out of the way until a time. A message of the contact, a takeover or a close ends it."""
+    await snoozing.snooze(session, conversation_id, body.until, user_id=who.user_id)
+    return await inbox.get_conversation(session, conversation_id)
+
+
+@router.delete(
+    "/conversations/{conversation_id}/snooze",
+    summary="Wake a conversation",
+    responses=problems(NoSuchConversation),
+)
+async def wake(
+    conversation_id: UUID, who: WritesConversations, session: TenantSession
+) -> ConversationPublic:
+    """Back into the inbox at once."""
+    await snoozing.wake(session, conversation_id, by=Actor.HUMAN_AGENT)
     return await inbox.get_conversation(session, conversation_id)
 
 

@@ -8,8 +8,10 @@ from uuid import UUID
 from pydantic import Field
 
 from frontdesk.conversation.models import Actor, Direction, Status, TurnOutcome
-from frontdesk.core.api import PublicSchema
+from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.messaging import Delivery, OutboundState
+
+MOST_UNREAD = 100
 
 
 class ContactPublic(PublicSchema):
@@ -39,6 +41,10 @@ class ConversationPublic(PublicSchema):
     window_closes_at: datetime | None = Field(
         description="Until then a free text may be sent; afterwards only a template."
     )
+    window_seconds_left: int = Field(description="So long from now; 0 when it is closed.")
+    snoozed_until: datetime | None = Field(
+        description="Until then, or until the contact writes, it is out of the way."
+    )
     last_text: str | None
     last_activity_at: datetime
     language: str | None
@@ -47,6 +53,40 @@ class ConversationPublic(PublicSchema):
     closed_by: Actor | None
     close_reason: str | None
     created_at: datetime
+
+
+class InboxConversation(ConversationPublic):
+    """A conversation as the inbox of whoever asks shows it."""
+
+    unread: int = Field(
+        description=f"Messages of the contact that you have not read; {MOST_UNREAD} are that many "
+        "or more."
+    )
+
+
+class ViewCounts(PublicSchema):
+    """How many conversations each view of your inbox holds; 1000 are that many or more."""
+
+    mine: int
+    unassigned: int
+    ai: int
+    all: int
+    snoozed: int
+    closed: int
+
+
+class ReadMarkUpdate(Schema):
+    """How far you have read."""
+
+    message_id: UUID = Field(description="The newest message you have read.")
+
+
+class SnoozeUpdate(Schema):
+    """For how long a conversation is out of the way."""
+
+    until: datetime = Field(
+        examples=["2099-01-01T09:00:00Z"], description="A year from now at most."
+    )
 
 
 class MessagePublic(PublicSchema):

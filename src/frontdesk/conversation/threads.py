@@ -10,8 +10,9 @@ import asyncpg
 from frontdesk import feed
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as Closed
+from frontdesk.conversation.happenings import ConversationWoken
 from frontdesk.conversation.memory import summarise_soon
-from frontdesk.conversation.models import Actor, Status, TurnOutcome
+from frontdesk.conversation.models import Actor, Status, TimerKind, TurnOutcome
 from frontdesk.conversation.receiving import CONVERSATION
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
@@ -325,7 +326,11 @@ async def change_owner(tx: Transaction, thread: Locked, change: Change) -> bool:
         active and waiting,
         waiting or change.still_waiting,
     )
-    await tx.sql.execute("DELETE FROM timer WHERE conversation_id = $1", thread.id)
+    ended = await tx.sql.fetch(
+        "DELETE FROM timer WHERE conversation_id = $1 RETURNING kind", thread.id
+    )
+    if TimerKind.SNOOZE in {row["kind"] for row in ended}:
+        feed.tell(tx, ConversationWoken(conversation_id=thread.id, by=Actor.SYSTEM))
     if active:
         # What people wrote meanwhile may be more than the agent is shown of a thread.
         await summarise_soon(tx, thread.id)

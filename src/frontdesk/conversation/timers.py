@@ -6,6 +6,7 @@ from uuid import UUID
 
 from frontdesk.agent_config import load_agent
 from frontdesk.conversation.models import Actor, Status, TimerKind
+from frontdesk.conversation.snoozing import wake
 from frontdesk.conversation.threads import Locked, NewMessage, close, lock, send_message
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
@@ -25,9 +26,13 @@ class NewTimer:
 
 
 async def set_timers(tx: Transaction, thread: Locked, timers: Sequence[NewTimer]) -> None:
-    """Replace a conversation's timers. A message of the contact, a takeover or a close ends them."""
+    """Replace a conversation's timers. A message of the contact, a takeover or a close ends them.
+
+    A person's snooze stays: it is not the agent's to end.
+    """
     await tx.sql.execute(
-        "WITH ended AS (DELETE FROM timer WHERE conversation_id = $1 AND kind <> ALL($4)) "
+        "WITH ended AS (DELETE FROM timer WHERE conversation_id = $1 AND kind <> ALL($4) "
+        "AND kind <> 'snooze') "
         "INSERT INTO timer (id, conversation_id, kind, epoch, due_at) "
         "SELECT id, $1, kind, $2, now() + make_interval(secs => seconds) "
         "FROM unnest($3::uuid[], $4::text[], $5::float8[]) AS wanted (id, kind, seconds) "
@@ -68,6 +73,10 @@ async def fire(resources: Resources, tenant_id: UUID, timer_id: UUID) -> None:
         agent_id = await tx.sql.fetchval(
             "SELECT agent_id FROM conversation WHERE id = $1", timer["conversation_id"]
         )
+    if timer["kind"] == TimerKind.SNOOZE:
+        async with resources.db.hot(tenant_id) as tx:
+            await wake(tx, timer["conversation_id"], by=Actor.SYSTEM, timer_id=timer_id)
+        return
     agent = await load_agent(resources, tenant_id, agent_id)
     async with resources.db.hot(tenant_id) as tx:
         thread = await lock(tx, timer["conversation_id"])

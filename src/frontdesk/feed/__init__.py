@@ -1,12 +1,12 @@
 """The feed: what happens in a tenant, in order and without gaps, as dashboards watch it live."""
 
 from frontdesk.feed.announcer import announce_commits
-from frontdesk.feed.events import append
+from frontdesk.feed.events import append, tell
 from frontdesk.feed.fanout import FeedHub, hub
 from frontdesk.feed.models import Audience
 from frontdesk.feed.policy import tell_contact_policy
 from frontdesk.feed.privacy import HOLDINGS
-from frontdesk.feed.schemas import FeedEventPublic, FeedPage
+from frontdesk.feed.schemas import FeedEventPublic, FeedPage, FeedPayload
 
 __all__ = [
     "HOLDINGS",
@@ -14,8 +14,10 @@ __all__ = [
     "FeedEventPublic",
     "FeedHub",
     "FeedPage",
+    "FeedPayload",
     "announce_commits",
     "append",
     "hub",
+    "tell",
     "tell_contact_policy",
 ]

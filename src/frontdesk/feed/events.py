@@ -13,6 +13,7 @@ from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps
 from frontdesk.feed.announcer import announcer_of
 from frontdesk.feed.models import Audience
+from frontdesk.feed.schemas import FeedPayload
 
 _KIND = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)+")
 
@@ -92,3 +93,8 @@ def append(
     batch.kinds.append(kind)
     batch.audiences.append(audience.value)
     batch.payloads.append(dumps(payload))
+
+
+def tell(tx: Transaction, payload: FeedPayload, audience: Audience = Audience.EVERYONE) -> None:
+    """`append` an event whose payload is declared: it stands in the description of the API."""
+    append(tx, payload.kind, payload.model_dump(), audience)

@@ -1,13 +1,19 @@
 """What the feed looks like over HTTP."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from frontdesk.core.api import PublicSchema
 
 ResetReason = Literal["expired", "future", "malformed"]
+
+
+class FeedPayload(PublicSchema):
+    """What events of one kind carry. Whoever watches reads it in the description of the API."""
+
+    kind: ClassVar[str]
 
 
 class FeedEventPublic(PublicSchema):

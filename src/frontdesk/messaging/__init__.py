@@ -77,7 +77,7 @@ from frontdesk.messaging.schemas import (
 )
 from frontdesk.messaging.signature import signature
 from frontdesk.messaging.statuses import apply_statuses
-from frontdesk.messaging.window import WINDOW, is_open, window_closes_at
+from frontdesk.messaging.window import WINDOW, is_open, seconds_left, window_closes_at
 
 __all__ = [
     "HOLDINGS",
@@ -161,6 +161,7 @@ __all__ = [
     "resolve_uncertain",
     "resume_by_admin",
     "scrub_webhooks",
+    "seconds_left",
     "shorten",
     "signature",
     "store_account_event",

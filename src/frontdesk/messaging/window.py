@@ -12,6 +12,12 @@ def window_closes_at(last_inbound_at: datetime | None) -> datetime | None:
     return last_inbound_at + WINDOW if last_inbound_at else None
 
 
+def seconds_left(last_inbound_at: datetime | None, now: datetime) -> int:
+    """How many seconds free-form messages may be sent still; 0 when they may not."""
+    closes_at = window_closes_at(last_inbound_at)
+    return max(0, int((closes_at - now).total_seconds())) if closes_at else 0
+
+
 def is_open(last_inbound_at: datetime | None, now: datetime) -> bool:
     """Whether a free-form message may be sent now."""
     closes_at = window_closes_at(last_inbound_at)

@@ -56,7 +56,7 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("message", "author"): _ACTORS,
     ("turn", "outcome"): ("replied", "handoff", "ignored", "refused"),
     ("turn", "by"): _ACTORS,
-    ("timer", "kind"): ("follow_up", "auto_close"),
+    ("timer", "kind"): ("follow_up", "auto_close", "snooze"),
     ("outbound", "origin"): ("agent", "human_agent", "system"),
     ("outbound", "state"): (
         "pending", "sending", "unknown", "sent", "failed", "cancelled", "needs_attention"
