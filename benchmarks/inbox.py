@@ -20,7 +20,7 @@ from frontdesk.core.resources import open_resources
 
 SIZES = {"big": 200_000, "small": 1_000}
 VIEWS = ("mine", "unassigned", "ai", "all", "closed")
-_PASSWORD = "a-long-benchmark-passphrase"  # noqa: S105  # Of tenants that are gone in a minute.
+_PASSWORD = "a-long-benchmark-passphrase"
 _WARM_UP = 40
 
 # Of ten conversations eight are closed, one is the agent's, one is with people; of twenty of those

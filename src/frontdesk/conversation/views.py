@@ -214,7 +214,7 @@ async def mark_read(
     )
     conversation = await look_into(tx, user_id, conversation_id)
     if marked is None:
-        raise NotFound("There is no such message in this conversation.")
+        raise NotFound(f"There is no message {message_id} in this conversation.")
     told = ConversationRead(conversation_id=conversation_id, user_id=user_id, message_id=message_id)
     feed.tell(tx, told)
     return conversation
