@@ -25,7 +25,7 @@ from frontdesk.worker import due_kinds
 
 SOURCE = Path(frontdesk.__file__).parent
 # Methods whose meaning their base class gives.
-OVERRIDING = {"wire", "capture_signals", "shutdown"}
+OVERRIDING = {"wire", "capture_signals", "shutdown", "in_words"}
 NO_CONTEXTS = {"core", "cli", "demo"}
 CONTEXTS = sorted(
     path.name

@@ -206,6 +206,38 @@ async def test_the_tenants_own_stop_words_and_keywords_count(desk: Desk) -> None
     conversation = await desk.conversation("4915550002")
     handoff = await (await desk.admin()).get(f"/conversations/{conversation['id']}/handoff")
     assert handoff["reason"] == "keyword"
+    assert handoff["rule"] == "When “lawsuit” is mentioned → person (legal). Seen: “lawsuit”."
+
+
+async def test_the_tenants_own_rules_are_asked_as_soon_as_what_they_look_at_is_known(
+    desk: Desk,
+) -> None:
+    refund = {"sign": "mentions", "words": {"en": ["refund"]}}
+    unsure_again = {"sign": "failed_turns", "count": 2, "confidence_below": 1}
+    await desk.configure(
+        escalation_rules=[
+            {"when": [refund, {"sign": "amount_over", "amount": 50}], "note": "big refund"},
+            {"when": [unsure_again]},
+        ]
+    )
+    admin = await desk.admin()
+    desk.simulator.model.requests.clear()
+    await desk.say("I want refunds of 80 EUR", number="4915550002")
+    conversation = await desk.conversation("4915550002")
+    handoff = await admin.get(f"/conversations/{conversation['id']}/handoff")
+    assert "(big refund). Seen: “refunds” for “refund”; 80 EUR." in handoff["rule"]
+    assert desk.simulator.model.asked("triage") == [], "no model is needed to see that"
+    # The second needs two drafts, one of an earlier turn.
+    await desk.say("How long does delivery take?")
+    assert (await desk.conversation())["status"] == "ACTIVE"
+    await desk.say("Can I return a lamp?")
+    conversation = await desk.conversation()
+    handoff = await admin.get(f"/conversations/{conversation['id']}/handoff")
+    assert handoff["rule"].endswith("Seen: 2 in a row failed.")
+    (turn, _) = await admin.get(f"/conversations/{conversation['id']}/turns")
+    trace = (await admin.get(f"/turns/{turn['id']}"))["trace"]
+    (told,) = [line["rule"] for line in trace if line["stage"] == "escalate"]
+    assert told == handoff["rule"]
 
 
 async def test_golden_cases_are_scored_without_anybody_outside_noticing(desk: Desk) -> None:

@@ -112,7 +112,7 @@ async def test_a_person_gets_what_no_model_answers_and_learns_why(
     await let_pass(desk, 61)
     told = await handoff(desk)
     assert told["reason"] == "model_down"
-    assert "No model could be reached" in told["packet"]["reasoning"]
+    assert "no model can be reached" in told["packet"]["reasoning"]
     assert told["packet"]["goal"] == QUESTION
     error = (await trace(desk, "reply"))["error"]
     assert f"{GROQ}: {outcome}" in error

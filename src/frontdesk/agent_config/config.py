@@ -11,10 +11,11 @@ from pydantic import (
     model_validator,
 )
 
+from frontdesk.agent_config.escalation_rules import EscalationRule, OutOfHours
 from frontdesk.agent_config.hours import BusinessHours
 from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE, REFUSAL_NOTICE
 from frontdesk.agent_config.tools import Tools
-from frontdesk.agent_config.values import Text
+from frontdesk.agent_config.values import Language, Text, Word
 from frontdesk.gateway import Pii
 
 MINUTES_OF_WINDOW = 24 * 60
@@ -24,11 +25,9 @@ def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 Model = Annotated[
     Text, StringConstraints(pattern=r"^[a-z0-9_]+/[A-Za-z0-9._:/-]+$", max_length=120)
 ]
-Word = Annotated[Text, StringConstraints(min_length=1, max_length=80)]
 # WhatsApp Cloud API: a text message has at most 4,096 characters.
 Message = Annotated[Text, StringConstraints(min_length=1, max_length=1_000)]
 Notices = Annotated[dict[Language, Message], Field(max_length=60)]
@@ -109,6 +108,12 @@ class AgentConfig(BaseModel):
         -0.6, ge=-1, le=1, description="A mood as bad as this goes to a person; -1 is furious."
     )
     escalation_keywords: Annotated[tuple[EscalationKeywords, ...], Field(max_length=50)] = ()
+    escalation_rules: Annotated[tuple[EscalationRule, ...], Field(max_length=100)] = Field(
+        (),
+        description="When people take over, and who of them: asked in this order, and before the "
+        "built-in rules (a wish for a person, the keywords and thresholds above). Each is asked as "
+        "soon as all it looks at is known; the first that holds wins.",
+    )
     stop_words: Annotated[tuple[Word, ...], Field(max_length=100)] = Field(
         (), description="More ways in which contacts ask to be left alone."
     )
@@ -161,6 +166,13 @@ class AgentConfig(BaseModel):
             and self.follow_up_minutes >= self.auto_close_minutes
         ):
             raise ValueError("the follow-up must come before the conversation is closed")
+        looks_at_hours = any(
+            isinstance(condition, OutOfHours)
+            for rule in self.escalation_rules
+            for condition in rule.when
+        )
+        if looks_at_hours and self.business_hours is None:
+            raise ValueError("a rule for outside business hours needs business_hours")
         return self
 
     def notice_in(self, notices: dict[str, str], language: str) -> str:

@@ -53,6 +53,12 @@ class Interval(_Value):
     start: WallTime = Field(examples=["09:00"])
     end: WallTime = Field(examples=["18:00"])
 
+    @property
+    def minutes(self) -> int:
+        """How long that is."""
+        length = self.end.hour * 60 + self.end.minute - self.start.hour * 60 - self.start.minute
+        return length if length > 0 else length + 24 * 60
+
 
 Intervals = Annotated[tuple[Interval, ...], Field(max_length=6)]
 
@@ -73,6 +79,11 @@ class BusinessHours(_Value):
         examples=[{"monday": [{"start": "09:00", "end": "18:00"}]}]
     )
     holidays: Annotated[tuple[Holiday, ...], Field(max_length=200)] = ()
+
+    @property
+    def minutes_a_week(self) -> float:
+        """How long the business is open in a week without holidays."""
+        return sum(interval.minutes for intervals in self.week.values() for interval in intervals)
 
 
 def is_open(hours: BusinessHours, at: datetime) -> bool:

@@ -13,3 +13,5 @@ def _clean(value: object) -> object:
 
 # Cleaned before its length is looked at: what Postgres would refuse counts for nothing.
 Text = Annotated[str, BeforeValidator(_clean), StringConstraints(strip_whitespace=True)]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+Word = Annotated[Text, StringConstraints(min_length=1, max_length=80)]

@@ -5,7 +5,16 @@ from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, N
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import HandoffPacket, Packet, PacketFact, plain_packet
 from frontdesk.escalation.privacy import HOLDINGS
-from frontdesk.escalation.rules import Escalation, Signals, escalation_reason
+from frontdesk.escalation.recorded import load_past
+from frontdesk.escalation.rules import (
+    GAVE_UP,
+    NO_REASON,
+    Escalation,
+    Past,
+    Signals,
+    first_rule,
+    rules_of,
+)
 from frontdesk.escalation.schemas import AvailabilityPublic, HandoffPublic, Ownership
 from frontdesk.escalation.service import (
     Notices,
@@ -21,10 +30,13 @@ from frontdesk.escalation.service import (
     send_member_away,
     take_over,
 )
-from frontdesk.escalation.wishes import asks_for_person, asks_to_stop, mentions
+from frontdesk.escalation.wishes import asks_for_person, asks_to_stop
+from frontdesk.escalation.words import Said
 
 __all__ = [
+    "GAVE_UP",
     "HOLDINGS",
+    "NO_REASON",
     "AlreadyTaken",
     "AvailabilityPublic",
     "Escalation",
@@ -38,24 +50,27 @@ __all__ = [
     "Ownership",
     "Packet",
     "PacketFact",
+    "Past",
     "Presence",
     "Reason",
+    "Said",
     "Signals",
     "answered_from_phone",
     "asks_for_person",
     "asks_to_stop",
     "close",
     "end_handoff",
-    "escalation_reason",
+    "first_rule",
     "get_handoff",
     "hand_off",
     "is_anybody_online",
+    "load_past",
     "look_after_failed_send",
-    "mentions",
     "plain_packet",
     "release",
     "reopen",
     "reply",
+    "rules_of",
     "send_member_away",
     "set_presence",
     "take_over",

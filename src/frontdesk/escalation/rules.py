@@ -1,69 +1,297 @@
-"""When a person must take over: a pure function over what one turn has seen."""
+"""When a person must take over: the rules of an agent, asked about what one turn has seen.
 
+Pure functions. A turn asks several times, each time knowing more; a rule holds only when all that
+it looks at is known, so cheap signs send a conversation to people before any model is asked.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from frontdesk.agent_config import (
+    AgentAsks,
+    AgentConfig,
+    AmountOver,
+    AnswerRefused,
+    AsksForPerson,
+    BudgetSpent,
+    Condition,
+    ConfidenceBelow,
+    EscalationRule,
+    FailedTurns,
+    GaveUp,
+    Mentions,
+    ModelDown,
+    MoodAtMost,
+    MoodFalls,
+    NothingReadable,
+    OutOfHours,
+    Priority,
+    Speaks,
+    ToolsFail,
+)
 from frontdesk.escalation.models import Reason
+from frontdesk.escalation.words import TOPICS, Said
+
+# How near a number must be for a rule to have come close.
+_NEAR_MOOD = 0.25
+_NEAR_CONFIDENCE = 0.1
+_NEAR_AMOUNT = 0.2
+
+
+@dataclass(frozen=True)
+class Past:
+    """What earlier turns of a conversation have shown, oldest first.
+
+    Args:
+        moods: -1 to 1.
+        confidences: of the agent's answers, 0 to 1; 0 where it refused.
+    """
+
+    moods: tuple[float, ...] = ()
+    confidences: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Signals:
-    """What a turn knows when it decides whether to go on. None: not known (yet)."""
+    """What a turn knows when it decides whether to go on. None: not known (yet).
 
-    asked_for_person: bool = False
-    keyword: str | None = None
-    keyword_reason: str = ""
-    sentiment: float | None = None  # -1 (furious) to 1 (delighted).
-    sentiment_threshold: float = -0.6
-    confidence: float | None = None  # 0 to 1.
-    confidence_threshold: float = 0.4
-    model_asked: bool = False
-    model_down: bool = False
-    media_only: bool = False
-    guard_refused: str | None = None
-    attempts_exhausted: bool = False
-    last_error: str | None = None  # What ended the attempt before, when attempts are exhausted.
+    Args:
+        mood: -1 (furious) to 1 (delighted).
+        confidence: of the answer in hand, 0 to 1.
+        failed_tools: calls that failed or took too long.
+        agent_asked, budget_spent, refused, gave_up: why, in words; empty when it is not so.
+    """
+
+    said: Said | None = None
+    asked_for_person: bool | None = None
+    mood: float | None = None
+    confidence: float | None = None
+    past: Past = Past()
+    failed_tools: int | None = None
+    out_of_hours: bool | None = None
+    agent_asked: str | None = None
+    budget_spent: str | None = None
+    model_down: bool | None = None
+    nothing_readable: bool | None = None
+    refused: str | None = None
+    gave_up: str | None = None
 
 
 @dataclass(frozen=True)
 class Escalation:
-    """Why a person must take over, and the rule that said so, in words."""
+    """Why a person must take over, the rule that said so in words, and who should."""
 
     reason: Reason
     rule: str
+    team: str | None = None
+    skill: str | None = None
+    priority: Priority = Priority.NORMAL
 
 
-def escalation_reason(signals: Signals) -> Escalation | None:  # noqa: PLR0911  # One line a rule reads best.
-    """Why a person must take over, or None while the agent may go on. The first rule wins.
+@dataclass(frozen=True)
+class Finding:
+    """Whether a condition holds (None: not known), what was seen, and whether it is a near miss."""
 
-    WhatsApp Business Messaging Policy: automation must offer a prompt, clear way to reach a person,
-    so asking for one wins over every other signal.
+    holds: bool | None
+    seen: str = ""
+    near: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A rule and what was found for each of its conditions."""
+
+    rule: EscalationRule
+    findings: tuple[Finding, ...]
+
+    @property
+    def fires(self) -> bool:
+        """Whether every condition holds."""
+        return all(finding.holds for finding in self.findings)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it would hold if what is not known were so."""
+        return not self.fires and all(finding.holds is not False for finding in self.findings)
+
+    @property
+    def came_close(self) -> bool:
+        """Whether it does not hold, by one condition of several or by a little."""
+        missed = [finding for finding in self.findings if not finding.holds]
+        by_one = len(missed) == 1 and missed[0].holds is False
+        return by_one and (len(self.findings) > 1 or missed[0].near)
+
+    def escalation(self) -> Escalation:
+        """The handover that a rule which fires brings about."""
+        rule = self.rule
+        seen = "; ".join(finding.seen for finding in self.findings if finding.seen)
+        return Escalation(
+            reason=_REASONS.get(type(rule.when[0]), Reason.RULE),
+            rule=f"{rule.in_words()} Seen: {seen.rstrip('.')}." if seen else rule.in_words(),
+            team=rule.team,
+            skill=rule.skill,
+            priority=rule.priority,
+        )
+
+
+# By the sign that a rule begins with.
+_REASONS = {
+    AsksForPerson: Reason.REQUESTED,
+    Mentions: Reason.KEYWORD,
+    Speaks: Reason.KEYWORD,
+    MoodAtMost: Reason.ANGRY,
+    MoodFalls: Reason.ANGRY,
+    ConfidenceBelow: Reason.LOW_CONFIDENCE,
+    AgentAsks: Reason.MODEL_ASKED,
+    ModelDown: Reason.MODEL_DOWN,
+    NothingReadable: Reason.MEDIA_ONLY,
+    AnswerRefused: Reason.GUARD,
+    GaveUp: Reason.STUCK,
+    BudgetSpent: Reason.BUDGET,
+    ToolsFail: Reason.TOOL,
+}
+NO_REASON = "it gave no reason"
+GAVE_UP = EscalationRule(when=(GaveUp(),))
+
+
+def rules_of(config: AgentConfig) -> tuple[EscalationRule, ...]:
+    """All rules of an agent in the order in which they are asked: its own, then the built-in ones.
+
+    WhatsApp Business Messaging Policy: automation must offer a prompt, clear way to reach a person.
+    So the wish for one can't be taken out; every rule leads to people, a tenant's own only say sooner
+    to whom.
     """
-    if signals.asked_for_person:
-        return Escalation(Reason.REQUESTED, "The contact asked for a person.")
-    if signals.keyword:
-        why = f" ({signals.keyword_reason})" if signals.keyword_reason else ""
-        return Escalation(Reason.KEYWORD, f"The contact mentioned “{signals.keyword}”{why}.")
-    if signals.sentiment is not None and signals.sentiment <= signals.sentiment_threshold:
-        return Escalation(
-            Reason.ANGRY,
-            f"The mood is {signals.sentiment:.1f}; {signals.sentiment_threshold:.1f} or less goes "
-            "to a person.",
-        )
-    if signals.attempts_exhausted:
-        last = f" The last time: {signals.last_error}" if signals.last_error else ""
-        return Escalation(Reason.STUCK, f"Answering failed too often.{last}")
-    if signals.model_down:
-        return Escalation(Reason.MODEL_DOWN, "No model could be reached.")
-    if signals.media_only:
-        return Escalation(Reason.MEDIA_ONLY, "The message holds nothing the agent can read.")
-    if signals.model_asked:
-        return Escalation(Reason.MODEL_ASKED, "The agent asked for a person.")
-    if signals.confidence is not None and signals.confidence < signals.confidence_threshold:
-        return Escalation(
-            Reason.LOW_CONFIDENCE,
-            f"The confidence is {signals.confidence:.2f}; below "
-            f"{signals.confidence_threshold:.2f} goes to a person.",
-        )
-    if signals.guard_refused:
-        return Escalation(Reason.GUARD, f"The answer did not pass: {signals.guard_refused}.")
-    return None
+    return (*config.escalation_rules, *_built_in(config))
+
+
+def _built_in(config: AgentConfig) -> Iterator[EscalationRule]:
+    yield EscalationRule(when=(AsksForPerson(),))
+    for listed in config.escalation_keywords:
+        keywords = Mentions(words={"und": listed.words}, typos=False)
+        yield EscalationRule(when=(keywords,), note=listed.reason)
+    yield EscalationRule(when=(MoodAtMost(at_most=config.sentiment_threshold),))
+    yield GAVE_UP
+    yield EscalationRule(when=(ModelDown(),))
+    yield EscalationRule(when=(NothingReadable(),))
+    yield EscalationRule(when=(AgentAsks(),))
+    yield EscalationRule(when=(ConfidenceBelow(below=config.confidence_threshold),))
+    yield EscalationRule(when=(AnswerRefused(),))
+    yield EscalationRule(when=(BudgetSpent(),))
+
+
+def first_rule(rules: Sequence[EscalationRule], signals: Signals) -> Escalation | None:
+    """Why a person must take over, or None while the agent may go on. The first rule wins."""
+    asked = (ask_rule(rule, signals) for rule in rules)
+    return next((one.escalation() for one in asked if one.fires), None)
+
+
+def ask_rule(rule: EscalationRule, signals: Signals) -> Asked:
+    """What a rule finds in the signals, condition by condition."""
+    return Asked(rule, tuple(_find(condition, signals) for condition in rule.when))
+
+
+def _find(condition: Condition, signals: Signals) -> Finding:  # noqa: PLR0911, PLR0912  # One line a sign reads best.
+    match condition:
+        case Mentions():
+            return _mentioned(signals.said, condition.words, typos=condition.typos)
+        case Speaks():
+            return _mentioned(signals.said, TOPICS[condition.topic], typos=True)
+        case AmountOver():
+            return _amount(condition, signals.said)
+        case AsksForPerson():
+            return _flag(signals.asked_for_person)
+        case MoodAtMost():
+            return _at_most(signals.mood, condition.at_most, "mood", _NEAR_MOOD)
+        case MoodFalls():
+            return _falls(condition, signals)
+        case ConfidenceBelow():
+            return _below(signals.confidence, condition.below)
+        case FailedTurns():
+            return _failed(condition, signals)
+        case ToolsFail():
+            return _tools(condition, signals.failed_tools)
+        case OutOfHours():
+            return _flag(signals.out_of_hours)
+        case AgentAsks():
+            return _told(signals.agent_asked)
+        case BudgetSpent():
+            return _told(signals.budget_spent)
+        case AnswerRefused():
+            return _told(signals.refused)
+        case GaveUp():
+            return _told(signals.gave_up)
+        case ModelDown():
+            return _flag(signals.model_down)
+        case NothingReadable():
+            return _flag(signals.nothing_readable)
+
+
+def _flag(value: bool | None) -> Finding:
+    return Finding(value)
+
+
+def _told(why: str | None) -> Finding:
+    return Finding(None if why is None else bool(why), why or "")
+
+
+def _mentioned(said: Said | None, words: Mapping[str, Sequence[str]], *, typos: bool) -> Finding:
+    if said is None:
+        return Finding(None)
+    found = said.mentioned(words, typos=typos)
+    if found is None:
+        return Finding(False)
+    word, written = found
+    return Finding(True, f"“{written}”" if written == word else f"“{written}” for “{word}”")
+
+
+def _amount(condition: AmountOver, said: Said | None) -> Finding:
+    if said is None:
+        return Finding(None)
+    amounts = [a for a in said.amounts if condition.currency in (None, a.currency)]
+    if not amounts:
+        return Finding(False, "no amount with a currency")
+    near = amounts[0].value >= condition.amount * (1 - _NEAR_AMOUNT)
+    return Finding(amounts[0].value > condition.amount, str(amounts[0]), near)
+
+
+def _at_most(value: float | None, limit: float, what: str, margin: float) -> Finding:
+    if value is None:
+        return Finding(None)
+    return Finding(value <= limit, f"{what} {value:.2f}", value <= limit + margin)
+
+
+def _below(confidence: float | None, limit: float) -> Finding:
+    if confidence is None:
+        return Finding(None)
+    near = confidence < limit + _NEAR_CONFIDENCE
+    return Finding(confidence < limit, f"confidence {confidence:.2f}", near)
+
+
+def _falls(condition: MoodFalls, signals: Signals) -> Finding:
+    before = signals.past.moods[-condition.turns :]
+    if signals.mood is None:
+        return Finding(None)
+    if not before:
+        return Finding(False, "no earlier mood")
+    fallen = max(before) - signals.mood
+    seen = f"mood {max(before):.2f}, now {signals.mood:.2f}"
+    return Finding(fallen >= condition.drop, seen, fallen >= condition.drop - _NEAR_MOOD)
+
+
+def _failed(condition: FailedTurns, signals: Signals) -> Finding:
+    if signals.confidence is None:
+        return Finding(None)
+    in_a_row = 0
+    for confidence in reversed((*signals.past.confidences, signals.confidence)):
+        if confidence >= condition.confidence_below:
+            break
+        in_a_row += 1
+    seen = f"{in_a_row} in a row failed"
+    return Finding(in_a_row >= condition.count, seen, in_a_row == condition.count - 1 > 0)
+
+
+def _tools(condition: ToolsFail, failed: int | None) -> Finding:
+    if failed is None:
+        return Finding(None)
+    seen = f"{failed} calls failed"
+    return Finding(failed >= condition.count, seen, failed == condition.count - 1 > 0)

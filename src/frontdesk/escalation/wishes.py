@@ -109,22 +109,16 @@ _PERSON_ALONE = frozenset(
 
 def asks_for_person(text: str) -> bool:
     """Whether somebody plainly asks to talk to a person."""
-    plain = _plain(text)
-    return plain in _PERSON_ALONE or _ASKS.search(plain) is not None
+    said = plain(text)
+    return said in _PERSON_ALONE or _ASKS.search(said) is not None
 
 
 def asks_to_stop(text: str) -> bool:
     """Whether a whole message is a request for no more messages."""
-    return _plain(text) in _STOP
+    return plain(text) in _STOP
 
 
-def mentions(text: str, words: tuple[str, ...] | list[str]) -> str | None:
-    """The first of these words or phrases that the text mentions, whole words, accents aside."""
-    plain = f" {_plain(text)} "
-    return next((word for word in words if word and f" {_plain(word)} " in plain), None)
-
-
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Lower case, Latin accents folded, punctuation and runs of white space gone."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     folded = "".join(c for c in decomposed if not (unicodedata.combining(c) and ord(c) < 0x0370))

@@ -8,7 +8,7 @@ import structlog
 from frontdesk.conversation import Claim, pause_seconds, put_off, refused_lately
 from frontdesk.core.crash import crash
 from frontdesk.core.resources import Resources
-from frontdesk.escalation import Escalation, Reason
+from frontdesk.escalation import Reason
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.messaging import ChannelRegistry, mark_read, read_mark
 from frontdesk.pipeline.decide import decide, give_up
@@ -18,6 +18,7 @@ from frontdesk.pipeline.load import claim_burst, load_turn
 from frontdesk.pipeline.on_a_budget import answer_on_a_budget
 from frontdesk.pipeline.prompt import compose_prompt
 from frontdesk.pipeline.reply import draft_reply
+from frontdesk.pipeline.ruling import must
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.tool_loop import Work, work_with_tools
 from frontdesk.pipeline.triage import triage_turn
@@ -70,7 +71,7 @@ async def _outcome(resources: Resources, turn: Turn) -> Outcome | None:
         return await answer_on_a_budget(resources, turn, _language(turn), error)
     except PromptRejected as error:
         # The same prompt would be refused again, by this model and by a worker.
-        rule = Escalation(Reason.GUARD, f"The models refuse to answer: {error}")
+        rule = must(turn, refused=f"the models refuse to answer: {error}")
         return await handed_off(resources, turn, _language(turn), rule, ask_model=False)
 
 
@@ -99,11 +100,11 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
         return await handed_off(resources, turn, triaged.language, work.escalation, work=work)
     draft = work.draft or await draft_reply(resources, turn, work.prompt)
     crash("after_model")
-    if reason := draft_escalation(turn, triaged, draft):
+    if reason := draft_escalation(turn, triaged, draft, work.failed):
         return await handed_off(resources, turn, triaged.language, reason, draft=draft, work=work)
     guarded = await guard_draft(resources, turn, triaged, work.prompt, draft)
     if guarded.problem is not None:
-        refused = Escalation(Reason.GUARD, f"The answer did not pass: {guarded.problem}.")
+        refused = must(turn, mood=triaged.sentiment, refused=guarded.problem)
         return await handed_off(resources, turn, triaged.language, refused, draft=draft, work=work)
     return Outcome(
         kind=OutcomeKind.REPLY,
@@ -133,7 +134,7 @@ async def _dismissed(resources: Resources, turn: Turn, triaged: Triaged) -> Outc
 
 async def _without_model(resources: Resources, turn: Turn, error: ModelsUnavailable) -> Outcome:
     turn.trace.add("reply", error=str(error))
-    down = Escalation(Reason.MODEL_DOWN, "No model could be reached.")
+    down = must(turn, model_down=True)
     return await handed_off(resources, turn, _language(turn), down, ask_model=False)
 
 

@@ -27,8 +27,9 @@ from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.resources import Resources
 from frontdesk.core.work import despite_clashes
-from frontdesk.escalation import Escalation, Notices, Reason, Signals, plain_packet
+from frontdesk.escalation import Escalation, Notices, Reason, plain_packet
 from frontdesk.gateway import count_tokens
+from frontdesk.pipeline.ruling import gave_up
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
 
@@ -97,10 +98,7 @@ async def give_up(resources: Resources, claim: Claim, background: Background) ->
     Whatever ended every attempt so far must not be tried once more, so the contact is told nothing.
     False when the claim no longer holds.
     """
-    rule = escalation.escalation_reason(
-        Signals(attempts_exhausted=True, last_error=claim.last_error)
-    )
-    assert rule is not None
+    rule = gave_up(claim)
     lines = (*background.history, *background.burst)
     packet = plain_packet(
         memory=background.memory,

@@ -3,17 +3,17 @@
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import (
+    NO_REASON,
     Escalation,
     HandoffPacket,
     Packet,
     PacketFact,
-    Signals,
-    escalation_reason,
     plain_packet,
 )
 from frontdesk.gateway import BudgetReached
 from frontdesk.pipeline.asking import ask, prompt_for
 from frontdesk.pipeline.prompt import transcript
+from frontdesk.pipeline.ruling import look
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.tool_loop import Work
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Reply, Triaged, Turn
@@ -23,17 +23,16 @@ from frontdesk.prompts import as_data, fill
 PACKET_DEADLINE_SECONDS = 15
 
 
-def draft_escalation(turn: Turn, triaged: Triaged, draft: Reply) -> Escalation | None:
+def draft_escalation(
+    turn: Turn, triaged: Triaged, draft: Reply, failed_tools: int
+) -> Escalation | None:
     """Why a person must take over although there is a draft, or None."""
-    config = turn.agent.config
-    escalation = escalation_reason(
-        Signals(
-            sentiment=triaged.sentiment,
-            sentiment_threshold=config.sentiment_threshold,
-            confidence=draft.confidence,
-            confidence_threshold=config.confidence_threshold,
-            model_asked=draft.action == "escalate",
-        )
+    escalation = look(
+        turn,
+        mood=triaged.sentiment,
+        confidence=draft.confidence,
+        failed_tools=failed_tools,
+        agent_asked=(draft.reasoning or NO_REASON) if draft.action == "escalate" else "",
     )
     turn.trace.add(
         "escalate",

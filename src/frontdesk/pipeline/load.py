@@ -1,5 +1,6 @@
 """Stage 1: claim the burst and gather what the turn needs."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -17,6 +18,7 @@ from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
+from frontdesk.pipeline.ruling import load_past_of
 from frontdesk.pipeline.turn import Trace, Turn
 
 log = structlog.get_logger(__name__)
@@ -83,4 +85,5 @@ async def load_turn(resources: Resources, claimed: Claim, background: Background
         attempt=claimed.attempts,
         agent_version=agent.version,
     )
-    return Turn(claim=claimed, background=background, agent=agent, trace=trace)
+    turn = Turn(claim=claimed, background=background, agent=agent, trace=trace)
+    return replace(turn, past=await load_past_of(resources, turn))

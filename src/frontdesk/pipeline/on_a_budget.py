@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from frontdesk import knowledge
 from frontdesk.core.resources import Resources
-from frontdesk.escalation import Escalation, Reason
 from frontdesk.gateway import BudgetReached
 from frontdesk.knowledge import Chunk
 from frontdesk.pipeline.checks import Guarded, check
 from frontdesk.pipeline.escalate import handed_off
 from frontdesk.pipeline.guard import bounds_of
+from frontdesk.pipeline.ruling import look, must
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
 
 # So much of what was asked must stand in a piece of knowledge for it to be an answer by itself.
@@ -23,6 +23,8 @@ async def answer_on_a_budget(
     resources: Resources, turn: Turn, language: str, reached: BudgetReached
 ) -> Outcome:
     """What becomes of a burst for which no model may be asked; the trace says which budget it was."""
+    if rule := look(turn, own=True, budget_spent=str(reached)):
+        return await handed_off(resources, turn, language, rule, ask_model=False)
     chunks = await knowledge.look_up(
         resources, turn.claim.tenant_id, turn.claim.agent_id, turn.burst_text
     )
@@ -37,7 +39,7 @@ async def answer_on_a_budget(
         problem=guarded.problem if guarded else None,
     )
     if chunk is None or guarded is None or guarded.problem is not None:
-        rule = Escalation(Reason.BUDGET, str(reached))
+        rule = must(turn, budget_spent=str(reached))
         return await handed_off(resources, turn, language, rule, ask_model=False)
     return Outcome(
         kind=OutcomeKind.REPLY,

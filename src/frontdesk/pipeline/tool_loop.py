@@ -23,6 +23,7 @@ from frontdesk.escalation import Escalation, Reason
 from frontdesk.gateway import ToolCall
 from frontdesk.pipeline.asking import ask
 from frontdesk.pipeline.prompt import Prompt
+from frontdesk.pipeline.ruling import must
 from frontdesk.pipeline.tool_result import Result, Status
 from frontdesk.pipeline.tools import Tool, Wish, feedback, read_arguments, registry, step_key
 from frontdesk.pipeline.turn import Reply, Turn
@@ -58,6 +59,7 @@ class Work:
     draft: Reply | None = None
     escalation: Escalation | None = None
     steps: list[str] = field(default_factory=list)
+    failed: int = 0
     remembered: list[Remembered] = field(default_factory=list)
     closes: bool = False
 
@@ -180,6 +182,7 @@ async def _step(
         work.escalation = Escalation(
             Reason.TOOL, f"The tool {call.name} needs a person: {result.message}"
         )
+    work.failed += result.status in (Status.FAILED, Status.TIMED_OUT)
     arguments_told = excerpt(call.arguments, 300)
     outcome = excerpt(result.message or dumps(result.data), 300)
     work.steps.append(f"{call.name}({arguments_told}): {result.status}. {outcome}")
@@ -209,9 +212,7 @@ def _take_up(turn: Turn, work: Work, tool: Tool, arguments: Mapping[str, Any]) -
     match tool.wish:
         case Wish.HAND_OFF:
             work.end = End.REQUIRES_HUMAN
-            work.escalation = Escalation(
-                Reason.MODEL_ASKED, f"The agent asked for a person: {arguments['reason']}"
-            )
+            work.escalation = must(turn, agent_asked=arguments["reason"])
         case Wish.CLOSE:
             work.closes = True
         case Wish.REMEMBER:

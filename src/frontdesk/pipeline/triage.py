@@ -1,18 +1,11 @@
 """Stage 2: is this for us to answer? Free local checks first, then one cheap model call."""
 
 from frontdesk.core.resources import Resources
-from frontdesk.escalation import (
-    Escalation,
-    Reason,
-    Signals,
-    asks_for_person,
-    asks_to_stop,
-    escalation_reason,
-    mentions,
-)
+from frontdesk.escalation import Escalation, Reason, asks_for_person, asks_to_stop
 from frontdesk.gateway import Completion
 from frontdesk.pipeline.asking import ask, prompt_for
 from frontdesk.pipeline.language import Reading, read_language, settle_language
+from frontdesk.pipeline.ruling import gave_up, look, must
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.signals import (
     SURE_INJECTION,
@@ -66,7 +59,7 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
 
 
 def triage_locally(turn: Turn, signals: LocalSignals, max_attempts: int) -> Triaged | None:  # noqa: PLR0911  # One line a check reads best.
-    """What needs no model: stop words, a wish for a person, keywords, spam, abuse, orders to the model,
+    """What needs no model: stop words, rules, spam, abuse, orders to the model,
     nothing readable. Or None."""
     texts = [m.text for m in turn.background.burst]
     language, _ = _language(turn)
@@ -76,29 +69,25 @@ def triage_locally(turn: Turn, signals: LocalSignals, max_attempts: int) -> Tria
     stop_words = {word.casefold() for word in config.stop_words}
     # Counted at the claim, so a burst that kills its worker is counted too.
     if turn.claim.attempts > max_attempts:
-        return _to_person(
-            language, Signals(attempts_exhausted=True, last_error=turn.claim.last_error)
-        )
+        return _to_person(language, gave_up(turn.claim))
     if any(asks_to_stop(text) or text.strip().casefold() in stop_words for text in texts):
         return Triaged(Verdict.IGNORE, language, "The contact opted out.", opts_out=True)
     if turn.claim.is_stale:
         # Whatever kept it waiting; WhatsApp's window is closed as well.
         late = Escalation(Reason.RULE, "The contact wrote more than a day ago.")
-        return Triaged(Verdict.PERSON, language, late.rule, escalation=late)
+        return _to_person(language, late)
     if not config.answers_enabled:
         off = Escalation(Reason.RULE, "The agent's answers are switched off.")
-        return Triaged(Verdict.PERSON, language, off.rule, escalation=off)
-    if any(asks_for_person(text) for text in texts):
-        return _to_person(language, Signals(asked_for_person=True))
-    for listed in config.escalation_keywords:
-        for text in texts:
-            if word := mentions(text, listed.words):
-                return _to_person(language, Signals(keyword=word, keyword_reason=listed.reason))
+        return _to_person(language, off)
+    # That no pattern finds a wish for a person does not mean there is none.
+    asked_for_person = any(asks_for_person(text) for text in texts) or None
+    if rule := look(turn, asked_for_person=asked_for_person):
+        return _to_person(language, rule)
     if unwanted := _unwanted(turn, signals, language):
         return unwanted
     if not any(any(c.isalnum() for c in text) for text in texts):
         if any(m.has_media for m in turn.background.burst):
-            return _to_person(language, Signals(media_only=True))
+            return _to_person(language, must(turn, nothing_readable=True))
         return Triaged(Verdict.IGNORE, language, "There is nothing to answer in it.")
     return None
 
@@ -117,13 +106,7 @@ def _unwanted(turn: Turn, signals: LocalSignals, language: str) -> Triaged | Non
 def judge(turn: Turn, signals: LocalSignals, found: Triage) -> tuple[Triaged, str]:
     """The verdict on what the model said of a burst, and by what its language was told."""
     language, source = _language(turn, found.language.lower()[:2] or None)
-    escalation = escalation_reason(
-        Signals(
-            asked_for_person=found.wants_person,
-            sentiment=found.sentiment,
-            sentiment_threshold=turn.agent.config.sentiment_threshold,
-        )
-    )
+    escalation = look(turn, asked_for_person=found.wants_person, mood=found.sentiment)
     verdict, reason = Verdict.ANSWER, ""
     if found.category == "spam":
         verdict, reason, escalation = Verdict.IGNORE, _SPAM, None
@@ -170,9 +153,7 @@ async def _ask(resources: Resources, turn: Turn) -> Completion:
     )
 
 
-def _to_person(language: str, signals: Signals) -> Triaged:
-    escalation = escalation_reason(signals)
-    assert escalation is not None
+def _to_person(language: str, escalation: Escalation) -> Triaged:
     return Triaged(Verdict.PERSON, language, escalation.rule, escalation=escalation)
 
 

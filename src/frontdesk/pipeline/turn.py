@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from frontdesk.agent_config import AgentSnapshot
 from frontdesk.conversation import Background, Claim, Remembered
-from frontdesk.escalation import Escalation, Packet
+from frontdesk.escalation import Escalation, Packet, Past, Said
 from frontdesk.prompts import Exposure
 
 
@@ -70,6 +71,12 @@ class Turn:
     background: Background
     agent: AgentSnapshot
     trace: Trace = field(compare=False)
+    past: Past = field(default_factory=Past)
+
+    @cached_property
+    def said(self) -> Said:
+        """The burst's words, as rules look at them."""
+        return Said([m.text for m in self.background.burst if m.text])
 
     @property
     def burst_text(self) -> str:
