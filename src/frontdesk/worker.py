@@ -63,6 +63,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         conversation_work.FIRE_TIMER,
         conversation_work.SUMMARISE,
         escalation_work.ASSIGN,
+        escalation_work.BACKTEST,
         knowledge_work.INGEST,
         evaluation_work.RUN,
         gateway_work.CHAT,

@@ -48,6 +48,7 @@ _MEMBER = Kind(_newest("membership", "user_id"))
 _SEQ = Kind(_newest("feed_event", "seq"), 9_999_999, is_place=True)
 KINDS: dict[str, Kind] = {
     "agent_id": Kind(_newest("agent")),
+    "backtest_id": Kind(_newest("rule_backtest")),
     "budget_id": Kind(_newest("budget")),
     "call_id": Kind(_newest("llm_call")),
     "channel_id": Kind(_newest("channel")),
@@ -138,6 +139,8 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     await admin.post("/api-keys", {"name": mark, "scopes": ["usage:read"]})
     await admin.post(f"{agent}/eval-cases", {"name": mark, "messages": [mark]})
     await admin.post(f"{agent}/eval-runs", {})
+    config = (await admin.get(agent))["config"]
+    await admin.post(f"{agent}/rule-backtests", {"config": config})
     await admin.post("/budgets", {"scope": "tenant", "period": "month", "hard_usd": "90"})
     for number in range(times):
         text = f"{mark} {number} {{{{ company_name }}}} {{{{ facts }}}}"

@@ -73,6 +73,33 @@ class Handoff(TenantRow, table=True):
     end_reason: str | None = Field(default=None, sa_type=sa.Text)
 
 
+class BacktestState(StrEnum):
+    """How far a backtest has got."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class RuleBacktest(TenantRow, table=True):
+    """A configuration tried on an agent's last conversations, and what would have been different."""
+
+    __tablename__ = "rule_backtest"
+    __table_args__ = (
+        refers("agent_id", to="agent"),
+        sa.Index("ix_rule_backtest_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+    )
+
+    agent_id: UUID
+    config: dict[str, Any] = Field(sa_type=Json)
+    conversations: int
+    state: BacktestState = Field(sa_type=text_enum(BacktestState))
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # Ids and numbers: what contacts wrote is read where it stands.
+    result: dict[str, Any] | None = Field(default=None, sa_type=Json)
+
+
 class Presence(StrEnum):
     """Whether a human agent takes conversations."""
 

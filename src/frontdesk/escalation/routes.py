@@ -28,6 +28,7 @@ from frontdesk.escalation.errors import (
     NotTakenOver,
     NotYours,
 )
+from frontdesk.escalation.rule_routes import router as rules
 from frontdesk.escalation.schemas import (
     AvailabilityPublic,
     AvailabilityUpdate,
@@ -38,11 +39,12 @@ from frontdesk.escalation.schemas import (
 )
 from frontdesk.messaging import WindowClosed
 
-router = APIRouter(prefix="/api/v1", tags=["human agents"])
+router = APIRouter()
+people = APIRouter(prefix="/api/v1", tags=["human agents"])
 _OWNING = problems(NoSuchConversation, ConversationClosed, NotTakenOver, NotYours)
 
 
-@router.post(
+@people.post(
     "/conversations/{conversation_id}/take-over",
     summary="Take a conversation over",
     responses=problems(Forbidden, NoSuchConversation, ConversationClosed, AlreadyTaken),
@@ -59,7 +61,7 @@ async def take_over(
     return await service.take_over(session, conversation_id, who)
 
 
-@router.post(
+@people.post(
     "/conversations/{conversation_id}/messages",
     status_code=201,
     summary="Reply to the contact",
@@ -78,7 +80,7 @@ async def reply(
     return await service.reply(session, conversation_id, who, body.text, idempotency_key)
 
 
-@router.post(
+@people.post(
     "/conversations/{conversation_id}/release",
     summary="Give a conversation back to the AI",
     responses=_OWNING,
@@ -90,7 +92,7 @@ async def release(
     return await service.release(session, conversation_id, who)
 
 
-@router.post(
+@people.post(
     "/conversations/{conversation_id}/close",
     summary="Close a conversation",
     responses=problems(NoSuchConversation, ConversationClosed, NotYours),
@@ -102,7 +104,7 @@ async def close(
     return await service.close(session, conversation_id, who, body.reason)
 
 
-@router.post(
+@people.post(
     "/conversations/{conversation_id}/reopen",
     summary="Reopen a conversation",
     responses=problems(NoSuchConversation, AnotherIsOpen),
@@ -114,7 +116,7 @@ async def reopen(
     return await service.reopen(session, conversation_id)
 
 
-@router.get(
+@people.get(
     "/conversations/{conversation_id}/handoff",
     summary="Read the handoff packet",
     responses=problems(NoSuchConversation, NeverHandedOver),
@@ -126,19 +128,19 @@ async def get_handoff(
     return await service.get_handoff(session, conversation_id)
 
 
-@router.get("/handoffs", summary="List the queue", responses=problems())
+@people.get("/handoffs", summary="List the queue", responses=problems())
 async def list_waiting(who: ReadsConversations, session: TenantSession) -> list[HandoffPublic]:
     """Handoffs that wait for a human agent, longest waiting first."""
     return await service.list_waiting(session)
 
 
-@router.get("/me/availability", summary="Read my availability", responses=problems())
+@people.get("/me/availability", summary="Read my availability", responses=problems())
 async def get_my_availability(who: Staff, session: TenantSession) -> AvailabilityPublic:
     """Whether I take conversations, and how many I have."""
     return await assignment.get_presence(session, who.user_id)
 
 
-@router.put("/me/availability", summary="Come online or go away", responses=problems(Forbidden))
+@people.put("/me/availability", summary="Come online or go away", responses=problems(Forbidden))
 async def set_my_availability(
     body: AvailabilityUpdate, who: Staff, session: TenantSession
 ) -> AvailabilityPublic:
@@ -149,7 +151,11 @@ async def set_my_availability(
     )
 
 
-@router.get("/availability", summary="Who is available", responses=problems())
+@people.get("/availability", summary="Who is available", responses=problems())
 async def list_availability(who: Staff, session: TenantSession) -> list[AvailabilityPublic]:
     """All human agents with their presence and load, those online first."""
     return await assignment.list_presence(session)
+
+
+router.include_router(people)
+router.include_router(rules)

@@ -36,6 +36,7 @@ OVERDUE = (
     DueTable("timer", "true"),
     DueTable("knowledge_source", "due_at IS NOT NULL"),
     DueTable("eval_run", "due_at IS NOT NULL"),
+    DueTable("rule_backtest", "due_at IS NOT NULL"),
     DueTable("llm_replay", "due_at IS NOT NULL"),
     DueTable("budget_reservation", "true"),
     DueTable("chat_request", "state = 'queued'"),
