@@ -1,11 +1,17 @@
 """Whose row is next when many tenants want the same room: everybody's first before anyone's second."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 from uuid import UUID
 
 T = TypeVar("T")
+
+# So many rows in hand are no crowd.
+FEW = 5
+# For how long a tenant is thought to be there after a row of its was begun.
+THERE_SECONDS = 60
 
 
 def take_turns(
@@ -31,13 +37,17 @@ class Room:
     """The room for rows of one kind in this process, and the rows that wait for it.
 
     A tenant may fill `tenant_at_once` of `at_once` places, so that one whose rows take long never
-    keeps everybody else out. What waits here is only a reminder: Postgres has the row.
+    keeps everybody else out. Rows of a crowd begin one after the other, or they would
+    all want the processor before anybody else's next step. What waits here is only a reminder:
+    Postgres has the row.
     """
 
     def __init__(self, at_once: int, tenant_at_once: int) -> None:
         self._at_once = at_once
         self._tenant_at_once = tenant_at_once
         self._in_hand: Counter[UUID] = Counter()
+        # When a row of each tenant was begun last, the longest ago first.
+        self._there: dict[UUID, float] = {}
         # By tenant, the one served longest ago first; rows in the order in which they came.
         self._waiting: dict[UUID, dict[UUID, None]] = {}
 
@@ -46,13 +56,33 @@ class Room:
         """Whether there is no place for anybody."""
         return self._in_hand.total() >= self._at_once
 
+    @property
+    def somebody_waits(self) -> bool:
+        """Whether any row waits here."""
+        return bool(self._waiting)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether more than one tenant had rows begun here of late."""
+        gone = time.monotonic() - THERE_SECONDS
+        while self._there and next(iter(self._there.values())) < gone:
+            del self._there[next(iter(self._there))]
+        return len(self._there) > 1
+
     def has_place_for(self, tenant_id: UUID) -> bool:
         """Whether a row of this tenant may be begun."""
         return not self.is_full and self._in_hand[tenant_id] < self._tenant_at_once
 
+    def is_crowd(self, tenant_id: UUID) -> bool:
+        """Whether this tenant has more than a few rows in hand, and more than all others together."""
+        mine = self._in_hand[tenant_id]
+        return mine >= FEW and 2 * mine > self._in_hand.total()
+
     def enter(self, tenant_id: UUID) -> None:
         """A row of this tenant is in hand."""
         self._in_hand[tenant_id] += 1
+        self._there.pop(tenant_id, None)
+        self._there[tenant_id] = time.monotonic()
 
     def leave(self, tenant_id: UUID) -> None:
         """A row of this tenant no longer is."""

@@ -44,6 +44,11 @@ RING_LIFETIME_SECONDS = 60
 RING_PAUSE_SECONDS = 0.02
 # A place that becomes free is filled by the next sweep, which waits so long for more of them.
 HUNGRY_PAUSE_SECONDS = 0.05
+# Between two beginnings of those that wait for their turn. A process that wakes late from so short a
+# sleep has more to do than it can: where tenants share it, the next of a crowd then waits for so many
+# times as long, but no longer than that.
+TURN_SECONDS = 0.01
+PATIENCE, MOST_PATIENCE_SECONDS = 20, 0.5
 # Two transactions that got into each other's way: one of them is tried again, a little later.
 CLASHES = 3
 CLASH_PAUSE_SECONDS = (0.02, 0.2)
@@ -148,6 +153,7 @@ class Dispatcher:
         self._rung_again: set[Key] = set()
         self._hungry: dict[str, asyncio.Event] = {due.kind: asyncio.Event() for due in kinds}
         self._timers: set[asyncio.TimerHandle] = set()
+        self._usher: asyncio.Task[None] | None = None
         self._rooms = {due.kind: due.room() for due in kinds}
         # Kinds of which the last sweep filled every place and could not even look at all rows.
         self._crowded: set[str] = set()
@@ -171,8 +177,11 @@ class Dispatcher:
         if not room.has_place_for(tenant_id):
             room.wait(tenant_id, row_id)
             return False
-        room.enter(tenant_id)
-        self._running[key] = asyncio.get_running_loop().create_task(self._run(due, key), name=kind)
+        if self._draining or not room.is_crowd(tenant_id):
+            self._begin(due, key)
+        else:
+            room.wait(tenant_id, row_id)
+            self._call_in()
         return True
 
     def start_later(self, kind: str, tenant_id: UUID, row_id: UUID, after_seconds: float) -> None:
@@ -187,7 +196,7 @@ class Dispatcher:
         self._timers.add(handle)
 
     async def sweep(self, kind: str) -> int:
-        """Start what Postgres says is due, as far as there is room; the number started."""
+        """Take what Postgres says is due, as far as there is room; the number taken."""
         due, room = self.kinds[kind], self._rooms[kind]
         async with self._resources.db.system() as connection:
             rows = await due.list_ids(connection, due.at_once)
@@ -234,6 +243,8 @@ class Dispatcher:
                 await asyncio.sleep(0.005)
 
     def _is_soon(self, seconds: float) -> bool:
+        if self._usher is not None and not self._usher.done():
+            return True
         soon = asyncio.get_running_loop().time() + seconds
         return any(timer.when() < soon for timer in self._timers)
 
@@ -243,6 +254,8 @@ class Dispatcher:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        if self._usher is not None:
+            self._usher.cancel()
         until = asyncio.get_running_loop().time() + seconds
         while self._running and (left := until - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(list(self._running.values()), timeout=left)
@@ -265,18 +278,41 @@ class Dispatcher:
         finally:
             self._running.pop(key, None)
             self._rung_again.discard(key)
-            self._rooms[due.kind].leave(tenant_id)
-            self._fill(due.kind)
+            room = self._rooms[due.kind]
+            room.leave(tenant_id)
+            if not self._draining:
+                if room.somebody_waits:
+                    self._call_in()
+                if due.kind in self._crowded:
+                    self._hungry[due.kind].set()
 
-    def _fill(self, kind: str) -> None:
-        """Give the place that has become free to whoever's turn it is."""
-        if self._draining:
+    def _begin(self, due: Due, key: Key) -> None:
+        if key in self._running:  # It was rung again while it waited.
             return
-        room = self._rooms[kind]
-        while waiting := room.next_waiting():
-            self.start(kind, *waiting)
-        if kind in self._crowded:
-            self._hungry[kind].set()
+        self._rooms[due.kind].enter(key[1])
+        self._running[key] = asyncio.get_running_loop().create_task(
+            self._run(due, key), name=due.kind
+        )
+
+    def _call_in(self) -> None:
+        """See to it that those who wait are begun in turn."""
+        if self._usher is None or self._usher.done():
+            self._usher = asyncio.get_running_loop().create_task(self._call_in_turn())
+
+    async def _call_in_turn(self) -> None:
+        clock = asyncio.get_running_loop().time
+        called = True
+        while called:
+            asleep_at = clock()
+            await asyncio.sleep(TURN_SECONDS)
+            late_seconds = clock() - asleep_at - TURN_SECONDS
+            if any(room.somebody_waits and room.is_shared for room in self._rooms.values()):
+                await asyncio.sleep(min(PATIENCE * late_seconds, MOST_PATIENCE_SECONDS))
+            called = False
+            for kind, room in self._rooms.items():
+                if waiting := room.next_waiting():
+                    self._begin(self.kinds[kind], (kind, *waiting))
+                    called = True
 
     async def _handle(self, due: Due, tenant_id: UUID, row_id: UUID) -> None:
         """Handle one row; whatever goes wrong is logged, and the row comes due again by its lease."""
