@@ -179,6 +179,18 @@ async def test_a_probe_whose_caller_goes_away_makes_room_for_another(
     assert (await Breaker(redis).admit(model)).is_open
 
 
+async def test_who_is_told_to_come_back_late_does_not_come_before(
+    redis: ArqRedis, no_redis: ArqRedis, model: str
+) -> None:
+    for breaker in (Breaker(redis), Breaker(no_redis)):
+        await breaker.settle(model, Outcome.RATE_LIMITED, await breaker.admit(model), 2)
+        assert not (await breaker.admit(model)).is_open
+        await breaker.settle(model, Outcome.RATE_LIMITED, await breaker.admit(model), 90)
+        admission = await breaker.admit(model)
+        assert admission.is_open
+        assert 60 < admission.wait_seconds <= 90
+
+
 async def test_an_emptied_redis_does_not_let_calls_through_at_once(
     redis: ArqRedis, model: str
 ) -> None:
@@ -257,7 +269,7 @@ async def test_a_process_of_its_own_sees_and_adds_to_what_others_saw(
 def test_failures_far_apart_do_not_open() -> None:
     circuit = Circuit()
     for minute in range(10):
-        circuit.fail(minute * 61.0, 30, is_probe=False)
+        circuit.fail(minute * 61.0, 30, is_enough=False)
     assert circuit.admit(600) == Admission()
 
 

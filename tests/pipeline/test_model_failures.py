@@ -220,6 +220,17 @@ async def test_an_answer_of_40000_characters_given_twice_goes_to_a_person_and_no
     assert "40000 characters" in told["rule"]
 
 
+async def test_who_asks_for_a_person_gets_one_for_that_reason_though_models_refuse_the_packet(
+    desk: Desk,
+) -> None:
+    refused = ModelFault(ModelFaultKind.STATUS, http_status=400)
+    desk.simulator.model.faults.next(refused, 4, only="handoff_packet")
+    await desk.say("I want to talk to a human being")
+    told = await handoff(desk)
+    assert told["reason"] == "requested"
+    assert "No model answered to write this." in str(told["packet"])
+
+
 async def test_an_answer_a_little_too_long_is_cut_behind_a_sentence_and_shows_it(
     desk: Desk,
 ) -> None:

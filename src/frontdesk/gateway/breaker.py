@@ -1,7 +1,8 @@
 """The circuit breaker of each model: shared in Redis, local to the process while Redis is down.
 
-It opens after five failures in a row within a minute, lets nothing through for half a minute (or for
-as long as the provider's `Retry-After` says), then lets one call try. A process that has seen it
+It opens after five failures in a row within a minute, or after one whose `Retry-After` is longer than
+half a minute. It lets nothing through for half a minute, or for as long as the provider said, then lets
+one call try. A process that has seen it
 closed believes so for a second, so calls that go well cost no round trip.
 """
 
@@ -47,7 +48,7 @@ if b[2] and now < tonumber(b[2]) then return {2, tonumber(b[2]) - now} end
 redis.call('HSET', KEYS[1], 'probe', now + ARGV[1])
 return {1, 0}
 """
-# ARGV: failures, window, open for, whether this was the probe.
+# ARGV: failures, window, open for, whether this one is enough.
 _FAIL = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -101,12 +102,12 @@ class Circuit:
         self.probe_until = now + PROBE_SECONDS
         return Admission(is_probe=True)
 
-    def fail(self, now: float, open_seconds: float, *, is_probe: bool) -> None:
-        """Count a failure; the fifth in a row within the window opens, and so does a probe's."""
-        if self.open_until is not None and not is_probe:
+    def fail(self, now: float, open_seconds: float, *, is_enough: bool) -> None:
+        """Count a failure; the fifth in a row within the window opens, or one that is enough."""
+        if self.open_until is not None and not is_enough:
             return
         self.failures = [at for at in self.failures if now - at <= WINDOW_SECONDS] + [now]
-        if is_probe or len(self.failures) >= FAILURES:
+        if is_enough or len(self.failures) >= FAILURES:
             self.failures, self.probe_until = [], 0.0
             self.open_until = now + open_seconds
 
@@ -182,11 +183,13 @@ class Breaker:
         """Count how a call that was let through went.
 
         Whatever a provider refuses with reasons shows that it is up. A `Retry-After` longer than
-        the usual time keeps the breaker open for as long as it says, up to five minutes.
+        the usual time opens at once, for as long as it says, up to five minutes; a probe's failure
+        opens again.
         """
         if outcome in COUNTED:
             open_seconds = min(max(OPEN_SECONDS, retry_after_seconds or 0), LONGEST_OPEN_SECONDS)
-            await self._count_failure(model, open_seconds, is_probe=admission.is_probe)
+            is_enough = admission.is_probe or open_seconds > OPEN_SECONDS
+            await self._count_failure(model, open_seconds, is_enough=is_enough)
         elif admission.is_probe or model in self._failing:
             await self._count_success(model, is_probe=admission.is_probe)
 
@@ -213,17 +216,17 @@ class Breaker:
             del self._local[model]
         return max(0.0, circuit.open_until - now)
 
-    async def _count_failure(self, model: str, open_seconds: float, *, is_probe: bool) -> None:
+    async def _count_failure(self, model: str, open_seconds: float, *, is_enough: bool) -> None:
         self._believed.pop(model, None)
         self._failing.add(model)
-        self._circuit(model).fail(self._clock(), open_seconds, is_probe=is_probe)
+        self._circuit(model).fail(self._clock(), open_seconds, is_enough=is_enough)
         await self._tell(
             self._fail,
             model,
             FAILURES,
             _milliseconds(WINDOW_SECONDS),
             _milliseconds(open_seconds),
-            int(is_probe),
+            int(is_enough),
         )
 
     async def _count_success(self, model: str, *, is_probe: bool) -> None:

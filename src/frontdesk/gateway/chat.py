@@ -35,7 +35,6 @@ CHANNEL = "frontdesk:chat"
 POLL_SECONDS = 1.0
 # What a worker needs to hear of a call, and the database to keep its answer, besides the deadline.
 MARGIN_SECONDS = 10
-MAX_ATTEMPTS = 2
 # As long the same Idempotency-Key gives the same answer.
 KEPT_SECONDS = 600
 
@@ -207,14 +206,17 @@ async def list_due_chats(connection: Connection, limit: int) -> Sequence[tuple[U
 
 # One that nobody waits for any more is not paid for.
 _CLAIM = """
-UPDATE chat_request SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2)
+UPDATE chat_request SET due_at = now() + make_interval(secs => $2)
 WHERE id = $1 AND state = 'queued' AND due_at <= now()
-RETURNING request, user_id, attempts, created_at < now() - make_interval(secs => $2) AS is_late
+RETURNING request, user_id, created_at < now() - make_interval(secs => $2) AS is_late
 """
 
 
 async def handle_chat(resources: Resources, tenant_id: UUID, row_id: UUID) -> None:
-    """Make a call and write down what came of it. Run twice after a crash, the model is asked twice."""
+    """Make a call and write down what came of it.
+
+    A call whose worker died is not made again: by the time its lease is over nobody waits for it.
+    """
     wait_seconds = resources.settings.llm.deadline_seconds + MARGIN_SECONDS
     async with resources.db.hot(tenant_id) as tx:
         row = await tx.sql.fetchrow(_CLAIM, row_id, wait_seconds)
@@ -224,7 +226,7 @@ async def handle_chat(resources: Resources, tenant_id: UUID, row_id: UUID) -> No
                 row_id,
             )
             return
-    if row["is_late"] or row["attempts"] > MAX_ATTEMPTS:
+    if row["is_late"]:
         answer = _failed(ModelsUnavailable.code, "No worker could answer in time.")
     else:
         answer = await _answer(

@@ -31,8 +31,7 @@ class ChatRequest(TenantRow, table=True):
     user_id: UUID | None = None
     request: dict[str, Any] = Field(sa_type=Json)
     state: ChatState = Field(default=ChatState.QUEUED, sa_type=text_enum(ChatState))
-    # When a worker looks at it: to make the call, to make it again, in the end to delete the row.
+    # When a worker looks at it: to make the call, to give it up, in the end to delete the row.
     due_at: datetime = Field(sa_type=Timestamp)
-    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     answer: dict[str, Any] | None = Field(default=None, sa_type=Json)
     client_key: str | None = Field(default=None, sa_type=sa.Text)

@@ -10,7 +10,7 @@ from frontdesk.escalation import (
     PacketFact,
     plain_packet,
 )
-from frontdesk.gateway import BudgetReached
+from frontdesk.gateway import BudgetReached, PromptRejected
 from frontdesk.pipeline.asking import ask, prompt_for
 from frontdesk.pipeline.prompt import transcript
 from frontdesk.pipeline.ruling import look
@@ -110,7 +110,7 @@ async def _write_packet(
             max_output_tokens=900,
             deadline_seconds=PACKET_DEADLINE_SECONDS,
         )
-    except (Unavailable, BudgetReached) as error:
+    except (Unavailable, BudgetReached, PromptRejected) as error:
         turn.trace.add("packet", error=str(error))
         return None
     written = completion.parsed

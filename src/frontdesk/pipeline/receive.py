@@ -312,8 +312,8 @@ async def _apply_together(resources: Resources, tenant_id: UUID, items: list[Rou
                     outcomes.append((routed, "known"))
                     continue
                 stored.add(routed.key)
-            has_place = await _apply(tx, resources, routed)
-            outcomes.append((routed, "stored" if has_place else "early"))
+            is_applied = await _apply(tx, resources, routed)
+            outcomes.append((routed, "stored" if is_applied else "early"))
         outcomes += await _apply_statuses(tx, statuses)
         await _note_alive(tx, resources, items)
     for routed, outcome in outcomes:
