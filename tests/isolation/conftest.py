@@ -43,7 +43,8 @@ def quiet() -> Iterator[None]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def open_app(resources: Resources, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     """The application with mail and without a rate for its callers: they ask for all there is."""
-    limits = resources.settings.limits.model_copy(update={"requests_per_minute": 1_000_000})
+    no_rate = {"requests_per_minute": 1_000_000, "tenant_requests_per_minute": 1_000_000}
+    limits = resources.settings.limits.model_copy(update=no_rate)
     folder = str(tmp_path_factory.mktemp("mail"))
     mail = MailSettings(outbox_folder=folder, sender="Frontdesk <desk@frontdesk.example>")
     settings = resources.settings.model_copy(update={"limits": limits, "mail": mail})

@@ -208,8 +208,9 @@ async def test_a_message_outlasts_an_outage_that_whatsapp_itself_tells_of(desk: 
     assert (await desk.conversation())["status"] == "ACTIVE"
 
 
+@pytest.mark.parametrize("limit", ["max_per_second", "phone_app_max_per_second"])
 async def test_an_outage_of_half_an_hour_delays_and_ends_without_a_flood(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     whatsapp = desk.resources.settings.whatsapp
     phones = [desk.phone(f"4915550000{n}") for n in range(6)]
@@ -221,7 +222,9 @@ async def test_an_outage_of_half_an_hour_delays_and_ends_without_a_flood(
         await let_pass(desk, 900)
         await let_pass(desk, 900)
         assert await states(desk) == ["pending"] * 6
-    monkeypatch.setattr(whatsapp, "max_per_second", 3.0)
+    on_phone_app = limit == "phone_app_max_per_second"
+    await desk.sql("UPDATE channel SET is_on_phone_app = $1 RETURNING id", on_phone_app)
+    monkeypatch.setattr(whatsapp, limit, 3.0)
     await let_pass(desk, 1)
     await eventually(lambda: len(desk.simulator.whatsapp.log) == 6)
     await desk.work_until_idle()

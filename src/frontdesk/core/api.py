@@ -192,7 +192,9 @@ class Allow:
     ) -> Principal | SuperAdmin:
         """The caller, or `Forbidden`; over the caller's rate limit, `RateLimited`."""
         if isinstance(caller, Principal) and caller.api_key_id is not None:
-            await _limit_rate(request, f"{caller.tenant_id}:key:{caller.api_key_id}")
+            await _limit_rate(
+                request, f"{caller.tenant_id}:key:{caller.api_key_id}", caller.tenant_id
+            )
             if self.scope is None:
                 raise MissingScope("API keys can't do this.")
             if self.scope not in caller.scopes:
@@ -210,14 +212,19 @@ class Allow:
         principal = _in_tenant(caller)
         if principal.role not in self.roles:
             raise Forbidden(f"This needs the role {' or '.join(self.roles)}.")
-        await _limit_rate(request, f"{principal.tenant_id}:user:{principal.user_id}")
+        await _limit_rate(
+            request, f"{principal.tenant_id}:user:{principal.user_id}", principal.tenant_id
+        )
         return principal
 
 
-async def _limit_rate(request: Request, key: str) -> None:
-    per_minute = resources_of(request).settings.limits.requests_per_minute
+async def _limit_rate(request: Request, caller: str, tenant_id: UUID | None = None) -> None:
+    limits = resources_of(request).settings.limits
+    rates = {caller: limits.requests_per_minute}
+    if tenant_id is not None:
+        rates[f"{tenant_id}:requests"] = limits.tenant_requests_per_minute
     wait = await resources_of(request).limiter.wait_seconds(
-        Bucket(key, per_second=per_minute / 60, burst=per_minute / 4)
+        *(Bucket(key, rate / 60, rate / 4) for key, rate in rates.items())
     )
     if wait:
         raise RateLimited(retry_after_seconds=wait)

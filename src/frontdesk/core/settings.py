@@ -252,6 +252,9 @@ class WhatsAppSettings(_Section):
     max_per_second: float = Field(
         80, gt=0, description="Sends a second per business number (Meta's default throughput)."
     )
+    phone_app_max_per_second: float = Field(
+        20, gt=0, description="The same for a number that is on the phone app as well."
+    )
 
     @field_validator("app_secrets", mode="before")
     @classmethod
@@ -452,7 +455,10 @@ class LimitSettings(_Section):
         60, ge=1, description="Webhook requests with no valid signature per address and minute."
     )
     requests_per_minute: int = Field(
-        1_200, ge=1, description="API requests per signed-in user and minute."
+        1_200, ge=1, description="API requests per signed-in user, or API key, and minute."
+    )
+    tenant_requests_per_minute: int = Field(
+        12_000, ge=1, description="The same of all users and keys of a tenant together."
     )
     webhook_body_bytes: int = Field(
         4 * 1024 * 1024, ge=1024, description="Largest webhook body (Meta sends up to 3 MB)."

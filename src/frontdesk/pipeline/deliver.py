@@ -82,6 +82,7 @@ class Row:
     )  # When the AI message before it is looked at again, if there is one.
     channel_status: str
     channel_alive_at: datetime | None
+    is_on_phone_app: bool
     phone_number_id: str
     access_token_sealed: str
     now: datetime
@@ -153,8 +154,8 @@ _LOAD = """
 SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.refusals,
     o.unknowns, o.epoch, o.content, o.created_at, o.sending_since, o.due_at <= now() AS is_due,
     k.status AS conversation_status, k.epoch AS conversation_epoch, k.last_inbound_at,
-    h.status AS channel_status, h.alive_at AS channel_alive_at, h.phone_number_id,
-    h.access_token_sealed, clock_timestamp() AS now,
+    h.status AS channel_status, h.alive_at AS channel_alive_at, h.is_on_phone_app,
+    h.phone_number_id, h.access_token_sealed, clock_timestamp() AS now,
     CASE WHEN o.origin = 'agent' THEN (SELECT max(e.due_at) FROM outbound e
         WHERE e.tenant_id = o.tenant_id AND e.conversation_id = o.conversation_id
         AND e.origin = 'agent' AND e.state IN ('pending', 'sending', 'unknown')
@@ -197,7 +198,10 @@ async def _mark(tx: Transaction, row: Row) -> bool:
 
 async def _pace(resources: Resources, tenant_id: UUID, row: Row) -> float:
     """Seconds to wait for the number's and the contact's turn; 0 when it is their turn."""
-    per_second = resources.settings.whatsapp.max_per_second
+    limits = resources.settings.whatsapp
+    per_second = limits.max_per_second
+    if row.is_on_phone_app:
+        per_second = min(per_second, limits.phone_app_max_per_second)
     contact = row.content.get("to") or row.content.get("recipient")
     return await resources.limiter.wait_seconds(
         Bucket(f"{tenant_id}:pair:{row.channel_id}:{contact}", PAIR_PER_SECOND, PAIR_BURST),
