@@ -13,10 +13,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
-from tests.identity.people import Browse, Company, MakeCompany
+from tests.identity.people import Browse, Company, MakeCompany, MakePerson
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from frontdesk.core.api import Allow, Scope
-from frontdesk.core.resources import Resources, open_resources
+from frontdesk.core.api import Allow, Role, Scope
+from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.identity.api_keys import new_key, tenant_of
 from frontdesk.main import create_app
@@ -89,7 +90,7 @@ async def program(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def client_of(app: FastAPI) -> httpx.AsyncClient:
+def client_of(app: Any) -> httpx.AsyncClient:
     host = f"10.9.{uuid4().int % 250}.{uuid4().int % 250}"
     transport = httpx.ASGITransport(app, client=(host, 50_000))
     return httpx.AsyncClient(transport=transport, base_url="http://testserver")
@@ -218,6 +219,28 @@ async def test_a_revoked_key_ends_in_another_process_within_seconds(
     assert row["revoked_at"] is not None
 
 
+@pytest.mark.parametrize("change", [{"role": "HUMAN_AGENT"}, {"disabled": True}])
+async def test_the_keys_of_whoever_is_an_admin_no_longer_end(
+    admin: httpx.AsyncClient,
+    browse: Browse,
+    program: httpx.AsyncClient,
+    company: Company,
+    make_person: MakePerson,
+    change: dict[str, Any],
+) -> None:
+    leaving = await make_person(company.id, role=Role.ADMIN, name="Lena")
+    theirs = await make_key(await browse(leaving))
+    kept = await make_key(admin)
+    for made in (theirs, kept):
+        assert (await program.get(INBOX, headers=bearing(made["key"]))).status_code == 200
+    assert (await admin.patch(f"/api/v1/users/{leaving.id}", json=change)).status_code == 200
+    assert (await program.get(INBOX, headers=bearing(theirs["key"]))).status_code == 401
+    assert (await program.get(INBOX, headers=bearing(kept["key"]))).status_code == 200
+    entries = await admin.get("/api/v1/audit-entries", params={"action": "api_key.revoked"})
+    told = [(entry["subject_id"], entry["user_id"]) for entry in entries.json()["items"]]
+    assert told == [(theirs["id"], str(company.admin.id))]
+
+
 async def test_a_key_that_ends_while_it_is_remembered_opens_nothing_more(
     admin: httpx.AsyncClient, program: httpx.AsyncClient
 ) -> None:
@@ -299,13 +322,16 @@ async def test_use_is_written_down_once_a_minute_at_most(
     assert (await admin.get(KEYS)).json()["items"][0]["last_used_at"] == first
 
 
-async def test_each_key_has_a_rate_of_its_own(
-    admin: httpx.AsyncClient, settings: Settings, resources: Resources
+async def test_each_key_has_a_rate_of_its_own_and_all_of_a_tenant_one_together(
+    admin: httpx.AsyncClient, settings: Settings
 ) -> None:
-    limits = settings.limits.model_copy(update={"requests_per_minute": 8})
+    # At once two for each key, and three for the tenant.
+    rates = {"requests_per_minute": 8, "tenant_requests_per_minute": 12}
+    limits = settings.limits.model_copy(update=rates)
     slow = settings.model_copy(update={"limits": limits})
     one = bearing((await make_key(admin))["key"])
     other = bearing((await make_key(admin))["key"])
+    third = bearing((await make_key(admin))["key"])
     async with (
         open_resources(slow, SUBSCRIPTIONS) as opened,
         client_of(create_app(slow, opened)) as program,
@@ -315,14 +341,25 @@ async def test_each_key_has_a_rate_of_its_own(
         assert answers[-1].status_code == 429
         assert int(answers[-1].headers["retry-after"]) >= 1
         assert (await program.get(INBOX, headers=other)).status_code == 200
+        assert (await program.get(INBOX, headers=third)).status_code == 429
 
 
-async def test_unknown_keys_from_one_address_are_looked_up_so_often_only(
-    program: httpx.AsyncClient, company: Company
+@pytest.mark.parametrize("network", ["10.8.{}.1", "2001:db8:{:x}:1:"])
+async def test_unknown_keys_from_one_network_are_looked_up_so_often_only(
+    app: FastAPI, company: Company, network: str
 ) -> None:
-    answers = [await program.get(INBOX, headers=bearing(new_key(company.id))) for _ in range(130)]
-    assert {answer.status_code for answer in answers[:100]} == {401}
-    assert answers[-1].status_code == 429
+    # Behind a proxy the address is the client's, and one who has a whole IPv6 network is one.
+    proxied, taken = ProxyHeadersMiddleware(app, trusted_hosts="10.0.0.0/8"), uuid4().int % 250
+    answers = []
+    async with client_of(proxied) as program:
+        for number in range(130):
+            source = network.format(taken) + (f":{number:x}" if ":" in network else "")
+            headers = bearing(new_key(company.id)) | {"X-Forwarded-For": source}
+            answers.append((await program.get(INBOX, headers=headers)).status_code)
+        elsewhere = bearing(new_key(company.id)) | {"X-Forwarded-For": "192.0.2.7"}
+        assert (await program.get(INBOX, headers=elsewhere)).status_code == 401
+    assert set(answers[:100]) == {401}
+    assert answers[-1] == 429
 
 
 @pytest.mark.parametrize(

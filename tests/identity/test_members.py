@@ -203,7 +203,9 @@ async def test_two_admins_who_demote_each_other_leave_one(
     async def demote(user_id: UUID, by: UUID) -> None:
         who = Principal(by, company.id, Role.ADMIN, UUID(int=1), "request-1")
         async with resources.db.transaction(company.id) as session:
-            await service.update_member(session, user_id, change, by=who, now=datetime.now(UTC))
+            await service.update_member(
+                session, resources, user_id, change, by=who, now=datetime.now(UTC)
+            )
             first_has_changed.set()
             await asyncio.sleep(0.2)
 
@@ -241,7 +243,9 @@ async def test_changes_are_told_to_other_contexts_and_written_down(
     async with open_resources(settings, {MemberDisabled: [hear], RoleChanged: [hear]}) as opened:
         for _ in range(2):  # The second time nothing changes, so nothing is told.
             async with opened.db.transaction(company.id) as session:
-                await service.update_member(session, company.human.id, change, by=by, now=now)
+                await service.update_member(
+                    session, opened, company.human.id, change, by=by, now=now
+                )
     assert heard == [
         RoleChanged(tenant_id=company.id, user_id=company.human.id, role=Role.ADMIN),
         MemberDisabled(tenant_id=company.id, user_id=company.human.id),

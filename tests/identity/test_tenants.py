@@ -166,12 +166,18 @@ async def test_a_suspended_tenant_is_silent_and_catches_up_when_it_is_resumed(
 ) -> None:
     assert len(await desk.say("When are you open?")) == 1
     inside = await desk.ana()
+    made = await (await desk.admin()).post(
+        "/api-keys", {"name": "Export", "scopes": ["conversations:read"]}
+    )
+    program, key = await browse(), {"Authorization": f"Bearer {made['key']}"}
+    assert (await program.get("/api/v1/conversations", headers=key)).status_code == 200
     platform = await browse(super_admin)
     path = f"{TENANTS}/{desk.id}"
     why = {"reason": "The invoice is unpaid."}
     assert (await platform.post(f"{path}/suspend", json=why)).json()["status"] == "SUSPENDED"
 
     assert (await inside.http.get("/api/v1/me")).status_code == 401
+    assert (await program.get("/api/v1/conversations", headers=key)).status_code == 401
     outside = await browse()
     body = {"email": inside.email, "password": PASSWORD}
     assert (await outside.post(SIGN_IN, json=body)).status_code == 401
@@ -181,11 +187,13 @@ async def test_a_suspended_tenant_is_silent_and_catches_up_when_it_is_resumed(
     assert [row["text"] for row in stored][-1] == "How long does delivery take?"
 
     assert (await platform.post(f"{path}/resume")).json()["status"] == "ACTIVE"
-    # A session of before stays ended.
+    # A session of before stays ended; a key is good again.
+    assert (await program.get("/api/v1/conversations", headers=key)).status_code == 200
     assert (await inside.http.get("/api/v1/me")).status_code == 401
     await desk.work_until_idle()
     assert len(desk.phone().replies) == 2
     admin = await desk.admin()
+    await admin.sign_in()
     entries = await admin.get("/audit-entries", subject_id=str(desk.id))
     assert [(entry["action"], entry["details"]) for entry in entries["items"]] == [
         ("tenant.resumed", {}),

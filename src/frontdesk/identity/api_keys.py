@@ -28,7 +28,7 @@ from frontdesk.core.api import (
     resources_of,
 )
 from frontdesk.core.cache import SnapshotCache
-from frontdesk.core.db import Session
+from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import (
     Conflict,
     Forbidden,
@@ -42,6 +42,8 @@ from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
 from frontdesk.identity.api_key_models import ApiKey
 from frontdesk.identity.api_key_schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPublic
+from frontdesk.identity.authentication import address_of
+from frontdesk.identity.throttle import subscriber_of
 
 PREFIX = "fd_live_"
 MOST_KEYS = 100
@@ -49,7 +51,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TENANT_BYTES, _RANDOM_BYTES = 16, 32
 # 48 bytes and 4 bytes in base 62.
 _BODY_LENGTH, _CHECK_LENGTH = 65, 6
-# Lookups of keys that this process has not seen in the last minute, per address.
+# Lookups of keys that this process has not seen in the last minute, per network.
 _LOOKUPS_PER_MINUTE = 120
 
 # Copies of what this reads are kept for a minute, so it runs about as often while a key is used.
@@ -89,31 +91,31 @@ class LiveKeys:
         self._resources = resources
         self._cache = SnapshotCache(resources, kind="api_key:v1", encode=_encode, decode=_decode)
 
-    async def find(self, key: str, *, address: str) -> tuple[UUID, LiveKey]:
+    async def find(self, key: str, *, network: str) -> tuple[UUID, LiveKey]:
         """Whose key this is and what it may.
 
         Raises:
             Unauthenticated: it is no key, or it was revoked, or it has ended.
-            RateLimited: this address has tried too many keys that nobody knows.
+            RateLimited: this network has tried too many keys that nobody knows.
         """
         tenant_id = tenant_of(key)
         if tenant_id is None:
             raise Unauthenticated
         key_hash = hash_of(key)
         live = await self._cache.get(
-            tenant_id, key_hash, lambda: self._load(tenant_id, key_hash, address)
+            tenant_id, key_hash, lambda: self._load(tenant_id, key_hash, network)
         )
         if live.expires_at is not None and live.expires_at <= datetime.now(UTC):
             raise Unauthenticated
         return tenant_id, live
 
-    def forget_after_commit(self, session: Session, key_hash: str) -> None:
+    def forget_after_commit(self, tx: Transaction, key_hash: str) -> None:
         """Once this transaction has committed, let no process believe in its copy any longer."""
-        self._cache.forget_after_commit(session, key_hash)
+        self._cache.forget_after_commit(tx, key_hash)
 
-    async def _load(self, tenant_id: UUID, key_hash: str, address: str) -> LiveKey:
+    async def _load(self, tenant_id: UUID, key_hash: str, network: str) -> LiveKey:
         bucket = Bucket(
-            f"{ids.NIL}:key-lookup:{address}", _LOOKUPS_PER_MINUTE / 60, _LOOKUPS_PER_MINUTE
+            f"{ids.NIL}:key-lookup:{network}", _LOOKUPS_PER_MINUTE / 60, _LOOKUPS_PER_MINUTE
         )
         if wait := await self._resources.limiter.wait_seconds(bucket):
             raise RateLimited(retry_after_seconds=wait)
@@ -129,14 +131,13 @@ async def authenticate_key(request: Request) -> Principal:
 
     Raises:
         Unauthenticated: no good key; what is wrong with it is not told.
-        RateLimited: too many unknown keys from this address.
+        RateLimited: too many unknown keys from this network.
     """
     kind, _, key = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer":
         raise Unauthenticated
-    address = request.client.host if request.client else "unknown"
-    found = await resources_of(request).keep(LiveKeys).find(key.strip(), address=address)
-    tenant_id, live = found
+    network = subscriber_of(address_of(request))
+    tenant_id, live = await resources_of(request).keep(LiveKeys).find(key.strip(), network=network)
     return Principal(
         user_id=live.made_by,
         tenant_id=tenant_id,
@@ -201,6 +202,23 @@ async def list_keys(session: Session, *, limit: int, cursor: str | None) -> Page
     return await newest_page(
         session, query, col(ApiKey.id), ApiKeyPublic.model_validate, limit=limit, cursor=cursor
     )
+
+
+async def revoke_keys_of(
+    session: Session, resources: Resources, maker_id: UUID, *, by: Principal, now: datetime
+) -> None:
+    """Revoke what somebody made who is an admin no longer: they have seen these keys."""
+    query = select(ApiKey.id).where(ApiKey.created_by == maker_id, col(ApiKey.revoked_at).is_(None))
+    for key_id in (await session.exec(query)).all():
+        await revoke_key(session, resources, key_id, by=by, now=now)
+
+
+async def forget_keys(resources: Resources, tenant_id: UUID) -> None:
+    """Let every process ask anew about the keys of a tenant that has changed."""
+    async with resources.db.hot(tenant_id) as tx:
+        rows = await tx.sql.fetch("SELECT key_hash FROM api_key WHERE revoked_at IS NULL")
+        for row in rows:
+            resources.keep(LiveKeys).forget_after_commit(tx, row["key_hash"])
 
 
 async def revoke_key(

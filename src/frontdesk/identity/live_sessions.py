@@ -15,7 +15,8 @@ KEEP_SECONDS = 10
 _MOST_KEPT = 10_000
 
 # The role comes from the membership, never from the token. A session of no tenant is a super
-# admin's, who may be acting in one. That it is in use is written down once a minute at most.
+# admin's, who may be acting in one, with the second factor that its own members need there. That it
+# is in use is written down once a minute at most.
 _FIND = """
 WITH seen AS (
     UPDATE user_session SET seen_at = now()
@@ -29,9 +30,11 @@ SELECT s.user_id, s.tenant_id, m.role, t.contacts_masked, a.id AS acting_id, a.t
     ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id AND m.disabled_at IS NULL
   LEFT JOIN tenant t ON t.id = m.tenant_id AND t.status = 'ACTIVE'
   LEFT JOIN LATERAL (
-    SELECT id, tenant_id, expires_at FROM acting
-     WHERE session_id = s.id AND ended_at IS NULL AND expires_at > now() AND s.tenant_id IS NULL
-     ORDER BY id DESC LIMIT 1
+    SELECT w.id, w.tenant_id, w.expires_at FROM acting w JOIN tenant v ON v.id = w.tenant_id
+     WHERE w.session_id = s.id AND w.ended_at IS NULL AND w.expires_at > now()
+       AND s.tenant_id IS NULL AND (NOT v.mfa_required OR EXISTS (SELECT 1 FROM totp_factor f
+           WHERE f.user_id = s.user_id AND f.confirmed_at IS NOT NULL))
+     ORDER BY w.id DESC LIMIT 1
   ) a ON true
  WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL
    AND (t.id IS NOT NULL OR s.tenant_id IS NULL AND u.is_super_admin)
@@ -121,8 +124,12 @@ class LiveSessions:
         self._forget_where(lambda session: session.user_id == user_id)
 
     def forget_tenant(self, tenant_id: UUID) -> None:
-        """Ask the database again about all sessions in this tenant."""
-        self._forget_where(lambda session: session.tenant_id == tenant_id)
+        """Ask the database again about all sessions in this tenant, whoever acts there included."""
+        self._forget_where(
+            lambda session: (
+                tenant_id in (session.tenant_id, session.acting and session.acting.tenant_id)
+            )
+        )
 
     def _forget_where(self, concerned: Callable[[LiveSession], bool]) -> None:
         self._forgotten += 1

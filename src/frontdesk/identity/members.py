@@ -12,6 +12,8 @@ from frontdesk.core.api import Page, Principal, Role, cursor_uuid, decode_cursor
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import Invalid, NotFound
 from frontdesk.core.events import publish
+from frontdesk.core.resources import Resources
+from frontdesk.identity.api_keys import revoke_keys_of
 from frontdesk.identity.errors import LastAdmin
 from frontdesk.identity.events import MemberDisabled, RoleChanged
 from frontdesk.identity.models import Membership, User
@@ -75,9 +77,17 @@ async def get_member(session: Session, user_id: UUID) -> MemberPublic:
 
 
 async def update_member(
-    session: Session, user_id: UUID, change: MemberUpdate, *, by: Principal, now: datetime
+    session: Session,
+    resources: Resources,
+    user_id: UUID,
+    change: MemberUpdate,
+    *,
+    by: Principal,
+    now: datetime,
 ) -> MemberPublic:
     """Change a member's role, or whether they may sign in to this tenant.
+
+    Whoever is an admin no longer loses the API keys they made: they may still hold them.
 
     Raises:
         NotFound: no such member.
@@ -118,6 +128,8 @@ async def update_member(
         await session.flush()
         if disabled:
             await publish(session, MemberDisabled(tenant_id=session.tenant_id, user_id=user_id))
+    if disabled or role is not Role.ADMIN:
+        await revoke_keys_of(session, resources, user_id, by=by, now=now)
     return await get_member(session, user_id)
 
 

@@ -6,7 +6,6 @@ Signing in then takes two steps: the password alone gets a challenge, and that w
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -90,7 +89,6 @@ _END_UNPROTECTED = """
 UPDATE user_session SET revoked_at = now()
  WHERE tenant_id = $1 AND id <> $2 AND revoked_at IS NULL AND user_id NOT IN
     (SELECT user_id FROM totp_factor WHERE confirmed_at IS NOT NULL)
-RETURNING user_id
 """
 
 
@@ -282,6 +280,7 @@ async def set_policy(resources: Resources, who: Principal, policy: SignInPolicy)
     """Say whether the tenant asks for an authenticator app.
 
     From then on who has none may sign in only to set it up; their sessions end, but the caller's.
+    A super admin who has none acts in the tenant no longer.
     """
     async with resources.db.system_transaction() as tx:
         changed = await tx.sql.fetchval(
@@ -289,7 +288,6 @@ async def set_policy(resources: Resources, who: Principal, policy: SignInPolicy)
             who.tenant_id,
             policy.mfa_required,
         )
-        ended: Sequence[Any] = ()
         if changed:
             await act_in(tx, who.tenant_id)
             await audit(
@@ -301,9 +299,8 @@ async def set_policy(resources: Resources, who: Principal, policy: SignInPolicy)
                 request_id=who.request_id,
             )
             if policy.mfa_required:
-                ended = await tx.sql.fetch(_END_UNPROTECTED, who.tenant_id, who.session_id)
-    for row in ended:
-        resources.keep(LiveSessions).forget_user(row["user_id"])
+                await tx.sql.execute(_END_UNPROTECTED, who.tenant_id, who.session_id)
+    resources.keep(LiveSessions).forget_tenant(who.tenant_id)
     return policy
 
 

@@ -181,8 +181,10 @@ async def update_user(
     resources: ResourcesDep,
     now: Now,
 ) -> MemberPublic:
-    """Change the role, or let in or keep out. It holds in every process within ten seconds."""
-    member = await members.update_member(session, user_id, body, by=who, now=now)
+    """Change the role, or let in or keep out. It holds in every process within ten seconds.
+
+    The API keys of whoever is an admin no longer are revoked: make new ones first."""
+    member = await members.update_member(session, resources, user_id, body, by=who, now=now)
     if body.disabled:
         # Before the commit: should that fail, they only have to sign in again.
         async with resources.db.system() as connection:

@@ -9,6 +9,7 @@ from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.identity import tenants
 from frontdesk.identity.errors import PlanLimitReached, SlugTaken, WeakPassword
 from frontdesk.identity.models import TenantStatus
+from frontdesk.identity.onboarding_errors import MfaMissing
 from frontdesk.identity.tenant_schemas import (
     ActAs,
     ActingPublic,
@@ -89,7 +90,7 @@ async def resume_tenant(
     "/{tenant_id}/act-as",
     status_code=201,
     summary="Act as a tenant",
-    responses=problems(Forbidden, NotFound),
+    responses=problems(Forbidden, NotFound, MfaMissing),
 )
 async def act_as_tenant(
     tenant_id: UUID, body: ActAs, who: SuperAdminOnly, resources: ResourcesDep
@@ -97,7 +98,8 @@ async def act_as_tenant(
     """Be an admin of this tenant for a while, with this session; it ends by itself.
 
     The tenant reads in its audit log who came, why and until when, and each entry made meanwhile
-    carries the `acting_id`. A session acts in one tenant at a time.
+    carries the `acting_id`. A session acts in one tenant at a time; where members need an
+    authenticator app, so does whoever acts.
     """
     return await tenants.act_as(resources, tenant_id, body, by=who)
 

@@ -22,7 +22,9 @@ from frontdesk.core.errors import NotFound
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import clean
 from frontdesk.identity.accounts import add_member, create_tenant, find_or_create_user
+from frontdesk.identity.api_keys import forget_keys
 from frontdesk.identity.live_sessions import LiveSessions
+from frontdesk.identity.mfa import require_enrolment
 from frontdesk.identity.models import TenantStatus
 from frontdesk.identity.passwords import hash_new_password
 from frontdesk.identity.sessions import act_in, end_sessions
@@ -147,7 +149,7 @@ async def change_tenant(
 async def suspend(
     resources: Resources, tenant_id: UUID, body: Suspension, *, by: SuperAdmin
 ) -> TenantAccountPublic:
-    """Serve a tenant no longer: nobody signs in, sessions end, its AI agents fall silent.
+    """Serve a tenant no longer: nobody signs in, sessions end, keys rest, its AI agents fall silent.
 
     What contacts write is still received and stored; nobody answers it until `resume`. A burst
     that is being answered at this moment is still answered.
@@ -161,6 +163,7 @@ async def suspend(
             await _audit(tx, tenant_id, "tenant.suspended", by, {"reason": body.reason})
         tenant = await _get(tx, tenant_id)
     resources.keep(LiveSessions).forget_tenant(tenant_id)
+    await forget_keys(resources, tenant_id)
     return tenant
 
 
@@ -185,9 +188,11 @@ async def act_as(
 
     Raises:
         NotFound: no such tenant.
+        MfaMissing: it asks for an authenticator app, and the caller has none.
     """
     async with resources.db.system_transaction() as tx:
         await _get(tx, tenant_id)
+        await require_enrolment(tx, by.user_id, tenant_id)
         await _end_acting(tx, None, by)
         await act_in(tx, tenant_id)
         row = await tx.sql.fetchrow(

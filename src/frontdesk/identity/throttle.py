@@ -38,7 +38,7 @@ def keys_of(email: str, address: str) -> Keys:
     # Hashed: people type passwords into the wrong field, and those should not lie in a table.
     account = hashlib.sha256(email.encode()).hexdigest()[:32]
     # Always in this order, so that two attempts can't wait for each other's locks.
-    return ((f"account:{account}", PER_ACCOUNT), (f"address:{_network(address)}", PER_ADDRESS))
+    return ((f"account:{account}", PER_ACCOUNT), (f"address:{subscriber_of(address)}", PER_ADDRESS))
 
 
 async def count_attempt(tx: Transaction, keys: Keys) -> None:
@@ -70,7 +70,8 @@ async def forgive(tx: Transaction, keys: Keys) -> None:
     await tx.sql.execute(_FORGIVE_ADDRESS, address)
 
 
-def _network(address: str) -> str:
+def subscriber_of(address: str) -> str:
+    """Whose address this is, as far as can be told: what one subscriber has counts as one."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -313,6 +313,28 @@ async def test_a_super_admin_is_asked_for_a_code_too(
     assert (answer.status_code, answer.json()["role"]) == (200, "SUPER_ADMIN")
 
 
+async def test_a_super_admin_acts_with_the_second_factor_the_tenants_members_need(
+    browse: Browse, company: Company, make_person: MakePerson
+) -> None:
+    root = await browse(await make_person(is_super_admin=True, name="Root"))
+    boss = await browse(company.admin)
+    way_in, why = f"/api/v1/tenants/{company.id}/act-as", {"reason": "Ticket 311"}
+    assert (await root.post(way_in, json=why)).status_code == 201
+    assert (await root.get("/api/v1/users")).status_code == 200
+    # From the moment the tenant asks for more, nobody is in it with less.
+    await boss.put(POLICY, json={"mfa_required": True})
+    thrown_out = await root.get("/api/v1/users")
+    assert (thrown_out.status_code, thrown_out.json()["code"]) == (403, "act_first")
+    refused = await root.post(way_in, json=why)
+    assert (refused.status_code, refused.json()["code"]) == (409, "mfa_missing")
+    secret, _ = await _enrol(root)
+    assert (await root.post(way_in, json=why)).status_code == 201
+    assert (await root.get("/api/v1/users")).status_code == 200
+    without = {"password": PASSWORD, "code": _code(secret, 1)}
+    assert (await root.post(f"{MINE}/remove", json=without)).status_code == 204
+    assert (await root.get("/api/v1/users")).status_code == 403
+
+
 async def test_a_super_admin_takes_a_lost_app_away_and_everybody_hears_of_it(
     browse: Browse, company: Company, make_person: MakePerson, post: Post
 ) -> None:
