@@ -31,11 +31,13 @@ from frontdesk.core.api import (
     require_member,
 )
 from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.identity import get_member
+from frontdesk.messaging import get_channel
 
 router = APIRouter(prefix="/api/v1", tags=["conversations"])
 
 
-@router.get("/conversations", summary="List the inbox", responses=problems())
+@router.get("/conversations", summary="List the inbox", responses=problems(NotFound))
 async def list_conversations(  # Query parameters; FastAPI passes them by name.
     who: ReadsConversations,
     session: TenantSession,
@@ -66,6 +68,10 @@ async def list_conversations(  # Query parameters; FastAPI passes them by name.
     cursor: Cursor = None,
 ) -> Page[InboxConversation]:
     """A page of conversations, by default the one that has waited longest first."""
+    if assigned_to is not None:
+        await get_member(session, assigned_to)
+    if channel_id is not None:
+        await get_channel(session, channel_id)
     filters = Filters(
         view=view,
         status=status,

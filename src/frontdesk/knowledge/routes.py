@@ -30,7 +30,7 @@ from frontdesk.knowledge.schemas import (
 router = APIRouter(prefix="/api/v1/knowledge", tags=["knowledge"])
 
 
-@router.get("/sources", summary="List sources", responses=problems())
+@router.get("/sources", summary="List sources", responses=problems(NoSuchAgentForSource))
 async def list_sources(
     who: ReadsConfig,
     session: TenantSession,
@@ -119,7 +119,7 @@ async def delete_source(
     await service.delete_source(resources, session, source_id, author_id=who.user_id)
 
 
-@router.get("/search", summary="Try a question", responses=problems())
+@router.get("/search", summary="Try a question", responses=problems(NoSuchAgentForSource))
 async def search_knowledge(
     who: ReadsConfig,
     session: TenantSession,
@@ -131,5 +131,6 @@ async def search_knowledge(
 ) -> list[ChunkPublic]:
     """What the agent would be given for this question, best first. One that knows little is given
     everything it knows."""
+    await service.require_agent(session, agent_id)
     found = await search(session, agent_id, query, limit)
     return [ChunkPublic.model_validate(chunk) for chunk in found]

@@ -87,6 +87,12 @@ async def add_source(
     return await get_source(tx, source_id)
 
 
+async def require_agent(tx: Transaction, agent_id: UUID) -> None:
+    """Raise `NoSuchAgentForSource` unless the tenant has this agent."""
+    if await tx.sql.fetchval("SELECT 1 FROM agent WHERE id = $1", agent_id) is None:
+        raise NoSuchAgentForSource(f"There is no agent {agent_id}.")
+
+
 async def change_source(
     resources: Resources,
     tx: Transaction,
@@ -167,7 +173,13 @@ async def get_source(tx: Transaction, source_id: UUID) -> SourcePublic:
 async def list_sources(
     tx: Transaction, *, agent_id: UUID | None, limit: int, cursor: str | None
 ) -> Page[SourceSummary]:
-    """A page of sources without their texts, newest first."""
+    """A page of sources without their texts, newest first.
+
+    Raises:
+        NoSuchAgentForSource: only an agent's are asked for, and the tenant has no such agent.
+    """
+    if agent_id is not None:
+        await require_agent(tx, agent_id)
     values = decode_cursor(cursor, 1)
     rows: Sequence[Record] = await tx.sql.fetch(
         f"SELECT {_COLUMNS} FROM knowledge_source s "  # noqa: S608  # Ours.

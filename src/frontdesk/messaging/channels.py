@@ -38,7 +38,7 @@ async def get_channel(session: Session, channel_id: UUID) -> ChannelPublic:
     """One channel; raises `NotFound`."""
     row = (await session.exec(select(Channel).where(Channel.id == channel_id))).one_or_none()
     if row is None:
-        raise NotFound("There is no such channel.")
+        raise NotFound(f"There is no channel {channel_id}.")
     return ChannelPublic.model_validate(row)
 
 

@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from frontdesk.core import ids
 from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session, Transaction
+from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
 from frontdesk.observability.models import AuditEntry
@@ -112,6 +113,23 @@ class AuditFilter:
         if self.until is not None:
             equal.append(col(AuditEntry.created_at) < self.until)
         return equal
+
+
+async def require_known(tx: Transaction, wanted: AuditFilter) -> None:
+    """Raise `NotFound` for a thing that no entry is about, or a user who is in none and no member.
+
+    What the log tells of may be gone by now, so it is asked itself.
+    """
+    if wanted.subject_id is not None and not await tx.sql.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM audit_entry WHERE subject_id = $1)", wanted.subject_id
+    ):
+        raise NotFound(f"Nothing was done to {wanted.subject_id}.")
+    if wanted.user_id is not None and not await tx.sql.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM membership WHERE user_id = $1) "
+        "OR EXISTS (SELECT 1 FROM audit_entry WHERE user_id = $1)",
+        wanted.user_id,
+    ):
+        raise NotFound(f"There is no user {wanted.user_id}.")
 
 
 async def list_audit_entries(

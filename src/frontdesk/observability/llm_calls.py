@@ -76,9 +76,19 @@ async def record_llm_call(tx: Transaction, record: LlmCallRecord) -> None:
 async def list_llm_calls(
     session: Session, *, conversation_id: UUID | None, limit: int, cursor: str | None
 ) -> Page[LlmCallSummary]:
-    """A page of attempts at models, newest first, without what was said."""
+    """A page of attempts at models, newest first, without what was said.
+
+    Raises:
+        NotFound: the tenant has no such conversation.
+    """
     query = select(*(getattr(LlmCall, name) for name in LlmCallSummary.model_fields))
     if conversation_id is not None:
+        if not await session.sql.fetchval(
+            "SELECT EXISTS (SELECT 1 FROM conversation WHERE id = $1) "
+            "OR EXISTS (SELECT 1 FROM llm_call WHERE conversation_id = $1)",
+            conversation_id,
+        ):
+            raise NotFound(f"There is no conversation {conversation_id}.")
         query = query.where(LlmCall.conversation_id == conversation_id)
     return await newest_page(
         session, query, col(LlmCall.id), LlmCallSummary.model_validate, limit=limit, cursor=cursor

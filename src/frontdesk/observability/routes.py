@@ -40,7 +40,7 @@ api = APIRouter(prefix="/api/v1", tags=["observability"])
 health = APIRouter(tags=["health"], dependencies=[PUBLIC])
 
 
-@api.get("/llm-calls", summary="List model calls", responses=problems())
+@api.get("/llm-calls", summary="List model calls", responses=problems(NotFound))
 async def list_llm_calls(
     who: Staff,
     session: TenantSession,
@@ -99,11 +99,12 @@ def _wanted(
 Wanted = Annotated[AuditFilter, Depends(_wanted)]
 
 
-@api.get("/audit-entries", summary="Read the audit log", responses=problems())
+@api.get("/audit-entries", summary="Read the audit log", responses=problems(NotFound))
 async def list_audit_entries(
     who: AdminOnly, session: TenantSession, wanted: Wanted, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[AuditEntryPublic]:
     """Who did what to what, newest first. Entries can be neither changed nor deleted."""
+    await audit_log.require_known(session, wanted)
     return await audit_log.list_audit_entries(session, wanted, limit=limit, cursor=cursor)
 
 
@@ -112,7 +113,7 @@ async def list_audit_entries(
     summary="Fetch the audit log as CSV",
     response_class=StreamingResponse,
     responses={
-        **problems(),
+        **problems(NotFound),
         200: {"content": {"text/csv": {}}, "description": "A line per entry, newest first"},
     },
 )
@@ -120,6 +121,7 @@ async def fetch_audit_log(
     who: AdminOnly, session: TenantSession, resources: ResourcesDep, wanted: Wanted
 ) -> StreamingResponse:
     """All entries that the same filters find, for a spreadsheet or an archive; itself audited."""
+    await audit_log.require_known(session, wanted)
     await audit_log.audit(
         session, "audit.downloaded", "audit_entry", user_id=who.user_id, request_id=who.request_id
     )
