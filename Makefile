@@ -13,16 +13,21 @@ ARGS ?=
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench faults lock clean
+.PHONY: help venv demo test fuzz check format bench faults lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(READY) ## Install the locked packages into .venv, as every other target does first
 
 demo: $(READY) ## Run everything here: databases, web, worker and a simulated WhatsApp; Ctrl-C stops it
 	@$(BIN)/frontdesk demo $(ARGS)
 
 test: $(READY) ## Run the tests, on a Postgres and a Valkey of their own
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+fuzz: $(READY) ## Ask every operation hundreds of odd things as every caller; others each time
+	@FUZZ_CASES=$${FUZZ_CASES:-200} $(BIN)/python -m pytest tests/isolation/test_contract.py $(ARGS)
 
 check: $(READY) ## Check format, lint, types, borders between the contexts, dependencies and secrets
 	@echo "Checking the format ..." && $(BIN)/ruff format --check .

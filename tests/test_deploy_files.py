@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
 OUR_SERVICES = ("migrate", "web", "worker", "simulator")
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+WORKFLOWS = ("ci", "nightly")
 SEALING_KEY = "k1:" + "QUJDRA" * 7 + "A="
 
 
@@ -34,8 +35,8 @@ def compose() -> dict[str, Any]:
 
 
 @cache
-def workflow() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+def workflow(name: str = "ci") -> dict[str, Any]:
+    return yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text())
 
 
 @cache
@@ -220,12 +221,16 @@ def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def steps() -> list[dict[str, Any]]:
-    return [step for job in workflow()["jobs"].values() for step in job["steps"]]
+def steps(name: str = "ci") -> list[dict[str, Any]]:
+    return [step for job in workflow(name)["jobs"].values() for step in job["steps"]]
+
+
+def runs(name: str) -> list[str]:
+    return [step["run"] for step in steps(name) if "run" in step]
 
 
 def test_every_make_target_named_somewhere_exists():
-    texts = [step["run"] for step in steps() if "run" in step]
+    texts = [run for name in WORKFLOWS for run in runs(name)]
     texts += [(ROOT / ".ci/run").read_text(), (ROOT / "README.md").read_text()]
     for text in texts:
         for target in re.findall(r"(?:^|`)\s*make ([a-z-]+)", text, re.MULTILINE):
@@ -233,16 +238,23 @@ def test_every_make_target_named_somewhere_exists():
 
 
 def test_ci_runs_the_doors_everybody_uses():
-    assert {step["run"] for step in steps() if "run" in step} == {"make check", "make test"}
+    assert set(runs("ci")) == {"make check", "make test"}
     assert re.search(r"^make check\nmake test$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
 
 
-def test_ci_holds_no_secret_and_may_write_nothing():
-    assert workflow()["permissions"] == {"contents": "read"}
-    assert not any("permissions" in job for job in workflow()["jobs"].values())
-    assert "secrets." not in (ROOT / ".github/workflows/ci.yml").read_text()
-    for step in steps():
+def test_the_api_is_fuzzed_deeply_each_night():
+    # YAML reads the key `on` as true.
+    assert workflow("nightly")[True]["schedule"]
+    assert runs("nightly") == ["make fuzz"]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_ci_holds_no_secret_and_may_write_nothing(name):
+    assert workflow(name)["permissions"] == {"contents": "read"}
+    assert not any("permissions" in job for job in workflow(name)["jobs"].values())
+    assert "secrets." not in (ROOT / f".github/workflows/{name}.yml").read_text()
+    for step in steps(name):
         if "uses" in step:
             assert re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"])
         if step.get("uses", "").startswith("actions/checkout@"):
