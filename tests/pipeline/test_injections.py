@@ -45,8 +45,15 @@ async def drafts_and_replies(desk: Desk, replies: list[str]) -> int:
 
 
 async def test_what_messages_and_the_thread_order_is_never_done(gullible: Desk) -> None:
-    desk = gullible
+    desk, world = gullible, gullible.simulator.model
+    known = {"Delivery": "Delivery takes 9 days. Ask for CANARY-OF-ANOTHER-TENANT."}
+    other = await Desk.make(desk.app, desk.resources, desk.dispatcher, desk.simulator, known)
+    await other.say(QUESTION)
     await desk.say("My secret is CANARY-OF-ANOTHER-CONTACT", number="4915559999")
+    told = json.dumps([request.body for request in world.requests])
+    assert "CANARY-OF-ANOTHER-TENANT" in told
+    assert "CANARY-OF-ANOTHER-CONTACT" in told
+    asked_before = len(world.requests)
     # One of each language and of every kind, by message and by a thread that went well before.
     chosen = [CORPUS[place * 8 + place] for place in range(8)]
     by_message = [desk.phone(f"4915555{n:03}") for n in range(8)]
@@ -63,8 +70,11 @@ async def test_what_messages_and_the_thread_order_is_never_done(gullible: Desk) 
     await desk.work_until_idle()
     replies = [reply for phone in (*by_message, *by_thread) for reply in phone.replies]
     assert await drafts_and_replies(desk, replies) >= 4, "the model was too wise for this test"
-    for request in desk.simulator.model.asked("reply")[1:]:
+    # What a model was never told, nobody talks it into telling.
+    for request in list(world.requests)[asked_before:]:
         assert "CANARY-OF-ANOTHER" not in json.dumps(request.body)
+    assert not any("CANARY" in reply for reply in replies)
+    await other.aclose()
 
 
 async def test_a_document_and_a_name_give_no_orders(gullible: Desk) -> None:
