@@ -29,6 +29,7 @@ INBOX = "/api/v1/conversations"
 OPEN = {
     Scope.CONVERSATIONS_READ: {
         "list_conversations",
+        "count_views",
         "get_conversation",
         "list_messages",
         "list_turns",
@@ -36,7 +37,15 @@ OPEN = {
         "get_handoff",
         "list_waiting",
     },
-    Scope.CONVERSATIONS_WRITE: {"take_over", "reply", "release", "close", "reopen"},
+    Scope.CONVERSATIONS_WRITE: {
+        "take_over",
+        "reply",
+        "release",
+        "close",
+        "reopen",
+        "snooze",
+        "wake",
+    },
     Scope.USAGE_READ: {"report_usage", "get_conversation_usage", "list_budgets", "get_budget"},
     Scope.MODELS_USE: {"list_models", "create_chat_completion"},
     Scope.CONFIG_READ: {
