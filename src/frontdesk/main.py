@@ -79,6 +79,7 @@ _TAGS = {
     "knowledge": "What the AI agents know.",
     "channels": "Connected WhatsApp numbers.",
     "conversations": "Threads with contacts: the inbox, messages, takeover and release.",
+    "desk tools": "Tags, priorities, notes, saved replies and drafts.",
     "human agents": "Taking over, answering, giving back, and who is available for it.",
     "feed": "Live events of a tenant, as server-sent events.",
     "models": "Which models are asked for what, and your own keys for them.",

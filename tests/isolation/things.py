@@ -61,8 +61,10 @@ KINDS: dict[str, Kind] = {
     "key_id": Kind(_newest("api_key")),
     "letter_id": Kind(_newest("outbound", where="state = 'failed'")),
     "message_id": Kind(_newest("outbound", where="state = 'needs_attention'")),
+    "note_id": Kind(_newest("note")),
     "replay_id": Kind(_newest("llm_replay")),
     "run_id": Kind(_newest("eval_run")),
+    "saved_reply_id": Kind(_newest("saved_reply")),
     "session_id": Kind(_newest("user_session")),
     "source_id": Kind(_newest("knowledge_source")),
     "turn_id": Kind(_newest("turn")),
@@ -88,6 +90,7 @@ NO_IDS = {
     "code": "a secret, which proves itself",
     "hub.verify_token": "a secret, which proves itself",
     "company_name": "text",
+    "mentions": "a list; `test_desk_tools.py` names a stranger in it, which any other tenant's user is",
     "url": "of a tool; the tenant's own to say",
     "provider": "one of Frontdesk's own list",
     "name": "text, or one of Frontdesk's own prompts, which are the same for all",
@@ -156,6 +159,12 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     await admin.post("/erasures", {"contact_id": str(gone)})
     desk.phone("49155502", name=mark).say("I want to talk to a person, now.")
     await desk.say(f"How long does shipping take? {mark}", number="49155501", name=mark)
+    page = await admin.get("/conversations", order="recent", limit=1)
+    conversation = f"/conversations/{page['items'][0]['id']}"
+    await admin.post(f"{conversation}/notes", {"text": mark})
+    await admin.put(f"{conversation}/tags", {"tags": [mark]})
+    await admin.put(f"{conversation}/draft", {"text": mark})
+    await admin.post("/saved-replies", {"shortcut": mark, "text": mark})
     # Not before: an erasure takes exports along.
     await admin.post("/exports", {})
     call = (await admin.get("/llm-calls", limit=1))["items"][0]

@@ -1,6 +1,6 @@
 """Errors of conversation."""
 
-from frontdesk.core.errors import Conflict, NotFound
+from frontdesk.core.errors import Conflict, Forbidden, NotFound
 
 
 class NoSuchConversation(NotFound):
@@ -19,3 +19,15 @@ class AnotherIsOpen(Conflict):
     """The contact has an open conversation on this channel already; there is one at a time."""
 
     code, title = "another_conversation_open", "Another conversation with this contact is open"
+
+
+class ShortcutTaken(Conflict):
+    """Another saved reply has this shortcut."""
+
+    code, title = "shortcut_taken", "Another saved reply has this shortcut"
+
+
+class NotYourNote(Forbidden):
+    """Only who wrote a note, or an admin, may change it."""
+
+    code, title = "not_your_note", "Somebody else wrote this note"

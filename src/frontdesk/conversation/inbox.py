@@ -22,9 +22,11 @@ from frontdesk.messaging import seconds_left, window_closes_at
 CONVERSATION = """
 k.id, k.status, k.channel_id, k.agent_id, k.assigned_user_id, k.epoch,
     k.inbound_seq - k.handled_seq AS unanswered, k.waiting_since, k.last_inbound_at, k.last_text,
-    k.last_activity_at, k.language, k.last_error, k.closed_at, k.closed_by, k.close_reason,
+    k.last_activity_at, k.language, k.priority, k.last_error, k.closed_at, k.closed_by, k.close_reason,
     k.created_at, c.id AS contact_id, c.name, c.username, c.wa_id, c.bsuid,
-    c.language AS contact_language, c.opted_out_at, s.due_at AS snoozed_until, now() AS seen_at
+    c.language AS contact_language, c.opted_out_at, s.due_at AS snoozed_until, now() AS seen_at,
+    ARRAY(SELECT tag FROM conversation_tag g WHERE g.tenant_id = k.tenant_id
+        AND g.conversation_id = k.id ORDER BY tag) AS tags
 FROM conversation k JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id
 LEFT JOIN timer s ON s.tenant_id = k.tenant_id AND s.conversation_id = k.id AND s.kind = 'snooze'
 """

@@ -79,6 +79,15 @@ INBOX_RANK = (
 )
 
 
+class Priority(StrEnum):
+    """How urgent people say a conversation is."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
 class Conversation(TenantRow, table=True):
     """One thread with one contact on one channel, and the queue entry of its next turn."""
 
@@ -131,6 +140,14 @@ class Conversation(TenantRow, table=True):
             "id",
             postgresql_where=sa.text("status = 'CLOSED'"),
         ),
+        sa.Index(
+            "ix_conversation_priority",
+            "tenant_id",
+            "priority",
+            "inbox_rank",
+            "id",
+            postgresql_where=sa.text("priority <> 'normal'"),
+        ),
         sa.Index("ix_conversation_activity", "tenant_id", "last_activity_at", "id"),
         sa.Index("ix_conversation_contact", "tenant_id", "contact_id", "id"),
     )
@@ -158,6 +175,11 @@ class Conversation(TenantRow, table=True):
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     last_error: str | None = Field(default=None, sa_type=sa.Text)
     assigned_user_id: UUID | None = None
+    priority: Priority = Field(
+        default=Priority.NORMAL,
+        sa_type=text_enum(Priority, checked=False),
+        sa_column_kwargs={"server_default": "normal"},
+    )
     language: str | None = Field(default=None, sa_type=sa.Text)
     # Oldest inbound message nobody has answered yet.
     waiting_since: datetime | None = Field(default=None, sa_type=Timestamp)
@@ -320,3 +342,58 @@ class ReadMark(TenantTable, table=True):
     conversation_id: UUID = Field(primary_key=True)
     message_id: UUID
     message_at: datetime = Field(sa_type=Timestamp)  # Threads are in this order, then by id.
+
+
+class ConversationTag(TenantTable, table=True):
+    """A word by which people find conversations of a kind."""
+
+    __tablename__ = "conversation_tag"
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        sa.Index("ix_conversation_tag_tag", "tenant_id", "tag", "conversation_id"),
+    )
+
+    conversation_id: UUID = Field(primary_key=True)
+    tag: str = Field(sa_type=sa.Text, primary_key=True)
+
+
+class Note(TenantRow, table=True):
+    """What one of the people writes about a conversation for the others. No contact sees it."""
+
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        sa.Index("ix_note_conversation", "tenant_id", "conversation_id", "id"),
+    )
+
+    conversation_id: UUID
+    user_id: UUID
+    text: str = Field(sa_type=sa.Text)
+    mentions: list[UUID] = Field(
+        default_factory=list,
+        sa_type=sa.ARRAY(sa.Uuid),  # type: ignore[call-overload]  # SQLModel knows classes only.
+        sa_column_kwargs={"server_default": sa.text("'{}'")},
+    )
+    edited_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class SavedReply(TenantRow, table=True):
+    """A text that is written often, with variables, under a short word."""
+
+    __tablename__ = "saved_reply"
+    __table_args__ = (of_tenant(), sa.UniqueConstraint("tenant_id", "shortcut"))
+
+    shortcut: str = Field(sa_type=sa.Text)
+    text: str = Field(sa_type=sa.Text)
+
+
+class Draft(TenantTable, table=True):
+    """What a user has begun to write in a conversation and not sent."""
+
+    __table_args__ = (refers("conversation_id", to="conversation"),)
+
+    user_id: UUID = Field(primary_key=True)
+    conversation_id: UUID = Field(primary_key=True)
+    text: str = Field(sa_type=sa.Text)
+    updated_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )

@@ -32,4 +32,7 @@ HOLDINGS = (
     ),
     Holding("timer", of_contact=OF_THREADS, erase=DELETE),
     Holding("read_mark", of_contact=OF_THREADS, erase=DELETE),
+    Holding("conversation_tag", of_contact=OF_THREADS, erase=DELETE),
+    Holding("note", of_contact=OF_THREADS, erase=DELETE),
+    Holding("draft", of_contact=OF_THREADS, erase=DELETE),
 )

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from frontdesk.conversation import inbox, snoozing, views
+from frontdesk.conversation import desk_routes, inbox, snoozing, views
 from frontdesk.conversation.errors import ConversationClosed, NoSuchConversation
-from frontdesk.conversation.models import Actor, Status
+from frontdesk.conversation.models import Actor, Priority, Status
 from frontdesk.conversation.schemas import (
     ConversationPublic,
     InboxConversation,
@@ -53,6 +53,10 @@ async def list_conversations(  # Query parameters; FastAPI passes them by name.
     assigned_to: Annotated[UUID | None, Query(description="Only those a human agent has.")] = None,
     unassigned: Annotated[bool, Query(description="Only those no human agent has.")] = False,
     channel_id: Annotated[UUID | None, Query(description="Only those on this channel.")] = None,
+    priority: Annotated[Priority | None, Query(description="Only those this urgent.")] = None,
+    tag: Annotated[
+        str | None, Query(max_length=40, description="Only those with this tag.")
+    ] = None,
     contact: Annotated[
         str | None,
         Query(max_length=128, description="Phone number in digits, BSUID, or part of a name."),
@@ -78,6 +82,8 @@ async def list_conversations(  # Query parameters; FastAPI passes them by name.
         assigned_to=assigned_to,
         unassigned=unassigned,
         channel_id=channel_id,
+        priority=priority,
+        tag=tag,
         contact=contact,
         # Finding somebody by a number that is hidden would tell it, guess by guess.
         by_number=not who.masked,
@@ -176,3 +182,6 @@ async def list_turns(
 async def get_turn(turn_id: UUID, who: ReadsConversations, session: TenantSession) -> TurnPublic:
     """A turn with its trace: what each stage saw and decided, how long it took, what it cost."""
     return await inbox.get_turn(session, turn_id)
+
+
+router.include_router(desk_routes.api)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from frontdesk.conversation.models import Actor, Direction, Status, TurnOutcome
+from frontdesk.conversation.models import Actor, Direction, Priority, Status, TurnOutcome
 from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.messaging import Delivery, OutboundState
 
@@ -35,6 +35,8 @@ class ConversationPublic(PublicSchema):
     channel_id: UUID
     agent_id: UUID
     assigned_user_id: UUID | None
+    priority: Priority
+    tags: list[str]
     epoch: int = Field(description="Goes up whenever the conversation changes hands.")
     unanswered: int = Field(description="Messages of the contact that have no outcome yet.")
     waiting_since: datetime | None

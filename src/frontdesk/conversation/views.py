@@ -14,7 +14,7 @@ from frontdesk import feed
 from frontdesk.conversation.errors import NoSuchConversation
 from frontdesk.conversation.happenings import ConversationRead
 from frontdesk.conversation.inbox import CONVERSATION, shown
-from frontdesk.conversation.models import Status
+from frontdesk.conversation.models import Priority, Status
 from frontdesk.conversation.schemas import MOST_UNREAD, InboxConversation, ViewCounts
 from frontdesk.core.api import (
     Page,
@@ -56,6 +56,8 @@ class Filters:
     assigned_to: UUID | None = None
     unassigned: bool = False
     channel_id: UUID | None = None
+    priority: Priority | None = None
+    tag: str | None = None
     contact: str | None = None
     by_number: bool = True  # Whether `contact` may be a number or user id, or a name only.
 
@@ -128,6 +130,13 @@ async def list_conversations(
         conditions.append("k.assigned_user_id IS NULL")
     if filters.channel_id:
         conditions.append(f"k.channel_id = {given(filters.channel_id)}")
+    if filters.priority:
+        conditions.append(f"k.priority = '{filters.priority}'")
+    if filters.tag is not None:
+        conditions.append(
+            "EXISTS (SELECT FROM conversation_tag g WHERE g.tenant_id = k.tenant_id "
+            f"AND g.conversation_id = k.id AND g.tag = {given(filters.tag)})"
+        )
     if filters.contact is not None:
         known = f"name ILIKE {given(f'%{_like(filters.contact)}%')}"
         if filters.by_number:

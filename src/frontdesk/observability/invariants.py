@@ -52,6 +52,7 @@ _ACTORS = ("contact", "agent", "human_agent", "system")
 WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("conversation", "status"): ("ACTIVE", "WITH_HUMAN", "CLOSED"),
     ("conversation", "closed_by"): _ACTORS,
+    ("conversation", "priority"): ("low", "normal", "high", "urgent"),
     ("message", "direction"): ("in", "out"),
     ("message", "author"): _ACTORS,
     ("turn", "outcome"): ("replied", "handoff", "ignored", "refused"),

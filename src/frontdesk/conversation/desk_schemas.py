@@ -1,0 +1,110 @@
+"""What crosses HTTP of the tools people work with: tags, notes, saved replies, drafts."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+
+from frontdesk.conversation.models import Priority
+from frontdesk.conversation.saved_replies import VARIABLES, must_be_fillable
+from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.text import clean
+
+
+def _readable(text: str) -> str:
+    text = clean(text).strip()
+    if not text:
+        raise ValueError("must have something to read in it")
+    return text
+
+
+Tag = Annotated[
+    str,
+    Field(min_length=1, max_length=40, examples=["refund"]),
+    AfterValidator(_readable),
+    AfterValidator(str.lower),
+]
+Text = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_readable)]
+
+
+class TagsUpdate(Schema):
+    """All tags of a conversation."""
+
+    tags: list[Tag] = Field(max_length=20, description="Small letters; those not listed go.")
+
+
+class TagPublic(PublicSchema):
+    """A tag that is in use."""
+
+    tag: str
+    conversations: int
+
+
+class PriorityUpdate(Schema):
+    """How urgent a conversation is."""
+
+    priority: Priority = Field(examples=["high"])
+
+
+class NoteCreate(Schema):
+    """What the others should know."""
+
+    text: Text = Field(examples=["Promised her a new lamp by Friday."])
+    mentions: list[UUID] = Field(
+        default_factory=list, max_length=20, description="Users who should see it."
+    )
+
+
+class NotePublic(PublicSchema):
+    """A note of one of the people. No contact sees it."""
+
+    id: UUID
+    conversation_id: UUID
+    user_id: UUID
+    text: str
+    mentions: list[UUID]
+    created_at: datetime
+    edited_at: datetime | None
+
+
+class SavedReplyCreate(Schema):
+    """A text that is written often."""
+
+    shortcut: str = Field(pattern=r"^[\w-]{1,40}$", examples=["delay"])
+    text: Annotated[Text, AfterValidator(must_be_fillable)] = Field(
+        description="May hold " + ", ".join(f"`{{{{{name}}}}}`" for name in VARIABLES) + ".",
+        examples=["Hello {{contact_first_name}}, your lamp comes a day late. {{my_name}}"],
+    )
+
+
+class SavedReplyPublic(PublicSchema):
+    """A saved reply with its variables as they were written."""
+
+    id: UUID
+    shortcut: str
+    text: str
+    created_at: datetime
+
+
+class FilledReply(PublicSchema):
+    """A saved reply as it would go out in a conversation."""
+
+    text: str
+    unknown: list[str] = Field(
+        description="Variables that are not known of this contact; they stand as they were written."
+    )
+
+
+class DraftUpdate(Schema):
+    """What you have written so far."""
+
+    text: Text = Field(examples=["Let me look into"])
+
+
+class DraftPublic(PublicSchema):
+    """What you have begun to write."""
+
+    conversation_id: UUID
+    text: str
+    updated_at: datetime
