@@ -70,6 +70,7 @@ KINDS: dict[str, Kind] = {
     "turn_id": Kind(_newest("turn")),
     "user_id": _MEMBER,
     "assigned_to": _MEMBER,
+    "around": Kind(_newest("message")),
     # Not one that other tests ask for in vain: that is in one's own audit log then.
     "subject_id": Kind(_newest("eval_case"), "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e002"),
     "tenant_id": Kind("SELECT id FROM tenant WHERE id = $1"),

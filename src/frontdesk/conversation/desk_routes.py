@@ -1,10 +1,11 @@
 """HTTP of the tools people work with: tags, priorities, notes, saved replies, drafts."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from frontdesk.conversation import inbox, labels, notes, saved_replies
+from frontdesk.conversation import inbox, labels, notes, saved_replies, searching
 from frontdesk.conversation.desk_schemas import (
     DraftPublic,
     DraftUpdate,
@@ -14,12 +15,16 @@ from frontdesk.conversation.desk_schemas import (
     PriorityUpdate,
     SavedReplyCreate,
     SavedReplyPublic,
+    SearchHit,
     TagPublic,
     TagsUpdate,
 )
 from frontdesk.conversation.errors import NoSuchConversation, NotYourNote, ShortcutTaken
 from frontdesk.conversation.schemas import ConversationPublic
 from frontdesk.core.api import (
+    Cursor,
+    Limit,
+    Page,
     ReadsConversations,
     Staff,
     TenantSession,
@@ -28,6 +33,10 @@ from frontdesk.core.api import (
     require_member,
 )
 from frontdesk.core.errors import NotFound
+
+SearchText = Annotated[
+    str, Query(min_length=1, max_length=200, description="Words.", examples=["delivery"])
+]
 
 api = APIRouter(tags=["desk tools"])
 _IN_CONVERSATION = problems(NoSuchConversation)
@@ -199,3 +208,19 @@ async def save_draft(
 async def discard_draft(conversation_id: UUID, who: Staff, session: TenantSession) -> None:
     """It is gone, or there was none."""
     await notes.discard_draft(session, conversation_id, who.user_id)
+
+
+@api.get("/search", summary="Search", responses=problems())
+async def search(
+    q: SearchText,
+    who: ReadsConversations,
+    session: TenantSession,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Page[SearchHit]:
+    """Contacts by name or number, messages and notes by their words; accents don't matter.
+
+    A word stands for all that begins with it, and a name may be misspelt. Contacts come with the
+    first page, at most ten beside `limit`.
+    """
+    return await searching.search(session, who, q, limit=limit, cursor=cursor)

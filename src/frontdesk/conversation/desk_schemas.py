@@ -1,6 +1,7 @@
 """What crosses HTTP of the tools people work with: tags, notes, saved replies, drafts."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from frontdesk.conversation.models import Priority
 from frontdesk.conversation.saved_replies import VARIABLES, must_be_fillable
+from frontdesk.conversation.schemas import ContactPublic
 from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.core.text import clean
 
@@ -108,3 +110,27 @@ class DraftPublic(PublicSchema):
     conversation_id: UUID
     text: str
     updated_at: datetime
+
+
+class HitKind(StrEnum):
+    """What was found."""
+
+    CONTACT = "contact"
+    MESSAGE = "message"
+    NOTE = "note"
+
+
+class SearchHit(PublicSchema):
+    """Something that was found, and where to look at it."""
+
+    kind: HitKind
+    conversation_id: UUID | None = Field(
+        description="Where it stands; a contact's newest one, or null without any."
+    )
+    message_id: UUID | None = Field(
+        description="Of a message: `GET /conversations/{conversation_id}/messages?around=` it."
+    )
+    note_id: UUID | None
+    contact: ContactPublic
+    excerpt: str = Field(description="What was found, with some of what stands around it.")
+    at: datetime

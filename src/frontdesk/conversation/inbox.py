@@ -53,29 +53,59 @@ async def get_conversation(tx: Transaction, conversation_id: UUID) -> Conversati
 
 
 async def list_messages(
-    tx: Transaction, conversation_id: UUID, *, limit: int = 50, cursor: str | None = None
+    tx: Transaction,
+    conversation_id: UUID,
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    around: UUID | None = None,
 ) -> Page[MessagePublic]:
     """A page of a thread, newest first.
 
+    Args:
+        around: instead of a cursor, a message that stands in the middle of the page.
+
     Raises:
         NoSuchConversation: there is none in this tenant.
+        NotFound: there is no such message in it to look around.
         Invalid: the cursor is not one of this list.
     """
     await get_conversation(tx, conversation_id)
-    after = decode_cursor(cursor, 2)
-    at: datetime | None = cursor_time(after[0]) if after else None
+    place: tuple[datetime, UUID] | None = None
+    if around is not None:
+        place = await _half_a_page_above(tx, conversation_id, around, limit)
+    elif after := decode_cursor(cursor, 2):
+        place = cursor_time(after[0]), cursor_uuid(after[1])
     rows = await tx.sql.fetch(
         f"{_MESSAGE} WHERE m.conversation_id = $1 "
-        "AND ($2::timestamptz IS NULL OR (m.created_at, m.id) < ($2, $3::uuid)) "
+        "AND ($2::timestamptz IS NULL OR (m.created_at, m.id) < ($2, $3::uuid) "
+        "OR $5 AND (m.created_at, m.id) = ($2, $3)) "
         "ORDER BY m.created_at DESC, m.id DESC LIMIT $4",
         conversation_id,
-        at,
-        cursor_uuid(after[1]) if after else None,
+        *(place or (None, None)),
         limit + 1,
+        around is not None,
     )
     items = [_message(row) for row in rows[:limit]]
     last = items[-1] if len(rows) > limit else None
     return Page(items=items, next_cursor=encode_cursor(last.created_at, last.id) if last else None)
+
+
+async def _half_a_page_above(
+    tx: Transaction, conversation_id: UUID, message_id: UUID, limit: int
+) -> tuple[datetime, UUID]:
+    row = await tx.sql.fetchrow(
+        "SELECT newer.created_at, newer.id FROM message m, LATERAL (SELECT created_at, id "
+        "FROM message WHERE conversation_id = $1 AND (created_at, id) >= (m.created_at, m.id) "
+        "ORDER BY created_at, id LIMIT $3) AS newer WHERE m.id = $2 AND m.conversation_id = $1 "
+        "ORDER BY newer.created_at DESC, newer.id DESC LIMIT 1",
+        conversation_id,
+        message_id,
+        limit // 2 + 1,
+    )
+    if row is None:
+        raise NotFound(f"There is no message {message_id} in this conversation.")
+    return row["created_at"], row["id"]
 
 
 async def get_message(tx: Transaction, message_id: UUID) -> MessagePublic:

@@ -21,6 +21,11 @@ from frontdesk.core.tables import (
     text_enum,
 )
 
+# The tenant is a word like the others: so a search walks over its own entries only.
+SEARCHED_WORDS = (
+    "(to_tsvector('simple', frontdesk_unaccent(text)) || array_to_tsvector(ARRAY[tenant_id::text]))"
+)
+
 
 class Contact(TenantRow, table=True):
     """The person on WhatsApp, known by a phone number, a business-scoped user id, or both."""
@@ -28,6 +33,13 @@ class Contact(TenantRow, table=True):
     __table_args__ = (
         of_tenant(),
         sa.CheckConstraint("wa_id IS NOT NULL OR bsuid IS NOT NULL", name="reachable"),
+        sa.Index(
+            "ix_contact_search",
+            sa.literal_column("frontdesk_unaccent(lower(name))").label("folded_name"),
+            sa.literal_column("frontdesk_unaccent(lower(username))").label("folded_username"),
+            postgresql_ops={"folded_name": "gin_trgm_ops", "folded_username": "gin_trgm_ops"},
+            postgresql_using="gin",
+        ),
     )
 
     wa_id: str | None = Field(default=None, sa_type=sa.Text)
@@ -49,7 +61,17 @@ class ContactAlias(TenantTable, table=True):
     """Every id a contact has ever been seen under; ids change, the contact stays."""
 
     __tablename__ = "contact_alias"
-    __table_args__ = (refers("contact_id", to="contact"),)
+    __table_args__ = (
+        refers("contact_id", to="contact"),
+        sa.Index("ix_contact_alias_contact", "tenant_id", "contact_id"),
+        sa.Index(
+            "ix_contact_alias_search",
+            "value",
+            postgresql_ops={"value": "gin_trgm_ops"},
+            postgresql_using="gin",
+            postgresql_where=sa.text("kind = 'wa_id'"),
+        ),
+    )
 
     kind: AliasKind = Field(sa_type=text_enum(AliasKind), primary_key=True)
     value: str = Field(sa_type=sa.Text, primary_key=True)
@@ -218,6 +240,14 @@ class Message(TenantRow, table=True):
         sa.UniqueConstraint("tenant_id", "channel_id", "wamid"),
         sa.UniqueConstraint("tenant_id", "conversation_id", "seq"),
         sa.Index("ix_message_thread", "tenant_id", "conversation_id", "created_at", "id"),
+        sa.Index(
+            "ix_message_search",
+            sa.text(SEARCHED_WORDS),
+            postgresql_using="gin",
+            postgresql_where=sa.text("text <> ''"),
+            # What is written goes into the index in small batches: none may hold a reply up.
+            postgresql_with={"gin_pending_list_limit": 256},
+        ),
     )
 
     conversation_id: UUID
@@ -363,6 +393,7 @@ class Note(TenantRow, table=True):
     __table_args__ = (
         refers("conversation_id", to="conversation"),
         sa.Index("ix_note_conversation", "tenant_id", "conversation_id", "id"),
+        sa.Index("ix_note_search", sa.text(SEARCHED_WORDS), postgresql_using="gin"),
     )
 
     conversation_id: UUID
@@ -370,7 +401,7 @@ class Note(TenantRow, table=True):
     text: str = Field(sa_type=sa.Text)
     mentions: list[UUID] = Field(
         default_factory=list,
-        sa_type=sa.ARRAY(sa.Uuid),  # type: ignore[call-overload]  # SQLModel knows classes only.
+        sa_type=sa.ARRAY(sa.Uuid),
         sa_column_kwargs={"server_default": sa.text("'{}'")},
     )
     edited_at: datetime | None = Field(default=None, sa_type=Timestamp)

@@ -153,17 +153,23 @@ async def wake(
 @router.get(
     "/conversations/{conversation_id}/messages",
     summary="Read a thread",
-    responses=problems(NoSuchConversation),
+    responses=problems(NoSuchConversation, NotFound),
 )
 async def list_messages(
     conversation_id: UUID,
     who: ReadsConversations,
     session: TenantSession,
+    around: Annotated[
+        UUID | None,
+        Query(description="A message in the middle of the page, instead of a cursor: to jump to."),
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[MessagePublic]:
     """A page of the thread, newest message first, with ticks."""
-    return await inbox.list_messages(session, conversation_id, limit=limit, cursor=cursor)
+    return await inbox.list_messages(
+        session, conversation_id, limit=limit, cursor=cursor, around=around
+    )
 
 
 @router.get(
