@@ -6,8 +6,8 @@ The indexes are built while nobody writes. With millions of messages, make them 
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
