@@ -23,6 +23,9 @@ import hypothesis
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from starlette.routing import BaseRoute
 from tests.desk import Desk
 
 from frontdesk.core import migrate
@@ -33,6 +36,7 @@ from frontdesk.core.settings import Settings, load_settings, with_database, with
 from frontdesk.core.work import Dispatcher
 from frontdesk.gateway.breaker import Breaker
 from frontdesk.gateway.door import Door
+from frontdesk.identity import passwords
 from frontdesk.main import create_app
 from frontdesk.simulator import APP_ID, Simulator, SimulatorSettings, running
 from frontdesk.subscriptions import SUBSCRIPTIONS
@@ -42,6 +46,7 @@ APP_SECRET = "test_app_secret"
 SOURCE = Path(__file__).parents[1] / "src"
 PRIVACY_FOLDER = tempfile.mkdtemp(prefix="frontdesk-privacy-")
 atexit.register(shutil.rmtree, PRIVACY_FOLDER, ignore_errors=True)
+_routes: list[BaseRoute] = []
 
 # The same examples each time, and none fails because the machine is busy.
 hypothesis.settings.register_profile("frontdesk", deadline=None, derandomize=True)
@@ -57,6 +62,16 @@ class LateApp(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         assert self.inner is not None, "the application is not there yet"
         return await self.inner.handle_async_request(request)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def honest_hasher() -> Iterator[PasswordHash]:
+    """Lets a password cost nothing here, as each desk has three; the hasher of production."""
+    with pytest.MonkeyPatch.context() as patch:
+        hasher = passwords._HASHER
+        cheap = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "_HASHER", PasswordHash((cheap,)))
+        yield hasher
 
 
 @pytest.fixture(scope="session")
@@ -168,12 +183,20 @@ async def world() -> AsyncIterator[tuple[Simulator, LateApp]]:
             yield simulator, way_in
 
 
+def app_on(resources: Resources) -> FastAPI:
+    """The web application on these resources, with the routes of the first of this process.
+
+    A route works out its parameters when first looked at, all of them together in a second.
+    """
+    made = create_app(resources.settings, resources)
+    _routes[:] = made.router.routes[:] = _routes or made.router.routes
+    return made
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def app(
-    world: tuple[Simulator, LateApp], resources: Resources, settings: Settings
-) -> FastAPI:
+async def app(world: tuple[Simulator, LateApp], resources: Resources) -> FastAPI:
     """The web application on the shared resources."""
-    made = create_app(settings, resources)
+    made = app_on(resources)
     world[1].inner = httpx.ASGITransport(app=made)
     return made
 

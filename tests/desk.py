@@ -211,14 +211,13 @@ class Desk:
     async def work_until_idle(self) -> None:
         """Let webhooks arrive and do whatever is due, until nothing is."""
         assert self.dispatcher is not None, "the worker is another process"
-        quiet_rounds = 0
         for _ in range(100):
             await self.simulator.settle()
             await self.dispatcher.idle()
-            started = [await self.dispatcher.sweep(kind) for kind in self.dispatcher.kinds]
-            # What was sent while this round waited comes back as statuses in the next.
-            quiet_rounds = 0 if any(started) else quiet_rounds + 1
-            if quiet_rounds == 2:
+            if not self.simulator.is_settled:
+                continue  # What was sent meanwhile comes back as statuses.
+            # Nothing goes on any more, so what these don't find is not there.
+            if not any([await self.dispatcher.sweep(kind) for kind in self.dispatcher.kinds]):
                 return
         raise AssertionError("there is always more work")
 

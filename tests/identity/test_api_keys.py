@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
+from tests.conftest import app_on
 from tests.identity.people import Browse, Company, MakeCompany, MakePerson
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -20,7 +21,6 @@ from frontdesk.core.api import Allow, Role, Scope
 from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.identity.api_keys import new_key, tenant_of
-from frontdesk.main import create_app
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
 KEYS = "/api/v1/api-keys"
@@ -214,7 +214,7 @@ async def test_a_revoked_key_ends_in_another_process_within_seconds(
     headers = bearing(made["key"])
     async with (
         open_resources(settings, SUBSCRIPTIONS) as elsewhere,
-        client_of(create_app(settings, elsewhere)) as program,
+        client_of(app_on(elsewhere)) as program,
     ):
         assert (await program.get(INBOX, headers=headers)).status_code == 200
         assert (await admin.delete(f"{KEYS}/{made['id']}")).status_code == 204
@@ -326,7 +326,7 @@ async def test_use_is_written_down_once_a_minute_at_most(
     assert first is not None
     async with open_resources(settings, SUBSCRIPTIONS) as elsewhere:
         await elsewhere.redis.flushdb()
-        async with client_of(create_app(settings, elsewhere)) as other:
+        async with client_of(app_on(elsewhere)) as other:
             assert (await other.get(INBOX, headers=bearing(key))).status_code == 200
     assert (await admin.get(KEYS)).json()["items"][0]["last_used_at"] == first
 
@@ -343,7 +343,7 @@ async def test_each_key_has_a_rate_of_its_own_and_all_of_a_tenant_one_together(
     third = bearing((await make_key(admin))["key"])
     async with (
         open_resources(slow, SUBSCRIPTIONS) as opened,
-        client_of(create_app(slow, opened)) as program,
+        client_of(app_on(opened)) as program,
     ):
         answers = [await program.get(INBOX, headers=one) for _ in range(4)]
         assert [answer.status_code for answer in answers[:2]] == [200, 200]

@@ -9,12 +9,14 @@ from dataclasses import replace
 import asyncpg
 import httpx
 import pytest
+from pwdlib import PasswordHash
 from pydantic import SecretStr
+from tests.conftest import app_on
 from tests.identity.people import PASSWORD, Browse, Company, MakeCompany, MakePerson
 
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings
-from frontdesk.main import create_app
+from frontdesk.identity import passwords
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
 SIGN_IN = "/api/v1/auth/sign-in"
@@ -50,7 +52,7 @@ async def test_the_cookie_is_bound_to_the_host_and_to_https(
         update={"insecure_cookies": False, "public_url": "https://desk.example.com"}
     )
     secure = settings.model_copy(update={"web": web})
-    app = create_app(secure, replace(resources, settings=secure))
+    app = app_on(replace(resources, settings=secure))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="https://desk.example.com",
@@ -96,8 +98,14 @@ async def test_every_mistake_gets_the_same_answer(
 
 
 async def test_an_unknown_account_takes_as_long_as_a_known_one(
-    browse: Browse, company: Company
+    browse: Browse,
+    make_company: MakeCompany,
+    monkeypatch: pytest.MonkeyPatch,
+    honest_hasher: PasswordHash,
 ) -> None:
+    monkeypatch.setattr(passwords, "_HASHER", honest_hasher)
+    passwords._nobodys_hash.cache_clear()
+    company = await make_company()
     browser = await browse()
 
     async def seconds(email: str) -> float:
@@ -221,7 +229,7 @@ async def test_the_brake_on_guessing_holds_without_redis(
     without = settings.model_copy(update={"redis": nowhere})
     guess = {"email": company.admin.email, "password": "wrong wrong wrong"}
     async with open_resources(without, SUBSCRIPTIONS) as resources:
-        transport = httpx.ASGITransport(create_app(without, resources), client=("10.9.8.7", 1))
+        transport = httpx.ASGITransport(app_on(resources), client=("10.9.8.7", 1))
         async with httpx.AsyncClient(
             transport=transport,
             base_url="http://testserver",

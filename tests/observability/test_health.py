@@ -10,11 +10,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from tests.conftest import app_on
 from tests.desk import Desk
 
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings
-from frontdesk.main import create_app
 from frontdesk.observability.overdue import OVERDUE
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
@@ -32,7 +32,7 @@ async def asking(app: FastAPI, host: str = "127.0.0.1") -> AsyncIterator[httpx.A
 async def started(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         open_resources(settings, SUBSCRIPTIONS) as opened,
-        asking(create_app(settings, opened)) as client,
+        asking(app_on(opened)) as client,
     ):
         yield client
 
@@ -141,7 +141,7 @@ async def test_a_database_behind_the_code_is_not_ready(
 async def test_metrics_count_requests_by_route_and_not_by_path(
     settings: Settings, resources: Resources
 ) -> None:
-    async with asking(create_app(settings, resources)) as client:
+    async with asking(app_on(resources)) as client:
         await client.get("/api/v1/users/0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001")
         await client.get("/nowhere/0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001")
         await client.request("BREW", "/livez")
@@ -153,31 +153,41 @@ async def test_metrics_count_requests_by_route_and_not_by_path(
 
 
 @pytest.mark.parametrize(
-    ("token", "host", "headers", "status"),
+    ("token", "asked"),
     [
-        (None, "127.0.0.1", {}, 200),
-        (None, "::1", {}, 200),
-        (None, "203.0.113.9", {}, 403),
-        (None, "203.0.113.9", {"Authorization": "Bearer "}, 403),
-        ("let-me-read", "203.0.113.9", {"Authorization": "Bearer let-me-read"}, 200),
-        ("let-me-read", "203.0.113.9", {"Authorization": "Bearer let-me-reaD"}, 401),
-        ("let-me-read", "203.0.113.9", {"Authorization": "Bearer \xff"}, 401),
-        ("let-me-read", "203.0.113.9", {}, 401),
-        ("let-me-read", "127.0.0.1", {}, 401),
+        (
+            None,
+            [
+                ("127.0.0.1", {}, 200),
+                ("::1", {}, 200),
+                ("203.0.113.9", {}, 403),
+                ("203.0.113.9", {"Authorization": "Bearer "}, 403),
+            ],
+        ),
+        (
+            "let-me-read",
+            [
+                ("203.0.113.9", {"Authorization": "Bearer let-me-read"}, 200),
+                ("203.0.113.9", {"Authorization": "Bearer let-me-reaD"}, 401),
+                ("203.0.113.9", {"Authorization": "Bearer \xff"}, 401),
+                ("203.0.113.9", {}, 401),
+                ("127.0.0.1", {}, 401),
+            ],
+        ),
     ],
 )
 async def test_metrics_are_not_public(
     settings: Settings,
     resources: Resources,
     token: str | None,
-    host: str,
-    headers: dict[str, str],
-    status: int,
+    asked: list[tuple[str, dict[str, str], int]],
 ) -> None:
     secret = None if token is None else SecretStr(token)
     web = settings.web.model_copy(update={"metrics_token": secret})
     changed = settings.model_copy(update={"web": web})
-    app = create_app(changed, replace(resources, settings=changed))
-    raw = {name: value.encode("latin-1") for name, value in headers.items()}
-    async with asking(app, host) as client:
-        assert (await client.get("/metrics", headers=raw)).status_code == status
+    app = app_on(replace(resources, settings=changed))
+    for host, headers, status in asked:
+        raw = {name: value.encode("latin-1") for name, value in headers.items()}
+        async with asking(app, host) as client:
+            answer = await client.get("/metrics", headers=raw)
+        assert answer.status_code == status, (host, headers)

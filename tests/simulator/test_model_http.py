@@ -268,4 +268,6 @@ async def test_litellm_gets_structured_answers(
         assert limited.value.litellm_response_headers["retry-after"] == "3"
     finally:
         await litellm.close_litellm_async_clients()
+        # It keeps the closed ones, of all who call models in this process.
+        litellm.in_memory_llm_clients_cache.flush_cache()
     assert simulator.model.calls == 2

@@ -126,6 +126,11 @@ class Simulator:
         """Wait until every webhook is delivered or given up and every status posted."""
         await self.world.settle(timeout_seconds)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no webhook and no status is on its way."""
+        return not self.world.is_busy
+
     async def reset(self, settings: SimulatorSettings | None = None) -> None:
         """Forget everything that happened and what was prepared; business numbers stay.
 

@@ -108,6 +108,11 @@ class World:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether background work is left."""
+        return bool(self._tasks)
+
     async def cancel_tasks(self) -> None:
         """Stop all background work and wait until it has stopped."""
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from tests.conftest import app_on
 from tests.identity.onboarding.mailbox import Post
 
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import MailSettings
-from frontdesk.main import create_app
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def mailing(resources: Resources, mail_folder: Path) -> Resources:
 @pytest.fixture(scope="session")
 def app(mailing: Resources) -> FastAPI:
     """The application on these resources."""
-    return create_app(mailing.settings, mailing)
+    return app_on(mailing)
 
 
 @pytest.fixture

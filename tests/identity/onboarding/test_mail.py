@@ -11,6 +11,7 @@ import httpx
 import pytest
 import structlog
 from tests.certificates import self_signed
+from tests.conftest import app_on
 from tests.identity.onboarding.mailbox import Post, mail_server, token_in
 from tests.identity.people import Browse, Company
 
@@ -18,7 +19,6 @@ from frontdesk.core.resources import Resources
 from frontdesk.core.settings import MailSettings
 from frontdesk.identity.outbox import MAX_ATTEMPTS
 from frontdesk.identity.work import SEND_MAIL
-from frontdesk.main import create_app
 
 INVITES = "/api/v1/invites"
 
@@ -212,7 +212,7 @@ async def test_no_link_is_in_a_log_or_in_the_outbox(
 async def test_without_a_way_to_send_nothing_pretends_to(
     browse: Browse, company: Company, resources: Resources
 ) -> None:
-    app = create_app(resources.settings, resources)
+    app = app_on(resources)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://testserver",
