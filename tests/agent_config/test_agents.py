@@ -97,6 +97,31 @@ async def test_every_version_is_kept_and_can_be_brought_back(shop):
     assert refused.status_code == 412
 
 
+async def test_two_versions_are_compared_in_words_and_fields(shop):
+    agent_id = (await make(shop, languages=["en", "fr"], tools={"max_steps": 3})).json()["id"]
+    await save(shop, agent_id, '"1"', answers_enabled=False, greeting="Welcome!")
+
+    async def compare(**versions):
+        answer = await shop.human.http.get(
+            f"/api/v1/agents/{agent_id}/diff", params={"from": 1, "to": 2} | versions
+        )
+        return answer.json()
+
+    found = await compare()
+    assert {each["field"]: each["message"] for each in found["changes"]} == {
+        "answers_enabled": "Answers enabled: switched off.",
+        "greeting": "Greeting: set to “Welcome!”.",
+        "languages": "Languages: “es” came; “fr” went.",
+        "tools.max_steps": "Tools, max steps: from 3 to 5.",
+    }
+    (languages,) = [each for each in found["changes"] if each["field"] == "languages"]
+    assert (languages["before"], languages["after"]) == (["en", "fr"], ["en", "es"])
+    assert '-  "answers_enabled": true,\n+  "answers_enabled": false,\n' in found["diff"]
+    same = await compare(to=1)
+    assert (same["changes"], same["diff"]) == ([], "")
+    assert (await compare(to=9))["code"] == "no_such_agent_version"
+
+
 async def test_human_agents_read_and_change_nothing(shop):
     agent_id = (await make(shop)).json()["id"]
     http = shop.human.http

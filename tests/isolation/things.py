@@ -76,6 +76,8 @@ KINDS: dict[str, Kind] = {
     "tenant_id": Kind("SELECT id FROM tenant WHERE id = $1"),
     "switch_tenant.tenant": Kind("SELECT slug FROM tenant WHERE id = $1", "nobody-at-all"),
     "roll_back_agent.version": Kind(_newest("agent_version", "version"), 99_999),
+    "diff_agent_versions.from": Kind(_newest("agent_version", "version"), 99_999),
+    "diff_agent_versions.to": Kind(_newest("agent_version", "version"), 99_999),
     "version": _PROMPT_VERSION,
     "diff_prompt_versions.from": _PROMPT_VERSION,
     "diff_prompt_versions.to": _PROMPT_VERSION,

@@ -1,10 +1,10 @@
 import pytest
 
+from frontdesk.core.text import difference
 from frontdesk.prompts.rules import (
     Bump,
     bump_for,
     content_hash,
-    difference,
     next_version,
     normalised,
 )

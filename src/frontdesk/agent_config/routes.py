@@ -1,17 +1,20 @@
 """HTTP of agent_config: agents, their configuration, and the way back."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from frontdesk.agent_config import service
 from frontdesk.agent_config.config import AgentConfig
 from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
 from frontdesk.agent_config.schemas import (
     AgentCreate,
+    AgentDiffPublic,
     AgentPublic,
     AgentRollback,
     AgentVersionPublic,
+    Version,
 )
 from frontdesk.agent_config.secret_routes import router as tool_secrets
 from frontdesk.core.api import (
@@ -111,6 +114,22 @@ async def list_agent_versions(
 ) -> Page[AgentVersionPublic]:
     """Every configuration the agent ever had, newest first."""
     return await service.list_versions(session, agent_id, limit=limit, cursor=cursor)
+
+
+@agents.get(
+    "/{agent_id}/diff",
+    summary="Compare an agent's configurations",
+    responses=problems(NoSuchAgent, NoSuchAgentVersion),
+)
+async def diff_agent_versions(
+    agent_id: UUID,
+    who: ReadsConfig,
+    session: TenantSession,
+    from_version: Annotated[Version, Query(alias="from", examples=[1])],
+    to_version: Annotated[Version, Query(alias="to", examples=[2])],
+) -> AgentDiffPublic:
+    """What changed between two versions: each field with both values, in words, and as a diff."""
+    return await service.diff_versions(session, agent_id, from_version, to_version)
 
 
 @agents.post(

@@ -1,7 +1,7 @@
 """What crosses HTTP in agent_config."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -28,10 +28,13 @@ class AgentCreate(Schema):
     )
 
 
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
 class AgentRollback(Schema):
     """Which version to bring back."""
 
-    version: int = Field(ge=1, le=2**31 - 1, examples=[3])
+    version: Version = Field(examples=[3])
 
 
 class AgentPublic(PublicSchema):
@@ -43,6 +46,30 @@ class AgentPublic(PublicSchema):
     enabled: bool
     config: AgentConfig
     created_at: datetime
+
+
+class FieldChangePublic(PublicSchema):
+    """A field that is not what it was."""
+
+    field: str = Field(
+        description="One inside another with a dot between.", examples=["tools.max_steps"]
+    )
+    before: Any
+    after: Any
+    message: str = Field(
+        description="The same in words.", examples=["Tools, max steps: from 5 to 8."]
+    )
+
+
+class AgentDiffPublic(PublicSchema):
+    """What changed between two configurations."""
+
+    from_version: int
+    to_version: int
+    changes: list[FieldChangePublic]
+    diff: str = Field(
+        description="A unified diff of the two as JSON; empty when they are the same."
+    )
 
 
 class AgentVersionPublic(PublicSchema):

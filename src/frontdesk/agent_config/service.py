@@ -1,6 +1,8 @@
 """Use cases of agent_config: agents, and the versions of their configuration."""
 
+import json
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,12 +11,15 @@ from sqlmodel.sql.expression import Select, SelectOfScalar
 
 from frontdesk import feed
 from frontdesk.agent_config.config import AgentConfig
+from frontdesk.agent_config.differences import field_changes
 from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
 from frontdesk.agent_config.models import Agent, AgentVersion
 from frontdesk.agent_config.schemas import (
     AgentCreate,
+    AgentDiffPublic,
     AgentPublic,
     AgentVersionPublic,
+    FieldChangePublic,
 )
 from frontdesk.agent_config.snapshots import AgentCache
 from frontdesk.core import ids
@@ -22,6 +27,7 @@ from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid
 from frontdesk.core.resources import Resources
+from frontdesk.core.text import difference
 from frontdesk.identity import PlanLimit, require_room
 from frontdesk.observability import audit, changes
 
@@ -148,18 +154,40 @@ async def roll_back(
         NoSuchAgentVersion: it never had this version.
     """
     agent, _ = await _locked(session, agent_id, check)
-    earlier = (
-        await session.exec(
-            select(AgentVersion).where(
-                AgentVersion.agent_id == agent_id, AgentVersion.version == version
-            )
-        )
-    ).one_or_none()
-    if earlier is None:
-        raise NoSuchAgentVersion(f"There is no version {version}.")
+    earlier = await get_config(session, agent_id, version)
     return await _put_in_force(
-        session, resources, agent, _config(earlier), author_id, "agent.rolled_back", of=version
+        session, resources, agent, earlier, author_id, "agent.rolled_back", of=version
     )
+
+
+async def diff_versions(
+    session: Session, agent_id: UUID, from_version: int, to_version: int
+) -> AgentDiffPublic:
+    """What changed between two versions, field by field, in words and as a unified diff.
+
+    Raises:
+        NoSuchAgent, NoSuchAgentVersion: the agent or one of the versions does not exist.
+    """
+    agent = await get_agent(session, agent_id)
+    before, after = [
+        (await get_config(session, agent_id, version)).model_dump(mode="json")
+        for version in (from_version, to_version)
+    ]
+    names = (f"{agent.name} {from_version}", f"{agent.name} {to_version}")
+    return AgentDiffPublic(
+        from_version=from_version,
+        to_version=to_version,
+        changes=[FieldChangePublic.model_validate(item) for item in field_changes(before, after)],
+        diff=difference(_as_lines(before), _as_lines(after), names=names),
+    )
+
+
+async def get_config(session: Session, agent_id: UUID, version: int) -> AgentConfig:
+    """A configuration as it was saved; raises `NoSuchAgentVersion`."""
+    row = (await session.exec(_version_of(agent_id, version))).one_or_none()
+    if row is None:
+        raise NoSuchAgentVersion(f"There is no version {version}.")
+    return _config(row)
 
 
 def _present() -> Select[Agent, AgentVersion]:
@@ -232,6 +260,10 @@ def _version(
         config=config.model_dump(mode="json"),
         author_id=author_id,
     )
+
+
+def _as_lines(config: dict[str, Any]) -> str:
+    return json.dumps(config, ensure_ascii=False, indent=2) + "\n"
 
 
 def _config(row: AgentVersion) -> AgentConfig:

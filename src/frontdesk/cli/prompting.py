@@ -141,7 +141,8 @@ def prompts_diff(
     files = _read_folder(folder, [name] if name else None)
 
     async def run(_: "Resources", session: "Session") -> dict[str, str]:
-        from frontdesk.prompts import difference, get_standing
+        from frontdesk.core.text import difference
+        from frontdesk.prompts import get_standing
 
         found = {}
         for each, body in files.items():

@@ -1,5 +1,6 @@
 """Text that can be stored: what Postgres and JSON refuse is taken out before it gets there."""
 
+import difflib
 import re
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -19,3 +20,12 @@ def excerpt(text: str, limit: int) -> str:
     """The text on one line, at most `limit` characters, ending in … when something was cut."""
     flat = " ".join(text.split())
     return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+
+
+def difference(before: str, after: str, *, names: tuple[str, str]) -> str:
+    """What changed, as a unified diff; empty when nothing did."""
+    return "".join(
+        difflib.unified_diff(
+            before.splitlines(keepends=True), after.splitlines(keepends=True), *names, n=3
+        )
+    )

@@ -1,6 +1,6 @@
 """Observability: every attempt at a model, who changed what, and whether the service is well."""
 
-from frontdesk.observability.audit_log import audit, changes
+from frontdesk.observability.audit_log import audit, changes, whole_changes
 from frontdesk.observability.health import is_ready
 from frontdesk.observability.heartbeat import beat
 from frontdesk.observability.invariants import InvariantResult, check_invariants
@@ -62,4 +62,5 @@ __all__ = [
     "queue_replay",
     "record_llm_call",
     "record_refusal",
+    "whole_changes",
 ]

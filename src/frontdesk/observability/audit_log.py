@@ -69,20 +69,28 @@ async def audit(
     )
 
 
-def changes(before: Any, after: Any, path: str = "") -> dict[str, list[Any]]:
+def changes(before: Any, after: Any) -> dict[str, list[Any]]:
     """What differs between two configurations, as `{"path.to.field": [before, after]}`.
 
     Long texts are cut: the whole of each version is kept where the configuration is.
     """
+    return {
+        path: [_cut(value) for value in values]
+        for path, values in whole_changes(before, after).items()
+    }
+
+
+def whole_changes(before: Any, after: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """The same with each text as long as it is."""
     if before == after:
         return {}
     if isinstance(before, dict) and isinstance(after, dict):
-        found: dict[str, list[Any]] = {}
+        found: dict[str, tuple[Any, Any]] = {}
         for key in sorted({*before, *after}):
             inner = f"{path}.{key}" if path else str(key)
-            found |= changes(before.get(key), after.get(key), inner)
+            found |= whole_changes(before.get(key), after.get(key), inner)
         return found
-    return {path: [_cut(before), _cut(after)]}
+    return {path: (before, after)}
 
 
 def _cut(value: Any) -> Any:

@@ -5,7 +5,6 @@ prompt was filled in with. No conversation is read or touched. Personal data was
 call was recorded, so a replay sends the masked words again.
 """
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from frontdesk.core.api import Principal
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Conflict
 from frontdesk.core.resources import Resources
+from frontdesk.core.text import difference
 from frontdesk.feed import Audience
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.observability import Knowledge, LlmCallPublic, ReplayWish
@@ -203,7 +203,4 @@ def _prompt(call: LlmCallPublic) -> str:
 
 
 def _difference(before: str, after: str) -> str:
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), "recorded", "replayed", lineterm=""
-    )
-    return "\n".join(lines)
+    return difference(f"{before}\n", f"{after}\n", names=("recorded", "replayed"))

@@ -24,7 +24,7 @@ from frontdesk.prompts.files import (
     read_file,
 )
 from frontdesk.prompts.releases import publish_version, roll_back
-from frontdesk.prompts.rules import Bump, ExperimentState, difference
+from frontdesk.prompts.rules import Bump, ExperimentState
 from frontdesk.prompts.schemas import (
     ExperimentMove,
     ExperimentPublic,
@@ -74,7 +74,6 @@ __all__ = [
     "as_data",
     "create_version",
     "diff_versions",
-    "difference",
     "file_text",
     "fill",
     "get_experiment",

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from frontdesk.core.db import Session
 from frontdesk.core.resources import Resources
+from frontdesk.core.text import difference
 from frontdesk.prompts.defaults import BUILT_IN_VERSION
 from frontdesk.prompts.errors import ApprovalRequired, PromptInvalid, PromptUnchanged
 from frontdesk.prompts.releases import publish_version
-from frontdesk.prompts.rules import difference, normalised
+from frontdesk.prompts.rules import normalised
 from frontdesk.prompts.schemas import PRODUCTION, PromptVersionCreate, PromptVersionPublic
 from frontdesk.prompts.service import create_version, get_prompt, get_version
 

@@ -72,15 +72,6 @@ def content_hash(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def difference(before: str, after: str, *, names: tuple[str, str]) -> str:
-    """What changed, as a unified diff; empty when nothing did."""
-    return "".join(
-        difflib.unified_diff(
-            before.splitlines(keepends=True), after.splitlines(keepends=True), *names, n=3
-        )
-    )
-
-
 class Unit(StrEnum):
     """Whose turns get the same variant."""
 

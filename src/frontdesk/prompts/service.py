@@ -12,6 +12,7 @@ from frontdesk.core import ids
 from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid
+from frontdesk.core.text import difference
 from frontdesk.feed import Audience
 from frontdesk.observability import audit
 from frontdesk.prompts.defaults import BUILT_IN_VERSION, DEFAULT_PROMPTS, DefaultPrompt
@@ -27,7 +28,6 @@ from frontdesk.prompts.rules import (
     Bump,
     bump_for,
     content_hash,
-    difference,
     next_version,
     normalised,
     version_key,
