@@ -91,11 +91,30 @@ async def test_what_needs_approval_is_pushed_and_waits(
     (waits,) = await commands(f"prompts push --publish --json --tenant {shop.id}")
     assert waits["code"] == 3
     assert json.loads(waits["stdout"])[0]["action"] == "awaits_approval"
-    assert (
-        await shop.admin.http.post("/api/v1/prompts/reply/versions/1.0.0/approve")
-    ).status_code == 200
-    (done,) = await commands(f"prompts push --publish --json --tenant {shop.id}")
+    at, approve = f"--tenant {shop.id}", "prompts approve reply 1.0.0"
+    nobody, human, approved, done, started, again, listed, stopped, none, wrong = await commands(
+        f"{approve} --by nobody@test.example {at}",
+        f"{approve} --by {shop.human.id}@test.example {at}",
+        f"{approve} --by {shop.admin.id}@test.example {at}",
+        f"prompts push --publish --json {at}",
+        f"experiments start reply Tone --variant warm=1.0.0:0.1 --guard refusal_rate {at} --json",
+        f"experiments start reply Tone --variant warm=1.0.0:0.1 {at}",
+        f"experiments list reply {at}",
+        f"experiments stop reply --winner warm {at} --json",
+        f"experiments stop reply {at}",
+        f"experiments start reply Tone --variant warm=1.0.0 {at}",
+    )
+    assert (nobody["code"], human["code"]) == (1, 1)  # Only an admin of the tenant.
+    assert (approved["code"], approved["stdout"]) == (0, "reply 1.0.0 is approved.\n")
+    (version,) = await shop.sql("SELECT approved_by FROM prompt_version")
+    assert version["approved_by"] == shop.admin.id
     assert (done["code"], json.loads(done["stdout"])[0]["action"]) == (0, "published")
+    assert json.loads(started["stdout"])["guards"] == ["refusal_rate"]
+    assert (again["code"], "Tone" in again["stderr"]) == (1, True)  # One is open at a time.
+    assert "running  Tone: warm 1.0.0 on 10%" in listed["stdout"]
+    ended = json.loads(stopped["stdout"])
+    assert (ended["state"], ended["winner"]) == ("rolled_forward", "warm")
+    assert (none["code"], wrong["code"]) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import typer
 
 from frontdesk.cli.channels import channels
 from frontdesk.cli.erasing import erasures
+from frontdesk.cli.experimenting import experiments
 from frontdesk.cli.keys import keys
 from frontdesk.cli.operating import init, migrate, show_settings, web, worker
 from frontdesk.cli.playing import demo, simulate, simulator
@@ -66,7 +67,10 @@ app.add_typer(
 app.add_typer(
     prompts,
     name="prompts",
-    short_help="Prompts: list, show, diff, publish, rollback; pull and push as files.",
+    short_help="Prompts: list, show, diff, approve, publish, rollback; pull and push as files.",
+)
+app.add_typer(
+    experiments, name="experiments", short_help="Versions tried on a share of turns: start, stop."
 )
 app.add_typer(
     channels, name="channels", short_help="WhatsApp numbers: list, connect, health, pause, let go."

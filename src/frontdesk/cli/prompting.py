@@ -38,6 +38,7 @@ Tenant = Annotated[
     typer.Option(help="The tenant: its short name or its id. Not needed when there is only one."),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="reply, triage, …: see prompts list.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="As prompts push printed it.")]
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]…", help="Only these prompts; else all.")
 ]
@@ -62,7 +63,7 @@ def prompts_list(tenant: Tenant = None, as_json: AsJson = False) -> None:
 
         return await list_prompts(session)
 
-    found = _in_tenant(tenant, run)
+    found = in_tenant(tenant, run)
     if as_json:
         print_json([prompt.model_dump(mode="json") for prompt in found])
         return
@@ -97,7 +98,7 @@ def prompts_show(
             return await get_standing(session, name, label)
         return await get_version(session, name, version)
 
-    found = _in_tenant(tenant, run)
+    found = in_tenant(tenant, run)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
@@ -152,7 +153,7 @@ def prompts_diff(
             found[each] = difference(present.content, content, names=names)
         return found
 
-    found = _in_tenant(tenant, run)
+    found = in_tenant(tenant, run)
     if as_json:
         print_json(found)
     else:
@@ -167,17 +168,46 @@ def _diff_versions(tenant: str | None, name: str, versions: list[str], as_json: 
 
         return await diff_versions(session, name, *versions)
 
-    found = _in_tenant(tenant, run)
+    found = in_tenant(tenant, run)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
         typer.echo(found.diff, nl=False)
 
 
+@prompts.command("approve", epilog=EXIT_CODES)
+def prompts_approve(
+    name: Name,
+    version: Version,
+    by: Annotated[str, typer.Option(metavar="EMAIL", help="The admin who answers for it.")],
+    tenant: Tenant = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a version pass, in the name of an admin who has not written it. Safe to repeat.
+
+    \b
+    Examples:
+      frontdesk prompts approve reply 1.0.1 --by olive@lumen-oak.example
+    """
+
+    async def run(_: "Resources", session: "Session") -> "PromptVersionPublic":
+        from frontdesk.identity import find_admin
+        from frontdesk.prompts import approve_version
+
+        approved_by = await find_admin(session, by)
+        return await approve_version(session, name, version, approved_by=approved_by)
+
+    found = in_tenant(tenant, run)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        typer.echo(f"{name} {found.version} is {found.state}.")
+
+
 @prompts.command("publish", epilog=EXIT_CODES)
 def prompts_publish(
     name: Name,
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="As prompts push printed it.")],
+    version: Version,
     label: Label = PRODUCTION,
     tenant: Tenant = None,
     as_json: AsJson = False,
@@ -197,7 +227,7 @@ def prompts_publish(
 
         return await publish_version(session, resources, name, version, label=label)
 
-    _tell_labels(_in_tenant(tenant, run), as_json)
+    _tell_labels(in_tenant(tenant, run), as_json)
 
 
 @prompts.command("rollback", epilog=EXIT_CODES)
@@ -217,7 +247,7 @@ def prompts_rollback(
 
         return await roll_back(session, resources, name, label=label)
 
-    _tell_labels(_in_tenant(tenant, run), as_json)
+    _tell_labels(in_tenant(tenant, run), as_json)
 
 
 @prompts.command("pull", epilog=EXIT_CODES)
@@ -242,7 +272,7 @@ def prompts_pull(
 
         return {each: await get_standing(session, each, label) for each in names or DEFAULT_PROMPTS}
 
-    found = _in_tenant(tenant, run)
+    found = in_tenant(tenant, run)
     from frontdesk.prompts import file_text
 
     done = []
@@ -295,7 +325,7 @@ def prompts_push(
             for each, body in files.items()
         ]
 
-    pushed = _in_tenant(tenant, run, keep=not dry_run)
+    pushed = in_tenant(tenant, run, keep=not dry_run)
     waiting = [item.name for item in pushed if item.action == "awaits_approval"]
     if as_json:
         print_json([vars(item) for item in pushed])
@@ -335,7 +365,7 @@ class _NotKept(Exception):
     """Ends a dry run's transaction without a commit."""
 
 
-def _in_tenant(
+def in_tenant(
     tenant: str | None,
     run: "Callable[[Resources, Session], Awaitable[Any]]",
     *,

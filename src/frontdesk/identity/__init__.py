@@ -23,7 +23,7 @@ from frontdesk.identity.errors import (
 )
 from frontdesk.identity.events import ContactPolicyChanged, MemberDisabled, RoleChanged
 from frontdesk.identity.live_sessions import LiveSession, forget
-from frontdesk.identity.members import get_member, get_user_names, list_members
+from frontdesk.identity.members import find_admin, get_member, get_user_names, list_members
 from frontdesk.identity.models import TenantStatus
 from frontdesk.identity.plans import PlanLimit, require_room
 from frontdesk.identity.schemas import MemberPublic, MePublic, TenantPublic
@@ -53,6 +53,7 @@ __all__ = [
     "check_origin",
     "create_tenant",
     "create_user",
+    "find_admin",
     "forget",
     "get_member",
     "get_user_names",

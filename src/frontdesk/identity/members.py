@@ -62,6 +62,24 @@ async def list_members(
     )
 
 
+async def find_admin(session: Session, email: str) -> UUID:
+    """The id of the tenant's admin with this e-mail who may act now, or `NotFound`."""
+    query = (
+        select(col(User.id))
+        .join(Membership, col(Membership.user_id) == col(User.id))
+        .where(
+            col(User.email) == email.strip().lower(),
+            col(User.disabled_at).is_(None),
+            col(Membership.disabled_at).is_(None),
+            col(Membership.role) == Role.ADMIN,
+        )
+    )
+    found = (await session.exec(query)).one_or_none()
+    if found is None:
+        raise NotFound(f"There is no admin {email} in this tenant.")
+    return found
+
+
 async def get_member(session: Session, user_id: UUID) -> MemberPublic:
     """One member, or `NotFound`."""
     row = (

@@ -14,7 +14,12 @@ from frontdesk.prompts.errors import (
     PromptInvalid,
     PromptUnchanged,
 )
-from frontdesk.prompts.experiments import get_experiment, move_experiment, start_experiment
+from frontdesk.prompts.experiments import (
+    get_experiment,
+    list_experiments,
+    move_experiment,
+    start_experiment,
+)
 from frontdesk.prompts.files import (
     PushAction,
     Pushed,
@@ -23,7 +28,7 @@ from frontdesk.prompts.files import (
     push_file,
     read_file,
 )
-from frontdesk.prompts.releases import publish_version, roll_back
+from frontdesk.prompts.releases import approve_version, publish_version, roll_back
 from frontdesk.prompts.rules import Bump, ExperimentState
 from frontdesk.prompts.schemas import (
     ExperimentMove,
@@ -32,6 +37,7 @@ from frontdesk.prompts.schemas import (
     GuardMetric,
     PromptPublic,
     PromptVersionPublic,
+    Variant,
 )
 from frontdesk.prompts.service import (
     create_version,
@@ -71,6 +77,8 @@ __all__ = [
     "PromptVersionPublic",
     "PushAction",
     "Pushed",
+    "Variant",
+    "approve_version",
     "as_data",
     "create_version",
     "diff_versions",
@@ -80,6 +88,7 @@ __all__ = [
     "get_prompt",
     "get_standing",
     "get_version",
+    "list_experiments",
     "list_prompts",
     "list_versions",
     "load_prompt",
