@@ -62,6 +62,8 @@ KINDS: dict[str, Kind] = {
     "letter_id": Kind(_newest("outbound", where="state = 'failed'")),
     "message_id": Kind(_newest("outbound", where="state = 'needs_attention'")),
     "note_id": Kind(_newest("note")),
+    "preview_id": Kind(_newest("agent_preview")),
+    "preview_agent.version": Kind(_newest("agent_version", "version"), 99_999),
     "replay_id": Kind(_newest("llm_replay")),
     "run_id": Kind(_newest("eval_run")),
     "saved_reply_id": Kind(_newest("saved_reply")),
@@ -147,6 +149,7 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     await admin.post(f"{agent}/eval-runs", {})
     config = (await admin.get(agent))["config"]
     await admin.post(f"{agent}/rule-backtests", {"config": config})
+    await admin.post(f"{agent}/preview", {"messages": [mark]})
     await admin.post("/budgets", {"scope": "tenant", "period": "month", "hard_usd": "90"})
     for number in range(times):
         text = f"{mark} {number} {{{{ company_name }}}} {{{{ facts }}}}"

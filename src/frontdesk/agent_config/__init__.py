@@ -1,7 +1,12 @@
 """The AI agents of a tenant: who they are, how they write, when they leave it to a person."""
 
 from frontdesk.agent_config.config import AgentConfig, EscalationKeywords
-from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
+from frontdesk.agent_config.errors import (
+    AgentNameTaken,
+    NoSuchAgent,
+    NoSuchAgentVersion,
+    NoSuchPreview,
+)
 from frontdesk.agent_config.escalation_rules import (
     AgentAsks,
     AmountOver,
@@ -25,16 +30,27 @@ from frontdesk.agent_config.escalation_rules import (
     Topic,
 )
 from frontdesk.agent_config.hours import BusinessHours, Holiday, Interval, Weekday, is_open
+from frontdesk.agent_config.models import PreviewState
+from frontdesk.agent_config.previews import (
+    PREVIEW,
+    claim_preview,
+    finish_preview,
+    get_preview,
+    list_due_previews,
+    queue_preview,
+)
 from frontdesk.agent_config.privacy import HOLDINGS
 from frontdesk.agent_config.rules import Complaint, complaints_about
-from frontdesk.agent_config.schemas import AgentCreate, AgentPublic
+from frontdesk.agent_config.schemas import AgentCreate, AgentPublic, Version
 from frontdesk.agent_config.secrets import open_secrets
 from frontdesk.agent_config.service import create_agent, get_agent
 from frontdesk.agent_config.snapshots import AgentSnapshot, load_agent
 from frontdesk.agent_config.tools import SECRET, STEP_SECONDS, BuiltInTool, HttpTool, Tools
+from frontdesk.agent_config.values import Text
 
 __all__ = [
     "HOLDINGS",
+    "PREVIEW",
     "SECRET",
     "STEP_SECONDS",
     "AgentAsks",
@@ -65,18 +81,27 @@ __all__ = [
     "MoodFalls",
     "NoSuchAgent",
     "NoSuchAgentVersion",
+    "NoSuchPreview",
     "NothingReadable",
     "OutOfHours",
+    "PreviewState",
     "Priority",
     "Speaks",
+    "Text",
     "Tools",
     "ToolsFail",
     "Topic",
+    "Version",
     "Weekday",
+    "claim_preview",
     "complaints_about",
     "create_agent",
+    "finish_preview",
     "get_agent",
+    "get_preview",
     "is_open",
+    "list_due_previews",
     "load_agent",
     "open_secrets",
+    "queue_preview",
 ]

@@ -15,6 +15,12 @@ class NoSuchAgentVersion(NotFound):
     code, title = "no_such_agent_version", "The agent never had this version"
 
 
+class NoSuchPreview(NotFound):
+    """There is no such preview in this tenant, or it was made more than a day ago."""
+
+    code, title = "no_such_preview", "There is no such preview"
+
+
 class AgentNameTaken(Conflict):
     """Another agent of the tenant has this name."""
 

@@ -1,13 +1,22 @@
 """Tables of agent_config: the AI agents of a tenant and every version of their configuration."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from frontdesk.core.tables import NOW, Json, TenantRow, Timestamp, of_tenant, refers
+from frontdesk.core.tables import (
+    NOW,
+    Json,
+    TenantRow,
+    Timestamp,
+    of_tenant,
+    refers,
+    text_enum,
+)
 
 
 class Agent(TenantRow, table=True):
@@ -46,3 +55,33 @@ class AgentVersion(TenantRow, table=True):
     version: int
     config: dict[str, Any] = Field(sa_type=Json)
     author_id: UUID | None = None
+
+
+class PreviewState(StrEnum):
+    """How far a preview has got."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class AgentPreview(TenantRow, table=True):
+    """A configuration to be tried on messages that nobody wrote, and what it would answer."""
+
+    __tablename__ = "agent_preview"
+    __table_args__ = (
+        refers("agent_id", to="agent"),
+        sa.Index("ix_agent_preview_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+    )
+
+    agent_id: UUID
+    requested_by: UUID | None = None
+    version: int | None = None  # None: a draft that was never saved.
+    config: dict[str, Any] = Field(sa_type=Json)
+    messages: list[str] = Field(sa_type=Json)
+    state: PreviewState = Field(default=PreviewState.QUEUED, sa_type=text_enum(PreviewState))
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    answer: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    last_error: str | None = Field(default=None, sa_type=sa.Text)

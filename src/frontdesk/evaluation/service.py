@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +9,6 @@ from sqlmodel import select
 
 from frontdesk import feed, pipeline
 from frontdesk.agent_config import load_agent
-from frontdesk.conversation import Background, Claim, PastMessage
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Session
 from frontdesk.core.errors import Conflict, NotFound, Unavailable
@@ -21,7 +19,7 @@ from frontdesk.evaluation.models import EvalCase, EvalRun
 from frontdesk.evaluation.schemas import CaseCreate, CasePublic, CaseResult, RunPublic
 from frontdesk.gateway import BudgetReached
 from frontdesk.observability import audit
-from frontdesk.pipeline import OutcomeKind, Trace, Turn
+from frontdesk.pipeline import OutcomeKind
 
 RUN = "evaluation.run"
 LEASE_SECONDS = 600
@@ -142,7 +140,9 @@ async def _run_case(resources: Resources, tenant_id: UUID, case: CasePublic) -> 
     started = time.perf_counter()
     outcome_kind, text, problems = "", None, []
     try:
-        outcome = await pipeline.think(resources, await _on_paper(resources, tenant_id, case))
+        agent = await load_agent(resources, tenant_id, case.agent_id)
+        turn = pipeline.on_paper(tenant_id, agent, case.messages)
+        outcome = await pipeline.think(resources, turn)
         outcome_kind, text = outcome.kind.value, outcome.text
         problems = rules.failures(
             rules.Expected(case.must_contain, case.must_not_contain, case.expect_handoff),
@@ -160,43 +160,4 @@ async def _run_case(resources: Resources, tenant_id: UUID, case: CasePublic) -> 
         text=text,
         seconds=round(time.perf_counter() - started, 3),
         tags=case.tags,
-    )
-
-
-async def _on_paper(resources: Resources, tenant_id: UUID, case: CasePublic) -> Turn:
-    """A turn made of a case: it has no conversation, so nothing can be decided or sent."""
-    agent = await load_agent(resources, tenant_id, case.agent_id)
-    burst = tuple(
-        PastMessage(
-            id=ids.new(),
-            author="contact",
-            type="text",
-            text=text,
-            seq=number,
-            has_media=False,
-            wamid=None,
-        )
-        for number, text in enumerate(case.messages, start=1)
-    )
-    facts: dict[str, Any] = dict.fromkeys(("channel_id", "contact_id"), ids.NIL)
-    return Turn(
-        claim=Claim(
-            tenant_id=tenant_id,
-            conversation_id=ids.NIL,
-            agent_id=case.agent_id,
-            epoch=0,
-            lease_token=0,
-            inbound_seq=len(burst),
-            handled_seq=0,
-            attempts=1,
-            language=None,
-            waited_seconds=0,
-            phone_number_id="",
-            access_token_sealed="",
-            channel_sends=False,
-            **facts,
-        ),
-        background=Background(burst=burst, history=()),
-        agent=agent,
-        trace=Trace(on_paper=True),
     )

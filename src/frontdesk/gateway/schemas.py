@@ -28,6 +28,7 @@ class CompletionRequest:
             need a `schema`, as the answer is then given by a tool too.
         temperature: None leaves it to the feature: 0, but for free text the model's own.
         models: pinned models tried in turn; None is the chain of the settings.
+        routed_as: the feature whose route is taken, when the call counts as another one's.
         variables: what the prompt was filled in with; recorded, so that another version of it can be
             filled in the same way.
         experiment_id, variant: the experiment on the prompt that this call is part of; recorded.
@@ -45,6 +46,7 @@ class CompletionRequest:
     temperature: float | None = None
     max_output_tokens: int | None = None
     models: tuple[str, ...] | None = None
+    routed_as: str | None = None
     deadline_seconds: float | None = None
     cacheable: bool = False
     masking: Masking = ALL_KINDS

@@ -221,7 +221,8 @@ async def _set_out(
     deadline_seconds = request.deadline_seconds or llm.deadline_seconds
     deadline = asyncio.get_running_loop().time() + deadline_seconds
     tenant = await resources.keep(TenantModelsBook).get(request.tenant_id)
-    route = route_for(resources.settings, tenant, request.feature, request.models)
+    routed_as = request.routed_as or request.feature
+    route = route_for(resources.settings, tenant, routed_as, request.models)
     return Course(
         request,
         deadline,

@@ -12,10 +12,11 @@ from frontdesk.pipeline.deliver import deliver
 from frontdesk.pipeline.escalate import PACKET_DEADLINE_SECONDS
 from frontdesk.pipeline.language import warm
 from frontdesk.pipeline.letters import OPERATOR, Caller, Change, Kind, Letter, NoSuchLetter
+from frontdesk.pipeline.on_paper import on_paper
 from frontdesk.pipeline.receive import receive
 from frontdesk.pipeline.replay import get_replay, start_replay
 from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
-from frontdesk.pipeline.turn import Outcome, OutcomeKind, Trace, Turn
+from frontdesk.pipeline.turn import OutcomeKind
 
 __all__ = [
     "OPERATOR",
@@ -25,12 +26,9 @@ __all__ = [
     "Kind",
     "Letter",
     "NoSuchLetter",
-    "Outcome",
     "OutcomeKind",
     "ReplayCreate",
     "ReplayPublic",
-    "Trace",
-    "Turn",
     "answer",
     "deliver",
     "discard_letter",
@@ -38,6 +36,7 @@ __all__ = [
     "get_letter",
     "get_replay",
     "list_letters",
+    "on_paper",
     "receive",
     "replay_letter",
     "start_replay",

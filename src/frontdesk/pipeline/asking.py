@@ -59,7 +59,8 @@ async def ask(
         resources,
         gateway.CompletionRequest(
             tenant_id=turn.claim.tenant_id,
-            feature=feature,
+            feature=turn.trace.feature or feature,
+            routed_as=feature,
             messages=messages,
             schema=schema,
             temperature=temperature,

@@ -1,4 +1,4 @@
-"""HTTP of the pipeline: dead letters and replays, for admins; the health of agents."""
+"""HTTP of the pipeline: dead letters, replays and previews, for admins; the health of agents."""
 
 from typing import Annotated
 from uuid import UUID
@@ -21,6 +21,7 @@ from frontdesk.messaging import WindowClosed
 from frontdesk.pipeline import dead_letters
 from frontdesk.pipeline.health_routes import router as health
 from frontdesk.pipeline.letters import Caller, ChannelGone, Kind, NoSuchLetter, WithPerson
+from frontdesk.pipeline.preview_routes import router as previews
 from frontdesk.pipeline.replay_routes import router as replays
 from frontdesk.pipeline.schemas import DeadLetterChange, DeadLetterPublic, DeadLetterSummary
 
@@ -96,4 +97,5 @@ def _caller(who: Principal) -> Caller:
 
 router.include_router(letters)
 router.include_router(replays)
+router.include_router(previews)
 router.include_router(health)

@@ -1,14 +1,17 @@
-"""What of the pipeline crosses HTTP: dead letters, and replays of model calls."""
+"""What of the pipeline crosses HTTP: dead letters, replays of model calls, previews."""
 
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from frontdesk.agent_config import AgentConfig, PreviewState, Text, Version
 from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.observability import Knowledge, LlmCallPublic, ReplaySummary
 from frontdesk.pipeline.letters import Kind
+from frontdesk.pipeline.turn import OutcomeKind
 
 _SEND: dict[str, JsonValue] = {
     "id": "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001",
@@ -101,6 +104,55 @@ class ReplayPublic(ReplaySummary):
         description="What differs in the answer, a unified diff; empty when nothing does."
     )
     prompt_diff: str | None = Field(description="The same of what the model was sent.")
+
+
+class PreviewCreate(Schema):
+    """What a new contact writes, in one burst, and which configuration is to answer it."""
+
+    messages: list[Annotated[Text, StringConstraints(min_length=1, max_length=4_096)]] = Field(
+        min_length=1, max_length=20, examples=[["Hello!", "How long does delivery take?"]]
+    )
+    config: AgentConfig | None = Field(None, description="A draft: a whole configuration.")
+    version: Version | None = Field(
+        None, description="A saved one; without this and without `config`, what is in force."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Self:
+        if self.config is not None and self.version is not None:
+            raise ValueError("say a config or a version, not both")
+        return self
+
+
+class PreviewAnswer(PublicSchema):
+    """What would become of the messages, and how it was arrived at."""
+
+    outcome: OutcomeKind
+    text: str | None = Field(description="What the contact would read; null: nothing, or a notice.")
+    language: str
+    reason: str
+    closes: bool = Field(description="The conversation would end soon.")
+    packet: dict[str, Any] | None = Field(description="What a human agent would be given.")
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None = Field(description="Null when a price is not known; never a guess.")
+    seconds: float
+    trace: list[dict[str, Any]] = Field(description="As of a turn.")
+
+
+class PreviewPublic(PublicSchema):
+    """A configuration tried on messages: how far that has got, and what came of it."""
+
+    id: UUID
+    agent_id: UUID
+    version: int | None = Field(description="Null: a draft.")
+    messages: list[str]
+    requested_by: UUID | None
+    state: PreviewState
+    answer: PreviewAnswer | None = Field(description="Null until a worker has made it.")
+    last_error: str | None = Field(description="Why there is no answer.")
+    created_at: datetime
+    finished_at: datetime | None
 
 
 class ComplaintPublic(PublicSchema):

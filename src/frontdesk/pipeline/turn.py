@@ -19,11 +19,13 @@ from frontdesk.prompts import Exposure
 class Trace:
     """What each stage of a turn saw and decided, how long it took and what it cost.
 
-    `on_paper`: the turn is thought through without anybody outside noticing (evaluation).
+    `on_paper`: the turn is thought through without anybody outside noticing (evaluation, preview).
+    `feature`: what its model calls count as, when not each as what it is.
     """
 
-    def __init__(self, *, on_paper: bool = False) -> None:
+    def __init__(self, *, on_paper: bool = False, feature: str | None = None) -> None:
         self.on_paper = on_paper
+        self.feature = feature
         self.started = time.perf_counter()
         self.lines: list[dict[str, Any]] = []
         # What experiments on prompts gave this turn; by prompt, which may be used twice.

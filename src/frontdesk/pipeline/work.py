@@ -1,10 +1,11 @@
-"""Due work of the pipeline: raw webhooks, bursts to be answered, messages to be sent, replays."""
+"""Due work of the pipeline: raw webhooks, bursts to be answered, messages to be sent, replays, previews."""
 
-from frontdesk import conversation, messaging, observability
+from frontdesk import agent_config, conversation, messaging, observability
 from frontdesk.core.settings import Settings
 from frontdesk.core.work import Due
 from frontdesk.pipeline.answer import answer
 from frontdesk.pipeline.deliver import deliver
+from frontdesk.pipeline.preview import preview
 from frontdesk.pipeline.receive import list_due, receive
 from frontdesk.pipeline.replay import replay
 
@@ -12,7 +13,7 @@ from frontdesk.pipeline.replay import replay
 RECEIVES_AT_ONCE = 1
 SENDS_AT_ONCE = 100
 # Somebody looks on, but contacts come first.
-REPLAYS_AT_ONCE = 4
+REPLAYS_AT_ONCE = PREVIEWS_AT_ONCE = 4
 
 
 def pipeline_work(settings: Settings) -> tuple[Due, ...]:
@@ -42,5 +43,11 @@ def pipeline_work(settings: Settings) -> tuple[Due, ...]:
             list_ids=observability.list_due_replays,
             handle=replay,
             at_once=REPLAYS_AT_ONCE,
+        ),
+        Due(
+            kind=agent_config.PREVIEW,
+            list_ids=agent_config.list_due_previews,
+            handle=preview,
+            at_once=PREVIEWS_AT_ONCE,
         ),
     )
