@@ -101,6 +101,54 @@ async def test_what_a_contact_takes_back_leaves_the_summary_with_it(desk: Desk) 
     assert await desk.sql("SELECT 1 FROM conversation_memory") == []
 
 
+async def test_people_see_what_is_remembered_correct_it_and_delete_it(desk: Desk) -> None:
+    await _past(desk, 40)
+    await desk.say("How long does delivery take?")
+    ana, conversation = await desk.ana(), await desk.conversation()
+    listed = f"/contacts/{conversation['contact']['id']}/memory"
+    (memory,) = await ana.get(listed)
+    number = 1 + [fact["text"] for fact in memory["facts"]].index(ORDER)
+    fact = f"/conversations/{conversation['id']}/memory/facts/{number}"
+    etag = {"If_Match": f'"{memory["version"]}"'}
+    await ana.put(fact, {"text": "Order A-20000."}, status=428)
+    corrected = await ana.put(fact, {"text": "My order number is A-20000."}, **etag)
+    assert corrected["facts"][number - 1] == {
+        "text": "My order number is A-20000.",
+        "message_id": memory["facts"][number - 1]["message_id"],
+    }
+    await ana.put(fact, {"text": "Too late."}, status=412, **etag)
+    assert "A-20000" in (await desk.say(ASKS))[-1]
+    (memory,) = await ana.get(listed)
+    etag = {"if-match": f'"{memory["version"]}"'}
+    deleted = await ana.http.delete(f"/api/v1{fact}", headers=etag)
+    assert deleted.json()["facts"] == [
+        each for place, each in enumerate(memory["facts"], start=1) if place != number
+    ]
+    beyond = f"/api/v1/conversations/{conversation['id']}/memory/facts/900"
+    missing = await ana.http.delete(beyond, headers={"if-match": "*"})
+    assert (missing.status_code, missing.json()["code"]) == (404, "no_such_fact")
+    audited = await desk.sql("SELECT action, details::text AS d FROM audit_entry ORDER BY id")
+    told = [(row["action"], row["d"]) for row in audited if row["action"].startswith("memory.")]
+    assert told == [("memory.fact_corrected", "{}"), ("memory.fact_deleted", "{}")]
+
+
+async def test_a_conversation_tells_what_it_came_to(desk: Desk) -> None:
+    await desk.say("Hello", "How long does delivery take?")
+    await desk.say("I want to talk to a person")
+    ana, conversation = await desk.ana(), await desk.conversation()
+    totals = await ana.get(f"/conversations/{conversation['id']}/totals")
+    (spent,) = await desk.sql(
+        "SELECT sum(input_tokens) AS tokens, sum(amount_usd)::float8 AS usd FROM usage_entry"
+    )
+    assert (totals["messages_in"], totals["messages_out"], totals["turns"]) == (3, 2, 2)
+    assert totals["input_tokens"] == spent["tokens"]
+    assert float(totals["cost_usd"]) == pytest.approx(spent["usd"])
+    assert totals["created_at"] < totals["last_in_at"] < totals["last_out_at"]
+    assert totals["mean_turn_seconds"] > 0
+    missing = await ana.http.get(f"/api/v1/conversations/{uuid4()}/totals")
+    assert missing.json()["code"] == "conversation_not_found"
+
+
 async def test_without_a_summary_turns_go_on_and_it_is_caught_up_later(desk: Desk) -> None:
     await _past(desk, 40)
     down = ModelFault(ModelFaultKind.STATUS, http_status=401)

@@ -105,6 +105,7 @@ NO_IDS = {
     "phone_number_id": "of WhatsApp's; whoever connected it has it, and others are told so",
     "waba_id": "of WhatsApp's; whoever connected it has it, and others are told so",
     "group_by": "a word of ours",
+    "number": "a place in the list that the conversation in the path has",
     "move_experiment.to": "a word of ours",
     "report_usage.from": "a day",
     "report_usage.to": "a day",

@@ -9,6 +9,12 @@ class NoSuchConversation(NotFound):
     code, title = "conversation_not_found", "There is no such conversation"
 
 
+class NoSuchFact(NotFound):
+    """Nothing of this number is remembered of the conversation."""
+
+    code, title = "no_such_fact", "There is no such fact"
+
+
 class ConversationClosed(Conflict):
     """The conversation is closed; reopen it first, or wait for the contact to write."""
 

@@ -146,13 +146,20 @@ async def remember(tx: Transaction, conversation_id: UUID, facts: Sequence[Remem
     memory = await find_memory(tx, conversation_id)
     before = memory.summary if memory else Summary()
     summary = before.model_copy(update={"facts": _extended(before.facts, (), facts, MOST_FACTS)})
-    await tx.sql.execute(
+    await store_summary(tx, conversation_id, summary)
+
+
+async def store_summary(tx: Transaction, conversation_id: UUID, summary: Summary) -> int:
+    """Keep a summary that no model made, and its version; the conversation's lock is held."""
+    version: int = await tx.sql.fetchval(
         "INSERT INTO conversation_memory AS m (conversation_id, summary) VALUES ($1, $2) "
         "ON CONFLICT (tenant_id, conversation_id) DO UPDATE SET summary = $2, "
-        "version = m.version + 1, due_at = CASE WHEN m.due_at IS NOT NULL THEN now() END",
+        "version = m.version + 1, due_at = CASE WHEN m.due_at IS NOT NULL THEN now() END "
+        "RETURNING version",
         conversation_id,
         dumps(summary),
     )
+    return version
 
 
 _FORGET = """

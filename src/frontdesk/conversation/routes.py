@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 
 from frontdesk.conversation import desk_routes, inbox, snoozing, views
 from frontdesk.conversation.errors import ConversationClosed, NoSuchConversation
+from frontdesk.conversation.memory_routes import router as memory
 from frontdesk.conversation.models import Actor, Priority, Status
 from frontdesk.conversation.schemas import (
     ConversationPublic,
@@ -191,3 +192,4 @@ async def get_turn(turn_id: UUID, who: ReadsConversations, session: TenantSessio
 
 
 router.include_router(desk_routes.api)
+router.include_router(memory)

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from frontdesk.conversation.models import Actor, Direction, Priority, Status, TurnOutcome
 from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.text import clean
 from frontdesk.messaging import Delivery, OutboundState
 
 MOST_UNREAD = 100
@@ -113,6 +114,50 @@ class MessagePublic(PublicSchema):
     revoked_at: datetime | None
     tokens: int | None
     created_at: datetime
+
+
+class FactPublic(PublicSchema):
+    """Something that was said, and the message it was said in."""
+
+    text: str
+    message_id: UUID
+
+
+class MemoryPublic(PublicSchema):
+    """What is remembered of a conversation: what models are told of its older messages."""
+
+    conversation_id: UUID
+    version: int = Field(description="The `ETag` to correct or delete a fact with.")
+    intent: str
+    facts: list[FactPublic] = Field(description="A fact's number is its place here, from 1.")
+    promises: list[FactPublic]
+    open_questions: list[str]
+
+
+class FactUpdate(Schema):
+    """Other words for a fact."""
+
+    text: Annotated[str, AfterValidator(clean)] = Field(
+        min_length=1, max_length=200, pattern=r"\S", examples=["Lives in Porto."]
+    )
+
+
+class ConversationTotals(PublicSchema):
+    """What a conversation came to so far."""
+
+    messages_in: int
+    messages_out: int
+    turns: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None = Field(
+        description="Of models and of WhatsApp; null when a price is not known, never a guess."
+    )
+    mean_turn_seconds: float | None = Field(description="Null: the agent has answered nothing yet.")
+    created_at: datetime
+    last_activity_at: datetime
+    last_in_at: datetime | None
+    last_out_at: datetime | None
 
 
 class TurnSummary(PublicSchema):
