@@ -1,0 +1,101 @@
+"""How often one message asks the database: what a change adds to the hot path is seen here."""
+
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pytest
+import structlog
+from tests.desk import Desk, eventually
+
+from frontdesk.pipeline.receive import _CLAIM
+from frontdesk.pipeline.shedding import _OLDEST_DUE
+
+# Statements and, of those, transactions, as measured on 2026-11-29; BEGIN and COMMIT count. A change
+# that needs more says so here, one that needs fewer lowers the numbers.
+MOST = {
+    "request": (1, 0),  # The webhook's; one statement is its own transaction.
+    "messaging.webhook_event": (9, 1),
+    "conversation.turn": (23, 5),
+    "messaging.outbound": (8, 2),
+}
+# Webhooks are stored and taken in batches, whosever they are; each batch begins so.
+_BATCHES = ("INSERT INTO webhook_event", _CLAIM)
+
+
+class Counted:
+    """The statements made at the driver: by what they were made for, one list for each request or row."""
+
+    def __init__(self) -> None:
+        self.by_place: dict[str, list[list[str]]] = {}
+        self._whose: dict[str, str] = {}
+
+    def note(self, statement: str) -> None:
+        bound = structlog.contextvars.get_contextvars()
+        place = bound.get("work") or ("request" if "request_id" in bound else None)
+        # Looked up once a second, however many messages there are.
+        if place is None or statement == _OLDEST_DUE:
+            return
+        whose = str(bound.get("row_id") or bound["request_id"])
+        found = self.by_place.setdefault(place, [])
+        if not found or whose != self._whose.get(place) or statement.startswith(_BATCHES):
+            found.append([])
+        self._whose[place] = whose
+        found[-1].append(" ".join(statement.split()))
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """Listens to every connection of this process."""
+    found = Counted()
+
+    def listening(name: str) -> Callable[..., Any]:
+        made: Any = getattr(asyncpg.Connection, name)
+
+        async def listen(connection: Any, statement: str, *values: Any, **named: Any) -> Any:
+            found.note(statement)
+            return await made(connection, statement, *values, **named)
+
+        return listen
+
+    for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval", "prepare"):
+        monkeypatch.setattr(asyncpg.Connection, name, listening(name))
+    return found
+
+
+async def test_a_message_in_to_an_answer_out_takes_no_more_statements_than_measured(
+    desk: Desk, counted: Counted
+) -> None:
+    await desk.say("How long does delivery take?")  # What is cached is cached from here on,
+    for text in ("Can I return a lamp?", "When are you open?", "Do you take returns?"):
+        taken = await _taken_by(desk, counted, text)
+        assert set(taken) == set(MOST)
+        over = {
+            place: (len(statements), sum(each.startswith("BEGIN") for each in statements))
+            for place, statements in taken.items()
+        }
+        over = {
+            place: found
+            for place, found in over.items()
+            if any(count > most for count, most in zip(found, MOST[place], strict=True))
+        }
+        if not over:
+            return  # though not for ever: one message may come when something has to be looked up.
+    told = "\n".join(f"{place}:\n  " + "\n  ".join(each) for place, each in taken.items())
+    pytest.fail(f"(statements, transactions) {over} are more than {MOST}:\n{told}")
+
+
+async def _taken_by(desk: Desk, counted: Counted, text: str) -> dict[str, list[str]]:
+    """The statements from one message in to its answer out."""
+    phone, worker = desk.phone(), desk.dispatcher
+    assert worker is not None
+    answered = len(phone.replies) + 1
+    counted.by_place.clear()
+    phone.say(text)
+    # By its rings alone: what a sweep looks for is nobody's message.
+    await eventually(lambda: len(phone.replies) == answered, seconds=30)
+    await worker.idle()
+    # Of the webhooks, that of the message takes most; the others are its ticks.
+    taken = {place: max(lists, key=len) for place, lists in counted.by_place.items()}
+    await desk.work_until_idle()
+    return taken
