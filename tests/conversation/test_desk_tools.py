@@ -60,6 +60,20 @@ async def test_people_sort_note_and_draft_and_everybody_is_told(desk: Desk) -> N
         assert name in declared
 
 
+async def test_a_contacts_card_tells_ids_opt_out_and_what_was_talked_about(desk: Desk) -> None:
+    ana = await desk.ana()
+    await desk.say("How long does delivery take?", name="Zoë Quick")
+    first = await desk.conversation()
+    await ana.post(f"/conversations/{first['id']}/close", {"reason": "done"})
+    await desk.say("Can I return a lamp?")
+    card = await ana.get(f"/contacts/{first['contact']['id']}")
+    assert (card["name"], card["opted_out_at"]) == ("Zoë Quick", None)
+    assert {"kind": "wa_id", "value": "4915550001"} in card["aliases"]
+    past = [(each["status"], each["close_reason"]) for each in card["conversations"]]
+    assert past == [("ACTIVE", None), ("CLOSED", "done")]
+    assert (await ana.http.get(f"/api/v1/contacts/{STRANGER}")).status_code == 404
+
+
 async def test_a_saved_reply_is_filled_in_for_the_contact(desk: Desk) -> None:
     ana, ben = await desk.ana(), await desk.ben()
     await desk.say("How long does delivery take?", name="Zoë Quick")

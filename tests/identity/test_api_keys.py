@@ -43,6 +43,7 @@ OPEN = {
         "list_saved_replies",
         "fill_saved_reply",
         "search",
+        "get_contact",
     },
     Scope.CONVERSATIONS_WRITE: {
         "take_over",

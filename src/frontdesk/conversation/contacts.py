@@ -1,11 +1,13 @@
 """Contacts and their aliases: WhatsApp's ids come, go and change; the contact stays the same."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
+from frontdesk.core.errors import NotFound
 from frontdesk.messaging import ContactKey
 
 
@@ -62,6 +64,29 @@ async def find_or_create_contact(
         await _learn(tx, contact.id, news, name, username)
         return KnownContact(contact.id, key.wa_id or contact.wa_id, key.bsuid or contact.bsuid)
     return contact
+
+
+async def get_contact_card(
+    tx: Transaction, contact_id: UUID
+) -> tuple[Any, Sequence[Any], Sequence[Any]]:
+    """A contact, every id they were seen under, and their newest fifty conversations.
+
+    Raises:
+        NotFound: there is no such contact.
+    """
+    contact = await tx.sql.fetchrow("SELECT * FROM contact WHERE id = $1", contact_id)
+    if contact is None:
+        raise NotFound("There is no such contact.")
+    aliases = await tx.sql.fetch(
+        "SELECT kind, value FROM contact_alias WHERE contact_id = $1 ORDER BY kind, value",
+        contact_id,
+    )
+    conversations = await tx.sql.fetch(
+        "SELECT id, channel_id, status, last_text, last_activity_at, close_reason, created_at "
+        "FROM conversation WHERE contact_id = $1 ORDER BY id DESC LIMIT 50",
+        contact_id,
+    )
+    return contact, aliases, conversations
 
 
 async def move_alias(tx: Transaction, old: ContactKey, new: ContactKey) -> UUID | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from frontdesk.conversation.models import Priority
+from frontdesk.conversation.models import AliasKind, Priority, Status
 from frontdesk.conversation.saved_replies import VARIABLES, must_be_fillable
 from frontdesk.conversation.schemas import ContactPublic
 from frontdesk.core.api import PublicSchema, Schema
@@ -134,3 +134,30 @@ class SearchHit(PublicSchema):
     contact: ContactPublic
     excerpt: str = Field(description="What was found, with some of what stands around it.")
     at: datetime
+
+
+class AliasPublic(PublicSchema):
+    """An id that WhatsApp has named a contact by."""
+
+    kind: AliasKind
+    value: str
+
+
+class PastConversation(PublicSchema):
+    """A conversation as a contact's card lists it."""
+
+    id: UUID
+    channel_id: UUID
+    status: Status
+    last_text: str | None
+    last_activity_at: datetime
+    close_reason: str | None
+    created_at: datetime
+
+
+class ContactCard(ContactPublic):
+    """What is known of a contact."""
+
+    aliases: list[AliasPublic]
+    conversations: list[PastConversation] = Field(description="The newest fifty, newest first.")
+    created_at: datetime
