@@ -64,6 +64,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         conversation_work.SUMMARISE,
         escalation_work.ASSIGN,
         escalation_work.BACKTEST,
+        escalation_work.RETURN,
         knowledge_work.INGEST,
         evaluation_work.RUN,
         gateway_work.CHAT,

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from frontdesk.agent_config import AgentConfig
-from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE
+from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE, QUEUE_NOTICE, WAIT_NOTICE
 from frontdesk.agent_config.rules import complaints_about
 
 NOW = datetime(2026, 11, 16, 3, 0, tzinfo=UTC)
@@ -26,6 +26,7 @@ def test_a_new_agent_needs_no_more_than_the_companys_name():
 
 def test_both_notices_are_there_in_the_usual_languages():
     assert set(HANDOFF_NOTICE) == set(AWAY_NOTICE) == LANGUAGES
+    assert set(QUEUE_NOTICE) == set(WAIT_NOTICE) == LANGUAGES
 
 
 def test_a_notice_is_in_the_contacts_language_else_the_agents_else_english():

@@ -182,47 +182,6 @@ async def test_what_we_sent_ourselves_comes_back_as_an_echo_and_is_nobodys_takeo
     assert len(await desk.sql("SELECT 1 FROM message")) == 2
 
 
-async def test_human_agents_never_get_more_than_their_limit(
-    desk: Desk,
-) -> None:
-    people = [await desk.ana(), await desk.ben(), await desk.admin()]
-    for person in people:
-        await person.put("/me/availability", {"presence": "online", "max_conversations": 3})
-    for number in range(20):
-        desk.phone(f"49155512{number:03}").say("I want to talk to a person")
-    await desk.work_until_idle()
-    rows = await desk.sql("SELECT state, count(*) AS n FROM handoff GROUP BY state")
-    assert {row["state"]: row["n"] for row in rows} == {"assigned": 9, "waiting": 11}
-    loads = await desk.sql("SELECT open_conversations FROM availability")
-    assert [row["open_conversations"] for row in loads] == [3, 3, 3]
-
-
-async def test_coming_online_gets_the_queue_longest_waiting_first(desk: Desk) -> None:
-    for number in range(3):
-        await desk.say("I want to talk to a person", number=f"49155513{number:03}")
-    ana = await desk.ana()
-    await ana.put("/me/availability", {"presence": "online", "max_conversations": 2})
-    await desk.work_until_idle()
-    mine = await ana.get("/conversations", assigned_to=str(ana.id))
-    assert [item["contact"]["wa_id"] for item in mine["items"]] == [
-        "49155513000",
-        "49155513001",
-    ]
-
-
-async def test_assignment_goes_round(desk: Desk) -> None:
-    ana, ben = await desk.ana(), await desk.ben()
-    for person in (ana, ben):
-        await person.put("/me/availability", {"presence": "online", "max_conversations": 5})
-    for number in range(4):
-        await desk.say("I want to talk to a person", number=f"49155514{number:03}")
-    rows = await desk.sql("SELECT assigned_user_id FROM handoff ORDER BY id")
-    owners = [row["assigned_user_id"] for row in rows]
-    assert owners[0] != owners[1]
-    assert owners[0] == owners[2]
-    assert owners[1] == owners[3]
-
-
 async def test_the_longest_waiting_contact_comes_first_in_the_inbox(desk: Desk) -> None:
     for number in (2, 1):
         await desk.say("I want to talk to a person", number=f"49155515{number:03}")

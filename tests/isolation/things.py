@@ -69,6 +69,7 @@ KINDS: dict[str, Kind] = {
     "saved_reply_id": Kind(_newest("saved_reply")),
     "session_id": Kind(_newest("user_session")),
     "source_id": Kind(_newest("knowledge_source")),
+    "team_id": Kind(_newest("team")),
     "turn_id": Kind(_newest("turn")),
     "user_id": _MEMBER,
     "assigned_to": _MEMBER,
@@ -96,6 +97,7 @@ NO_IDS = {
     "hub.verify_token": "a secret, which proves itself",
     "company_name": "text",
     "mentions": "a list; `test_desk_tools.py` names a stranger in it, which any other tenant's user is",
+    "return_to": "a word of ours",
     "url": "of a tool; the tenant's own to say",
     "provider": "one of Frontdesk's own list",
     "name": "text, or one of Frontdesk's own prompts, which are the same for all",
@@ -151,6 +153,8 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     config = (await admin.get(agent))["config"]
     await admin.post(f"{agent}/rule-backtests", {"config": config})
     await admin.post(f"{agent}/preview", {"messages": [mark]})
+    team = await admin.post("/teams", {"name": mark, "skills": [mark]})
+    await admin.put(f"/teams/{team['id']}/members/{admin.id}")
     await admin.post("/budgets", {"scope": "tenant", "period": "month", "hard_usd": "90"})
     for number in range(times):
         text = f"{mark} {number} {{{{ company_name }}}} {{{{ facts }}}}"

@@ -26,6 +26,7 @@ from frontdesk.agent_config.escalation_rules import (
     OutOfHours,
     Priority,
     Speaks,
+    Target,
     ToolsFail,
     Topic,
 )
@@ -46,7 +47,11 @@ from frontdesk.agent_config.secrets import open_secrets
 from frontdesk.agent_config.service import create_agent, get_agent
 from frontdesk.agent_config.snapshots import AgentSnapshot, load_agent
 from frontdesk.agent_config.tools import SECRET, STEP_SECONDS, BuiltInTool, HttpTool, Tools
+<<<<<<< HEAD
 from frontdesk.agent_config.values import Text
+=======
+from frontdesk.agent_config.values import Language
+>>>>>>> e761854 (escalation: Give handoffs to teams, by urgency, and take them from the silent.)
 
 __all__ = [
     "HOLDINGS",
@@ -75,6 +80,7 @@ __all__ = [
     "Holiday",
     "HttpTool",
     "Interval",
+    "Language",
     "Mentions",
     "ModelDown",
     "MoodAtMost",
@@ -87,7 +93,11 @@ __all__ = [
     "PreviewState",
     "Priority",
     "Speaks",
+<<<<<<< HEAD
     "Text",
+=======
+    "Target",
+>>>>>>> e761854 (escalation: Give handoffs to teams, by urgency, and take them from the silent.)
     "Tools",
     "ToolsFail",
     "Topic",

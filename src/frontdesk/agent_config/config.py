@@ -13,7 +13,13 @@ from pydantic import (
 
 from frontdesk.agent_config.escalation_rules import EscalationRule, OutOfHours
 from frontdesk.agent_config.hours import BusinessHours
-from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE, REFUSAL_NOTICE
+from frontdesk.agent_config.notices import (
+    AWAY_NOTICE,
+    HANDOFF_NOTICE,
+    QUEUE_NOTICE,
+    REFUSAL_NOTICE,
+    WAIT_NOTICE,
+)
 from frontdesk.agent_config.tools import Tools
 from frontdesk.agent_config.values import Language, Text, Word
 from frontdesk.gateway import Pii
@@ -125,6 +131,17 @@ class AgentConfig(BaseModel):
         AWAY_NOTICE, description="The same when no human agent is there to take over."
     )
 
+    queue_notice: Notices = Field(
+        QUEUE_NOTICE,
+        description="Added when everybody who is there is busy; `{position}` is the place in the "
+        "queue.",
+    )
+    wait_notice: Notices = Field(
+        WAIT_NOTICE,
+        description="Added to it when enough conversations have ended to tell; `{minutes}` is about "
+        "how long it takes.",
+    )
+
     tools: Tools = Field(
         Tools(), description="What it may do besides answering; by default nothing."
     )
@@ -177,9 +194,12 @@ class AgentConfig(BaseModel):
 
     def notice_in(self, notices: dict[str, str], language: str) -> str:
         """The notice in a contact's language, else in the agent's first, else in English."""
-        built_in = {id(self.away_notice): AWAY_NOTICE, id(self.refusal_notice): REFUSAL_NOTICE}.get(
-            id(notices), HANDOFF_NOTICE
-        )
+        built_in = {
+            id(self.away_notice): AWAY_NOTICE,
+            id(self.refusal_notice): REFUSAL_NOTICE,
+            id(self.queue_notice): QUEUE_NOTICE,
+            id(self.wait_notice): WAIT_NOTICE,
+        }.get(id(notices), HANDOFF_NOTICE)
         for wanted in (language, self.languages[0], "en"):
             if text := notices.get(wanted) or built_in.get(wanted):
                 return text

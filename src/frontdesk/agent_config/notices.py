@@ -1,6 +1,7 @@
 """What contacts are told when a person takes over, or nobody answers, in the usual languages.
 
-They are sent as they are and without a model, also when no model answers. None promises a time.
+They are sent as they are and without a model, also when no model answers. None promises a time: the
+wait is said as what it has been lately, and only when that is known.
 """
 
 HANDOFF_NOTICE = {
@@ -47,4 +48,27 @@ REFUSAL_NOTICE = {
     "fr": "Ici, je peux seulement répondre aux questions sur notre offre et vos commandes.",
     "ar": "يمكنني هنا المساعدة فقط في الأسئلة حول عروضنا وطلباتك.",
     "hi": "मैं यहाँ केवल हमारी पेशकश और आपके ऑर्डर से जुड़े सवालों में मदद कर सकता हूँ।",
+}
+
+# After the handoff notice, when everybody who is there is busy.
+QUEUE_NOTICE = {
+    "en": "You are number {position} in the queue.",
+    "es": "Eres el número {position} en la cola.",
+    "pt": "Você é o número {position} na fila.",
+    "it": "Sei il numero {position} in coda.",
+    "de": "Sie sind Nummer {position} in der Warteschlange.",
+    "fr": "Vous êtes numéro {position} dans la file d'attente.",
+    "ar": "أنت رقم {position} في قائمة الانتظار.",
+    "hi": "आप कतार में नंबर {position} पर हैं।",
+}
+
+WAIT_NOTICE = {
+    "en": "At the moment that takes about {minutes} minutes.",
+    "es": "En este momento tarda unos {minutes} minutos.",
+    "pt": "No momento leva cerca de {minutes} minutos.",
+    "it": "Al momento ci vogliono circa {minutes} minuti.",
+    "de": "Das dauert zurzeit etwa {minutes} Minuten.",
+    "fr": "En ce moment, cela prend environ {minutes} minutes.",
+    "ar": "يستغرق ذلك حاليًا حوالي {minutes} دقيقة.",
+    "hi": "इस समय इसमें लगभग {minutes} मिनट लगते हैं।",
 }

@@ -1,9 +1,9 @@
 """Escalation: when people take over, who of them, with what in hand, and the way back."""
 
-from frontdesk.escalation.assignment import is_anybody_online, set_presence
 from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import HandoffPacket, Packet, PacketFact, plain_packet
+from frontdesk.escalation.presence import is_anybody_online, set_presence
 from frontdesk.escalation.privacy import HOLDINGS
 from frontdesk.escalation.recorded import load_past
 from frontdesk.escalation.rules import (

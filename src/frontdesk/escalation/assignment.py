@@ -5,28 +5,106 @@ changed under the lock of that row, so the limit can't be overrun.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from frontdesk import feed
-from frontdesk.conversation import lock
+from frontdesk.agent_config import Priority
+from frontdesk.conversation import Locked, lock
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.resources import Resources
-from frontdesk.escalation.models import Presence
-from frontdesk.escalation.schemas import AvailabilityPublic
 
 HANDOFF = "escalation.handoff"
+PRIORITIES = tuple(Priority)  # The place of each is its `urgency`.
+
+# Whether the human agent `a` is of a team that the handoff `h` is for. It is for everybody when its
+# teams have nobody any more: better a person of another team than none.
+MAY_TAKE = """(EXISTS (SELECT FROM team_member m WHERE m.tenant_id = a.tenant_id
+        AND m.user_id = a.user_id AND m.team_id = ANY(h.team_ids))
+    OR NOT EXISTS (SELECT FROM team_member m WHERE m.tenant_id = a.tenant_id
+        AND m.team_id = ANY(h.team_ids)))"""
+HAS_ROOM = "a.presence = 'online' AND a.open_conversations < a.max_conversations"
+# Handoffs that wait although somebody could take them.
+_ASSIGNABLE = f"""h.state = 'waiting' AND EXISTS (SELECT FROM availability a
+    WHERE a.tenant_id = h.tenant_id AND {HAS_ROOM} AND a.user_id IS DISTINCT FROM h.taken_from
+    AND {MAY_TAKE})"""  # noqa: S608  # Ours.
+
+# The last of the contact's human agents first, then whoever is of a team that speaks the language,
+# then whoever was assigned longest ago.
+_PICK = f"""
+UPDATE availability SET open_conversations = availability.open_conversations + 1,
+    last_assigned_at = clock_timestamp()
+FROM (
+    SELECT a.user_id FROM availability a, (SELECT $1::uuid[] AS team_ids) h
+    WHERE {HAS_ROOM} AND a.user_id IS DISTINCT FROM $2 AND {MAY_TAKE}
+    ORDER BY coalesce(a.user_id = $3, false) DESC, EXISTS (SELECT FROM team_member m
+        JOIN team t ON t.tenant_id = m.tenant_id AND t.id = m.team_id
+        WHERE m.tenant_id = a.tenant_id AND m.user_id = a.user_id AND $4 = ANY(t.languages)) DESC,
+        a.last_assigned_at NULLS FIRST, a.user_id
+    LIMIT 1 FOR UPDATE OF a SKIP LOCKED
+) free
+WHERE availability.user_id = free.user_id RETURNING availability.user_id
+"""  # noqa: S608  # Ours.
 
 
-async def pick_human_agent(tx: Transaction) -> UUID | None:
-    """Take a place with the available human agent who was assigned longest ago, or None."""
+@dataclass(frozen=True)
+class Need:
+    """Who may get a conversation, and who rather than others.
+
+    Args:
+        team_ids: members of these teams; anybody without.
+        not_user_id: not this one.
+        known_user_id: this one if they can: the contact knows them.
+        language: people who speak it come first.
+    """
+
+    team_ids: Sequence[UUID] = ()
+    not_user_id: UUID | None = None
+    known_user_id: UUID | None = None
+    language: str | None = None
+
+
+async def find_teams(tx: Transaction, team: str | None, skill: str | None) -> list[UUID]:
+    """The teams a rule means; none when it names none, or none is of that name and skill."""
+    if team is None and skill is None:
+        return []
+    rows = await tx.sql.fetch(
+        "SELECT id FROM team WHERE ($1::text IS NULL OR lower(name) = lower($1)) AND "
+        "($2::text IS NULL OR EXISTS (SELECT FROM unnest(skills) s WHERE lower(s) = lower($2)))",
+        team,
+        skill,
+    )
+    return [row["id"] for row in rows]
+
+
+async def need_of(
+    tx: Transaction, thread: Locked, team_ids: Sequence[UUID], not_user_id: UUID | None = None
+) -> Need:
+    """Who should get a conversation of these teams."""
+    known: UUID | None = await tx.sql.fetchval(
+        "SELECT h.assigned_user_id FROM conversation k JOIN handoff h "
+        "ON h.tenant_id = k.tenant_id AND h.conversation_id = k.id WHERE k.contact_id = $1 "
+        "AND h.state = 'ended' AND h.assigned_user_id IS NOT NULL ORDER BY h.id DESC LIMIT 1",
+        thread.contact_id,
+    )
+    return Need(tuple(team_ids), not_user_id, known, thread.language)
+
+
+async def pick_human_agent(tx: Transaction, need: Need) -> UUID | None:
+    """Take a place with the human agent who should have it, or None when nobody is free."""
     picked: UUID | None = await tx.sql.fetchval(
-        "UPDATE availability a SET open_conversations = open_conversations + 1, "
-        "last_assigned_at = clock_timestamp() FROM (SELECT user_id FROM availability "
-        "WHERE presence = 'online' AND open_conversations < max_conversations "
-        "ORDER BY last_assigned_at NULLS FIRST, user_id LIMIT 1 FOR UPDATE SKIP LOCKED) free "
-        "WHERE a.user_id = free.user_id RETURNING a.user_id"
+        _PICK, list(need.team_ids), need.not_user_id, need.known_user_id, need.language
     )
     return picked
+
+
+async def is_anybody_ahead(tx: Transaction, urgency: int) -> bool:
+    """Whether a handoff waits for its assignment that comes before a new one."""
+    found: bool = await tx.sql.fetchval(
+        f"SELECT EXISTS (SELECT FROM handoff h WHERE h.urgency >= $1 AND {_ASSIGNABLE})",  # noqa: S608  # Ours.
+        urgency,
+    )
+    return found
 
 
 async def take_place(tx: Transaction, user_id: UUID) -> None:
@@ -47,24 +125,22 @@ async def give_place_back(tx: Transaction, user_id: UUID) -> None:
         "WHERE user_id = $1",
         user_id,
     )
-    await ring_waiting(tx, 1)
+    await ring_waiting(tx)
 
 
-async def ring_waiting(tx: Transaction, most: int) -> None:
-    """Let the handoffs that have waited longest be looked at now."""
-    for row in await tx.sql.fetch(
-        "SELECT id FROM handoff WHERE state = 'waiting' ORDER BY id LIMIT $1", most
-    ):
-        tx.ring(HANDOFF, row["id"])
+async def ring_waiting(tx: Transaction) -> None:
+    """Let the queue be looked at now."""
+    handoff_id = await tx.sql.fetchval("SELECT id FROM handoff WHERE state = 'waiting' LIMIT 1")
+    if handoff_id is not None:
+        tx.ring(HANDOFF, handoff_id)
 
 
 async def list_assignable(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
-    """Waiting handoffs of tenants that have a human agent with room, a turn for each tenant."""
+    """Waiting handoffs that a human agent could take, a turn for each tenant."""
     rows = await connection.fetch(
-        "SELECT h.tenant_id, h.id FROM handoff h WHERE h.state = 'waiting' AND EXISTS ("
-        "SELECT 1 FROM availability a WHERE a.tenant_id = h.tenant_id AND a.presence = 'online' "
-        "AND a.open_conversations < a.max_conversations) "
-        "ORDER BY row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.id), h.id LIMIT $1",
+        f"SELECT h.tenant_id, h.id FROM handoff h WHERE {_ASSIGNABLE} "  # noqa: S608  # Ours.
+        "ORDER BY row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.urgency DESC, h.id), "
+        "h.id LIMIT $1",
         limit,
     )
     return [(row["tenant_id"], row["id"]) for row in rows]
@@ -73,112 +149,55 @@ async def list_assignable(connection: Connection, limit: int) -> Sequence[tuple[
 async def assign_waiting(resources: Resources, tenant_id: UUID, _handoff_id: UUID) -> None:
     """Assign a tenant's waiting handoffs while somebody has room, whichever of them was rung for.
 
-    The longest waiting goes first, however many workers are at it. Run twice, the second run finds
-    nobody waiting, or nobody free.
+    The most urgent goes first, then the longest waiting, however many workers are at it. Run twice,
+    the second run finds nobody waiting, or nobody free.
     """
-    while await _assign_longest_waiting(resources, tenant_id):
+    while await _assign_next(resources, tenant_id):
         pass
 
 
-async def _assign_longest_waiting(resources: Resources, tenant_id: UUID) -> bool:
+async def _assign_next(resources: Resources, tenant_id: UUID) -> bool:
     """One handoff assigned, or lost to another worker; False when there is nothing to do."""
     async with resources.db.hot(tenant_id) as tx:
         waiting = await tx.sql.fetchrow(
-            "SELECT id, conversation_id FROM handoff WHERE state = 'waiting' ORDER BY id LIMIT 1"
+            f"SELECT h.id, h.conversation_id FROM handoff h WHERE {_ASSIGNABLE} "  # noqa: S608  # Ours.
+            "ORDER BY h.urgency DESC, h.id LIMIT 1"
         )
         if waiting is None:
             return False
-        await lock(tx, waiting["conversation_id"])
-        still = await tx.sql.fetchval(
-            "SELECT 1 FROM handoff WHERE id = $1 AND state = 'waiting' FOR UPDATE", waiting["id"]
+        thread = await lock(tx, waiting["conversation_id"])
+        still = await tx.sql.fetchrow(
+            "SELECT team_ids, taken_from FROM handoff WHERE id = $1 AND state = 'waiting' "
+            "FOR UPDATE",
+            waiting["id"],
         )
-        if not still:
+        if still is None:
             return True
-        user_id = await pick_human_agent(tx)
+        need = await need_of(tx, thread, still["team_ids"], still["taken_from"])
+        user_id = await pick_human_agent(tx, need)
         if user_id is None:
             return False
-        await tx.sql.execute(
-            "UPDATE handoff SET state = 'assigned', assigned_user_id = $2, assigned_at = now() "
-            "WHERE id = $1",
-            waiting["id"],
-            user_id,
-        )
-        await tx.sql.execute(
-            "UPDATE conversation SET assigned_user_id = $2 WHERE id = $1",
-            waiting["conversation_id"],
-            user_id,
-        )
-        feed.append(
-            tx,
-            "handoff.assigned",
-            {
-                "conversation_id": waiting["conversation_id"],
-                "handoff_id": waiting["id"],
-                "assigned_user_id": user_id,
-            },
-        )
+        await give_to(tx, thread.id, waiting["id"], user_id)
         return True
 
 
-async def set_presence(
-    tx: Transaction, user_id: UUID, presence: Presence, max_conversations: int | None = None
-) -> AvailabilityPublic:
-    """Come online, go away, or change how many conversations to take; coming online gets the queue.
-
-    Going away keeps the conversations one has.
-    """
-    row = await tx.sql.fetchrow(
-        "INSERT INTO availability (user_id, presence, max_conversations) "
-        "VALUES ($1, $2, coalesce($3, 5)) ON CONFLICT (tenant_id, user_id) DO UPDATE "
-        "SET presence = $2, max_conversations = coalesce($3, availability.max_conversations) "
-        "RETURNING user_id, presence, max_conversations, open_conversations, last_assigned_at",
+async def give_to(tx: Transaction, conversation_id: UUID, handoff_id: UUID, user_id: UUID) -> None:
+    """Let somebody have a handoff whose place with them is taken."""
+    await tx.sql.execute(
+        "UPDATE handoff SET state = 'assigned', assigned_user_id = $2, assigned_at = now(), "
+        "taken_from = NULL, alerted_at = NULL WHERE id = $1",
+        handoff_id,
         user_id,
-        presence,
-        max_conversations,
     )
-    assert row is not None
-    if presence is Presence.ONLINE:
-        await ring_waiting(tx, row["max_conversations"])
+    await tx.sql.execute(
+        "UPDATE conversation SET assigned_user_id = $2 WHERE id = $1", conversation_id, user_id
+    )
     feed.append(
         tx,
-        "availability.changed",
+        "handoff.assigned",
         {
-            "user_id": user_id,
-            "presence": presence,
-            "max_conversations": row["max_conversations"],
-            "open_conversations": row["open_conversations"],
+            "conversation_id": conversation_id,
+            "handoff_id": handoff_id,
+            "assigned_user_id": user_id,
         },
     )
-    return AvailabilityPublic.model_validate(dict(row))
-
-
-async def get_presence(tx: Transaction, user_id: UUID) -> AvailabilityPublic:
-    """Whether a human agent takes conversations; away until they say otherwise."""
-    row = await tx.sql.fetchrow(f"{_SELECT} WHERE user_id = $1", user_id)
-    if row is None:
-        return AvailabilityPublic(
-            user_id=user_id,
-            presence=Presence.AWAY,
-            max_conversations=5,
-            open_conversations=0,
-            last_assigned_at=None,
-        )
-    return AvailabilityPublic.model_validate(dict(row))
-
-
-async def list_presence(tx: Transaction) -> list[AvailabilityPublic]:
-    """Everybody who has ever been available, those online first."""
-    rows = await tx.sql.fetch(f"{_SELECT} ORDER BY presence DESC, user_id LIMIT 500")
-    return [AvailabilityPublic.model_validate(dict(row)) for row in rows]
-
-
-async def is_anybody_online(tx: Transaction) -> bool:
-    """Whether any human agent of the tenant is online, with room or not."""
-    found = await tx.sql.fetchval("SELECT 1 FROM availability WHERE presence = 'online' LIMIT 1")
-    return found is not None
-
-
-_SELECT = (
-    "SELECT user_id, presence, max_conversations, open_conversations, last_assigned_at "
-    "FROM availability"
-)

@@ -1,6 +1,6 @@
 """Errors of escalation."""
 
-from frontdesk.core.errors import Conflict, Forbidden, NothingYet
+from frontdesk.core.errors import Conflict, Forbidden, NotFound, NothingYet
 
 
 class AlreadyTaken(Conflict):
@@ -25,6 +25,18 @@ class NotYours(Forbidden):
     """Only the human agent who has the conversation, or an admin, may do this."""
 
     code, title = "not_yours", "Another human agent has this conversation"
+
+
+class NoSuchTeam(NotFound):
+    """The tenant has no such team."""
+
+    code, title = "no_such_team", "There is no such team"
+
+
+class TeamNameTaken(Conflict):
+    """Another team of the tenant has this name."""
+
+    code, title = "team_name_taken", "There is a team of this name"
 
 
 class KeyReused(Conflict):

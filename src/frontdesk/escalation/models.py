@@ -6,9 +6,18 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlmodel import Field
 
-from frontdesk.core.tables import Json, TenantRow, TenantTable, Timestamp, refers, text_enum
+from frontdesk.core.tables import (
+    Json,
+    TenantRow,
+    TenantTable,
+    Timestamp,
+    of_tenant,
+    refers,
+    text_enum,
+)
 
 
 class Reason(StrEnum):
@@ -52,8 +61,13 @@ class Handoff(TenantRow, table=True):
             postgresql_where=sa.text("state <> 'ended'"),
         ),
         sa.Index(
-            "ix_handoff_waiting", "tenant_id", "id", postgresql_where=sa.text("state = 'waiting'")
+            "ix_handoff_waiting",
+            "tenant_id",
+            sa.text("urgency DESC"),
+            "id",
+            postgresql_where=sa.text("state = 'waiting'"),
         ),
+        sa.Index("ix_handoff_conversation", "tenant_id", "conversation_id", "id"),
         sa.Index(
             "ix_handoff_assigned",
             "tenant_id",
@@ -71,6 +85,19 @@ class Handoff(TenantRow, table=True):
     assigned_at: datetime | None = Field(default=None, sa_type=Timestamp)
     ended_at: datetime | None = Field(default=None, sa_type=Timestamp)
     end_reason: str | None = Field(default=None, sa_type=sa.Text)
+    # Who may take it: members of these teams; anybody when none of them has members.
+    team_ids: list[UUID] = Field(
+        default_factory=list,
+        sa_type=postgresql.ARRAY(sa.Uuid),
+        sa_column_kwargs={"server_default": "{}"},
+    )
+    # The place of its priority among all of them.
+    urgency: int = Field(
+        default=0, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": "0"}
+    )
+    # Who has been silent too long, and is not given it again before they come online anew.
+    taken_from: UUID | None = None
+    alerted_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
 class BacktestState(StrEnum):
@@ -122,3 +149,50 @@ class Availability(TenantTable, table=True):
     # Kept with every assignment and end, under this row's lock, so the limit can't be overrun.
     open_conversations: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     last_assigned_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class Team(TenantRow, table=True):
+    """Human agents who take the same conversations."""
+
+    __table_args__ = (
+        of_tenant(),
+        sa.Index("uq_team_name", "tenant_id", sa.text("lower(name)"), unique=True),
+    )
+
+    name: str = Field(sa_type=sa.Text)
+    languages: list[str] = Field(sa_type=postgresql.ARRAY(sa.Text))
+    skills: list[str] = Field(sa_type=postgresql.ARRAY(sa.Text))
+
+
+class TeamMember(TenantTable, table=True):
+    """That somebody is of a team."""
+
+    __tablename__ = "team_member"
+    __table_args__ = (
+        refers("team_id", to="team", on_delete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"], ["membership.tenant_id", "membership.user_id"]
+        ),
+        sa.Index("ix_team_member_user", "tenant_id", "user_id"),
+    )
+
+    team_id: UUID = Field(primary_key=True)
+    user_id: UUID = Field(primary_key=True)
+
+
+class SilentAssignee(StrEnum):
+    """What becomes of a conversation whose human agent is silent too long."""
+
+    QUEUE = "queue"
+    COLLEAGUE = "colleague"
+    ALERT = "alert"
+
+
+class AssignmentPolicy(TenantTable, table=True):
+    """How a tenant's conversations are assigned; without a row nothing returns by itself."""
+
+    __tablename__ = "assignment_policy"
+    __table_args__ = (of_tenant(),)
+
+    return_after_minutes: int | None = None
+    return_to: SilentAssignee = Field(sa_type=text_enum(SilentAssignee))

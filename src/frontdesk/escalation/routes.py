@@ -20,7 +20,7 @@ from frontdesk.core.api import (
     require_member,
 )
 from frontdesk.core.errors import Forbidden
-from frontdesk.escalation import assignment, service
+from frontdesk.escalation import presence, service
 from frontdesk.escalation.errors import (
     AlreadyTaken,
     KeyReused,
@@ -37,6 +37,7 @@ from frontdesk.escalation.schemas import (
     Ownership,
     ReplyCreate,
 )
+from frontdesk.escalation.team_routes import router as teams
 from frontdesk.messaging import WindowClosed
 
 router = APIRouter()
@@ -130,14 +131,14 @@ async def get_handoff(
 
 @people.get("/handoffs", summary="List the queue", responses=problems())
 async def list_waiting(who: ReadsConversations, session: TenantSession) -> list[HandoffPublic]:
-    """Handoffs that wait for a human agent, longest waiting first."""
+    """Handoffs that wait for a human agent, the most urgent and longest waiting first."""
     return await service.list_waiting(session)
 
 
 @people.get("/me/availability", summary="Read my availability", responses=problems())
 async def get_my_availability(who: Staff, session: TenantSession) -> AvailabilityPublic:
     """Whether I take conversations, and how many I have."""
-    return await assignment.get_presence(session, who.user_id)
+    return await presence.get_presence(session, who.user_id)
 
 
 @people.put("/me/availability", summary="Come online or go away", responses=problems(Forbidden))
@@ -146,16 +147,15 @@ async def set_my_availability(
 ) -> AvailabilityPublic:
     """Online, I am given conversations up to my limit, the waiting ones at once."""
     require_member(who)
-    return await assignment.set_presence(
-        session, who.user_id, body.presence, body.max_conversations
-    )
+    return await presence.set_presence(session, who.user_id, body.presence, body.max_conversations)
 
 
 @people.get("/availability", summary="Who is available", responses=problems())
 async def list_availability(who: Staff, session: TenantSession) -> list[AvailabilityPublic]:
     """All human agents with their presence and load, those online first."""
-    return await assignment.list_presence(session)
+    return await presence.list_presence(session)
 
 
 router.include_router(people)
+router.include_router(teams)
 router.include_router(rules)

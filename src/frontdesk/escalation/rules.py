@@ -6,6 +6,7 @@ it looks at is known, so cheap signs send a conversation to people before any mo
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from frontdesk.agent_config import (
     AgentAsks,
@@ -16,6 +17,7 @@ from frontdesk.agent_config import (
     BudgetSpent,
     Condition,
     ConfidenceBelow,
+    EscalationKeywords,
     EscalationRule,
     FailedTurns,
     GaveUp,
@@ -152,6 +154,17 @@ _REASONS = {
 }
 NO_REASON = "it gave no reason"
 GAVE_UP = EscalationRule(when=(GaveUp(),))
+_WISH = EscalationRule(when=(AsksForPerson(),))
+_BEFORE_CONFIDENCE = (
+    GAVE_UP,
+    EscalationRule(when=(ModelDown(),)),
+    EscalationRule(when=(NothingReadable(),)),
+    EscalationRule(when=(AgentAsks(),)),
+)
+_AFTER_CONFIDENCE = (
+    EscalationRule(when=(AnswerRefused(),)),
+    EscalationRule(when=(BudgetSpent(),)),
+)
 
 
 def rules_of(config: AgentConfig) -> tuple[EscalationRule, ...]:
@@ -165,18 +178,29 @@ def rules_of(config: AgentConfig) -> tuple[EscalationRule, ...]:
 
 
 def _built_in(config: AgentConfig) -> Iterator[EscalationRule]:
-    yield EscalationRule(when=(AsksForPerson(),))
-    for listed in config.escalation_keywords:
-        keywords = Mentions(words={"und": listed.words}, typos=False)
-        yield EscalationRule(when=(keywords,), note=listed.reason)
-    yield EscalationRule(when=(MoodAtMost(at_most=config.sentiment_threshold),))
-    yield GAVE_UP
-    yield EscalationRule(when=(ModelDown(),))
-    yield EscalationRule(when=(NothingReadable(),))
-    yield EscalationRule(when=(AgentAsks(),))
-    yield EscalationRule(when=(ConfidenceBelow(below=config.confidence_threshold),))
-    yield EscalationRule(when=(AnswerRefused(),))
-    yield EscalationRule(when=(BudgetSpent(),))
+    yield _WISH
+    yield from map(_keywords, config.escalation_keywords)
+    yield _mood(config.sentiment_threshold)
+    yield from _BEFORE_CONFIDENCE
+    yield _confidence(config.confidence_threshold)
+    yield from _AFTER_CONFIDENCE
+
+
+# Every turn asks for them, and the same ones.
+@lru_cache(maxsize=2_000)
+def _keywords(listed: EscalationKeywords) -> EscalationRule:
+    mentions = Mentions(words={"und": listed.words}, typos=False)
+    return EscalationRule(when=(mentions,), note=listed.reason)
+
+
+@lru_cache
+def _mood(at_most: float) -> EscalationRule:
+    return EscalationRule(when=(MoodAtMost(at_most=at_most),))
+
+
+@lru_cache
+def _confidence(below: float) -> EscalationRule:
+    return EscalationRule(when=(ConfidenceBelow(below=below),))
 
 
 def first_rule(rules: Sequence[EscalationRule], signals: Signals) -> Escalation | None:

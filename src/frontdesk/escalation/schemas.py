@@ -1,14 +1,16 @@
 """What crosses HTTP in escalation."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, field_validator
 
+from frontdesk.agent_config import Language, Priority, Target
 from frontdesk.conversation import ConversationPublic
 from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.core.text import clean
-from frontdesk.escalation.models import HandoffState, Presence, Reason
+from frontdesk.escalation.models import HandoffState, Presence, Reason, SilentAssignee
 from frontdesk.escalation.packet import Packet
 
 
@@ -40,11 +42,61 @@ class HandoffPublic(PublicSchema):
     rule: str = Field(description="The rule that fired, in words.")
     state: HandoffState
     assigned_user_id: UUID | None
+    team_ids: list[UUID] = Field(description="The teams it is for; anybody may take it without.")
+    priority: Priority = Field(validation_alias="urgency")
     packet: Packet
     created_at: datetime
     assigned_at: datetime | None
     ended_at: datetime | None
     end_reason: str | None
+
+    @field_validator("priority", mode="before")
+    @classmethod
+    def _by_place(cls, urgency: int) -> Priority:
+        return tuple(Priority)[urgency]
+
+
+class TeamPublic(PublicSchema):
+    """Human agents who take the same conversations."""
+
+    id: UUID
+    name: str
+    languages: list[str]
+    skills: list[str]
+    members: list[UUID]
+    created_at: datetime
+
+
+class TeamWrite(Schema):
+    """What a team is called, speaks and is good at."""
+
+    name: Target = Field(examples=["Billing"])
+    languages: Annotated[tuple[Language, ...], Field(max_length=30)] = Field(
+        (), description="ISO 639: who writes in them is given to its members first."
+    )
+    skills: Annotated[tuple[Target, ...], Field(max_length=50)] = Field(
+        (), description="Words that rules may ask for.", examples=[["refunds"]]
+    )
+
+
+class AssignmentPolicyPublic(PublicSchema):
+    """What becomes of conversations whose human agent is silent while the contact waits."""
+
+    return_after_minutes: int | None
+    return_to: SilentAssignee
+
+
+class AssignmentPolicyUpdate(Schema):
+    """What is to become of them."""
+
+    return_after_minutes: int | None = Field(
+        ge=1, le=7 * 24 * 60, description="Null: nothing, however long it takes.", examples=[15]
+    )
+    return_to: SilentAssignee = Field(
+        description="`queue`: it waits again, for others. `colleague`: to one who is free, else an "
+        "alert. `alert`: the feed's `handoff.silent`, and nothing more.",
+        examples=["colleague"],
+    )
 
 
 class Ownership(PublicSchema):

@@ -30,8 +30,13 @@ from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps, loads
 from frontdesk.core.text import clean
 from frontdesk.escalation.assignment import (
+    HANDOFF,
+    PRIORITIES,
+    Need,
+    find_teams,
     give_place_back,
-    is_anybody_online,
+    is_anybody_ahead,
+    need_of,
     pick_human_agent,
     take_place,
 )
@@ -44,6 +49,8 @@ from frontdesk.escalation.errors import (
 )
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import Packet, plain_packet
+from frontdesk.escalation.presence import is_anybody_online
+from frontdesk.escalation.queueing import Standing, look_ahead
 from frontdesk.escalation.rules import Escalation
 from frontdesk.escalation.schemas import HandoffPublic, Ownership
 from frontdesk.identity import MemberDisabled
@@ -55,11 +62,25 @@ class Notices:
     """What the contact is told once, when people take over: somebody is there, or nobody is.
 
     With `once_as` nothing is said when something has been under the same key.
+
+    Args:
+        in_queue, wait: added when everybody who is there is busy; they hold `{position}` and
+            `{minutes}`.
     """
 
     somebody_online: str
     nobody_online: str
+    in_queue: str = ""
+    wait: str = ""
     once_as: str | None = None
+
+    def while_waiting(self, standing: Standing) -> str:
+        """What a contact is told for whom nobody is free."""
+        parts = [self.somebody_online]
+        parts += [self.in_queue.replace("{position}", str(standing.position))]
+        if standing.minutes is not None:
+            parts += [self.wait.replace("{minutes}", str(standing.minutes))]
+        return " ".join(part for part in parts if part)
 
 
 async def hand_off(
@@ -73,14 +94,23 @@ async def hand_off(
 ) -> UUID:
     """Give a conversation to the human agents and silence the AI; the handoff's id.
 
-    It is assigned to whoever is free, else it waits in the queue. The contact is told once.
+    It is assigned to whoever is free and should have it, else it waits in the queue. The contact is
+    told once, before anybody can have come to be free.
     """
     handoff_id = ids.new()
-    user_id = await pick_human_agent(tx)
+    urgency = PRIORITIES.index(escalation.priority)
+    need = await need_of(tx, thread, await find_teams(tx, escalation.team, escalation.skill))
+    user_id, text = None, ""
+    if await is_anybody_ahead(tx, urgency):
+        tx.ring(HANDOFF, handoff_id)
+    else:
+        user_id = await pick_human_agent(tx, need)
+    if notices is not None and is_open(thread.last_inbound_at, thread.now):
+        text = await _what_to_say(tx, notices, need, urgency, assigned=user_id is not None)
     await tx.sql.execute(
         "INSERT INTO handoff (id, conversation_id, reason, rule, packet, state, "
-        "assigned_user_id, assigned_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $7::uuid IS NULL THEN NULL ELSE now() END)",
+        "assigned_user_id, team_ids, urgency, assigned_at) VALUES ($1, $2, $3, $4, $5, $6, $7, "
+        "$8, $9, CASE WHEN $7::uuid IS NULL THEN NULL ELSE now() END)",
         handoff_id,
         thread.id,
         escalation.reason,
@@ -88,6 +118,8 @@ async def hand_off(
         dumps(packet.storable()),
         HandoffState.WAITING if user_id is None else HandoffState.ASSIGNED,
         user_id,
+        list(need.team_ids),
+        urgency,
     )
     await change_owner(
         tx,
@@ -99,21 +131,29 @@ async def hand_off(
             still_waiting=True,
         ),
     )
-    if notices is not None and is_open(thread.last_inbound_at, thread.now):
-        await _notify(tx, thread, notices, assigned=user_id is not None)
+    if notices is not None and text:
+        await _notify(tx, thread, text, once_as=notices.once_as)
     _tell(tx, "handoff.opened", thread.id, handoff_id, user_id, escalation.reason)
     return handoff_id
 
 
-async def _notify(tx: Transaction, thread: Locked, notices: Notices, *, assigned: bool) -> None:
+async def _what_to_say(
+    tx: Transaction, notices: Notices, need: Need, urgency: int, *, assigned: bool
+) -> str:
+    if assigned:
+        return notices.somebody_online
+    if not await is_anybody_online(tx, need.team_ids):
+        return notices.nobody_online
+    return notices.while_waiting(await look_ahead(tx, need.team_ids, urgency))
+
+
+async def _notify(tx: Transaction, thread: Locked, text: str, *, once_as: str | None) -> None:
     # The thread's row lock keeps two of the same key from passing here side by side.
-    if notices.once_as is not None and await tx.sql.fetchval(
-        "SELECT 1 FROM outbound WHERE client_key = $1", notices.once_as
+    if once_as is not None and await tx.sql.fetchval(
+        "SELECT 1 FROM outbound WHERE client_key = $1", once_as
     ):
         return
-    somebody = assigned or await is_anybody_online(tx)
-    text = notices.somebody_online if somebody else notices.nobody_online
-    notice = NewMessage(text=text, author=Actor.SYSTEM, client_key=notices.once_as)
+    notice = NewMessage(text=text, author=Actor.SYSTEM, client_key=once_as)
     await send_message(tx, thread, notice, epoch=thread.epoch + 1)
 
 
@@ -276,8 +316,10 @@ async def get_handoff(tx: Transaction, conversation_id: UUID) -> HandoffPublic:
 
 
 async def list_waiting(tx: Transaction) -> list[HandoffPublic]:
-    """The queue: handoffs nobody has, longest waiting first, at most 200."""
-    rows = await tx.sql.fetch("SELECT * FROM handoff WHERE state = 'waiting' ORDER BY id LIMIT 200")
+    """The queue: handoffs nobody has, most urgent and longest waiting first, at most 200."""
+    rows = await tx.sql.fetch(
+        "SELECT * FROM handoff WHERE state = 'waiting' ORDER BY urgency DESC, id LIMIT 200"
+    )
     return [HandoffPublic.model_validate({**row, "packet": loads(row["packet"])}) for row in rows]
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from frontdesk.agent_config import Topic
@@ -77,10 +78,12 @@ class Amount(NamedTuple):
 
 
 class Said:
-    """What a contact has said in one burst, looked at as often as rules want."""
+    """What a contact has said in one burst, looked at as often as rules want: each word is stemmed
+    once a language, and found by its stem."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = tuple(texts)
+        self._stemmed: dict[str, _Stemmed] = {}
 
     @cached_property
     def _lines(self) -> list[list[str]]:
@@ -97,24 +100,41 @@ class Said:
     ) -> tuple[str, str] | None:
         """The first of these words or phrases, by language, and what the contact wrote for it."""
         for language, phrases in words.items():
+            stemmed = self._stemmed.get(language)
+            if stemmed is None:
+                stemmed = self._stemmed[language] = _Stemmed(self._lines, language)
             for phrase in phrases:
-                wanted = [_stem(language, word) for word in plain(phrase).split()]
-                for line in self._lines:
-                    if written := _found(wanted, line, language, typos):
-                        return phrase, written
+                if written := stemmed.find(_stems_of(language, phrase), typos=typos):
+                    return phrase, written
         return None
 
 
-def _found(wanted: list[str], line: list[str], language: str, typos: bool) -> str | None:
-    length = len(wanted)
-    for start in range(len(line) - length + 1 if length else 0):
-        part = line[start : start + length]
-        if all(
-            _same(stem, _stem(language, word), typos)
-            for stem, word in zip(wanted, part, strict=True)
-        ):
-            return " ".join(part)
-    return None
+class _Stemmed:
+    """The words of a burst as stems of one language, and where each of them stands."""
+
+    def __init__(self, lines: list[list[str]], language: str) -> None:
+        self._lines = lines
+        self._stems = [[_stem(language, word) for word in line] for line in lines]
+        self._places: dict[str, list[tuple[int, int]]] = {}
+        self._by_letter: dict[str, set[str]] = {}
+        for row, stems in enumerate(self._stems):
+            for column, stem in enumerate(stems):
+                self._places.setdefault(stem, []).append((row, column))
+                self._by_letter.setdefault(stem[:1], set()).add(stem)
+
+    def find(self, wanted: tuple[str, ...], *, typos: bool) -> str | None:
+        """What was written for a phrase, given as stems."""
+        if not wanted:
+            return None
+        nearly = self._by_letter.get(wanted[0][:1], ()) if typos else (wanted[0],)
+        for first in nearly:
+            if not _same(wanted[0], first, typos):
+                continue
+            for row, column in self._places.get(first, ()):
+                part = self._stems[row][column : column + len(wanted)]
+                if len(part) == len(wanted) and all(map(_same, wanted, part, repeat(typos))):
+                    return " ".join(self._lines[row][column : column + len(wanted)])
+        return None
 
 
 def _same(wanted: str, written: str, typos: bool) -> bool:
@@ -137,6 +157,11 @@ def one_slip(one: str, other: str) -> bool:
     while left and right and left[-1] == right[-1]:
         left, right = left[:-1], right[:-1]
     return max(len(left), len(right)) <= 1 or (len(left) == 2 and left == right[::-1])
+
+
+@lru_cache(maxsize=20_000)
+def _stems_of(language: str, phrase: str) -> tuple[str, ...]:
+    return tuple(_stem(language, word) for word in plain(phrase).split())
 
 
 @lru_cache(maxsize=20_000)

@@ -1,5 +1,6 @@
 """Stage 7: one transaction under the conversation's lock makes everything true, or nothing."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from frontdesk import escalation, feed
@@ -168,13 +169,15 @@ async def _hand_off(tx: Transaction, thread: Locked, turn: Turn, outcome: Outcom
     )
     await escalation.hand_off(
         tx,
-        thread,
+        replace(thread, language=outcome.language),
         outcome.escalation,
         outcome.packet,
         handled_seq=turn.claim.inbound_seq,
         notices=Notices(
             somebody_online=config.notice_in(config.handoff_notice, outcome.language),
             nobody_online=config.notice_in(config.away_notice, outcome.language),
+            in_queue=config.notice_in(config.queue_notice, outcome.language),
+            wait=config.notice_in(config.wait_notice, outcome.language),
             once_as=await _outage(tx, thread, outcome.escalation),
         ),
     )
