@@ -47,11 +47,7 @@ from frontdesk.agent_config.secrets import open_secrets
 from frontdesk.agent_config.service import create_agent, get_agent
 from frontdesk.agent_config.snapshots import AgentSnapshot, load_agent
 from frontdesk.agent_config.tools import SECRET, STEP_SECONDS, BuiltInTool, HttpTool, Tools
-<<<<<<< HEAD
-from frontdesk.agent_config.values import Text
-=======
-from frontdesk.agent_config.values import Language
->>>>>>> e761854 (escalation: Give handoffs to teams, by urgency, and take them from the silent.)
+from frontdesk.agent_config.values import Language, Text
 
 __all__ = [
     "HOLDINGS",
@@ -93,11 +89,8 @@ __all__ = [
     "PreviewState",
     "Priority",
     "Speaks",
-<<<<<<< HEAD
-    "Text",
-=======
     "Target",
->>>>>>> e761854 (escalation: Give handoffs to teams, by urgency, and take them from the silent.)
+    "Text",
     "Tools",
     "ToolsFail",
     "Topic",
