@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from frontdesk.core.policies import CURRENT_TENANT, seal_tenant_table
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
