@@ -126,9 +126,9 @@ def _candidates(text: str, masking: Masking) -> Iterator[tuple[Pii | None, int, 
     if Pii.NAME in kinds:
         folded = text.casefold()
         for name in masking.names:
-            first, literal = _literal(name)
-            if literal is not None and first in folded:
-                yield from _spans(Pii.NAME, literal, text)
+            for first, pattern in _name_patterns(name):
+                if first in folded:
+                    yield from _spans(Pii.NAME, pattern, text)
 
 
 def _may_hold_ip(text: str) -> bool:
@@ -194,14 +194,28 @@ def _check(module: str) -> Callable[[str], bool]:
 
 
 @lru_cache(maxsize=1_000)
-def _literal(name: str) -> tuple[str, re.Pattern[str] | None]:
-    """A name's first word and the name as it may stand in a text; None for what is no name.
+def _name_patterns(name: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """A name as it may stand in a text, whole and then each word of it alone, behind how each begins.
 
-    One word alone is a word of some language too often (Will, Rosa, Sol), so it must be written alike.
+    A word alone is a word of some language too often (Will, Rosa, Sol), so it must be written as a
+    name is; a particle (de, van, bin) is none.
     """
-    words = name.split()
     if sum(c.isalpha() for c in name) < 2 or len(name) > 120:
-        return "", None
-    flags = re.IGNORECASE if len(words) > 1 else re.NOFLAG
-    pattern = re.compile(r"(?<!\w)" + r"\s+".join(map(re.escape, words)) + r"(?!\w)", flags)
-    return words[0].casefold(), pattern
+        return ()
+    words = name.split()
+    if len(words) == 1:
+        return (_pattern(words),)
+    bare = (re.sub(r"^\W+|\W+$", "", word) for word in words)
+    alone = dict.fromkeys(
+        written
+        for word in bare
+        if len(word) >= 3 and any(c.isalpha() for c in word)
+        for written in (word, word.capitalize())
+        if not written.islower()
+    )
+    return (_pattern(words, re.IGNORECASE), *(_pattern([word]) for word in alone))
+
+
+def _pattern(words: list[str], flags: int = 0) -> tuple[str, re.Pattern[str]]:
+    spaced = r"\s+".join(map(re.escape, words))
+    return words[0].casefold(), re.compile(rf"(?<!\w){spaced}(?!\w)", flags)

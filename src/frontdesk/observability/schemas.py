@@ -38,7 +38,7 @@ _CALL: dict[str, Any] = {
     "cost_usd": "0.000070500",
     "latency_seconds": 0.84,
     "cache_hit": False,
-    "masking": {"policy": 1, "result": "masked", "found": {"phone": 1}},
+    "masking": {"policy": 2, "result": "masked", "found": {"phone": 1}},
 }
 
 
