@@ -204,7 +204,7 @@ async def app(world: tuple[Simulator, LateApp], resources: Resources) -> FastAPI
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def worker(resources: Resources) -> AsyncIterator[tuple[Dispatcher, Bell]]:
     """A worker in this process, whose sweeps `work_until_idle` calls, and its bell."""
-    await warm()
+    await warm(resources)
     quiet = resources.db.bell
     async with working(resources, sweeps=False) as dispatcher:
         bell, resources.db.bell = resources.db.bell, quiet

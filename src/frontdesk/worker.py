@@ -133,7 +133,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with open_resources(settings, SUBSCRIPTIONS) as resources:
-        await warm()
+        await warm(resources)
         async with working(resources) as dispatcher, _status_server(resources):
             ear = redis_client.connect(settings.redis)
             listener = asyncio.create_task(hear_for_ever(ear, dispatcher))
@@ -149,9 +149,9 @@ async def run(settings: Settings) -> None:
         await gateway.close(resources)
 
 
-async def warm() -> None:
+async def warm(resources: Resources) -> None:
     """Load what is slow to load before the first message needs it."""
-    await asyncio.gather(gateway.warm(), pipeline.warm())
+    await asyncio.gather(gateway.warm(), pipeline.warm(resources))
 
 
 async def _beat_for_ever(resources: Resources, dispatcher: Dispatcher) -> None:
@@ -202,7 +202,7 @@ async def _start(ctx: dict[str, Any]) -> None:
     configure_logging(settings.log)
     stack = contextlib.AsyncExitStack()
     resources = await stack.enter_async_context(open_resources(settings, SUBSCRIPTIONS))
-    await warm()
+    await warm(resources)
     stack.push_async_callback(gateway.close, resources)
     ctx["dispatcher"] = await stack.enter_async_context(working(resources))
     ctx["stack"] = stack

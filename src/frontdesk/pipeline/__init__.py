@@ -10,13 +10,13 @@ from frontdesk.pipeline.dead_letters import (
 from frontdesk.pipeline.dead_webhooks import find_number
 from frontdesk.pipeline.deliver import deliver
 from frontdesk.pipeline.escalate import PACKET_DEADLINE_SECONDS
-from frontdesk.pipeline.language import warm
 from frontdesk.pipeline.letters import OPERATOR, Caller, Change, Kind, Letter, NoSuchLetter
 from frontdesk.pipeline.on_paper import on_paper
 from frontdesk.pipeline.receive import receive
 from frontdesk.pipeline.replay import get_replay, start_replay
 from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
 from frontdesk.pipeline.turn import OutcomeKind
+from frontdesk.pipeline.warming import warm
 
 __all__ = [
     "OPERATOR",

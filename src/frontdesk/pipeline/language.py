@@ -116,7 +116,9 @@ def detect_language(text: str, allowed: tuple[str, ...]) -> tuple[str | None, fl
     return best.language.iso_code_639_1.name.lower(), float(best.value)
 
 
-async def warm(languages: tuple[str, ...] = ("en", "es", "pt", "it", "de", "fr")) -> None:
+async def warm_statistics(
+    languages: tuple[str, ...] = ("en", "es", "pt", "it", "de", "fr"),
+) -> None:
     """Load the statistics before the first message needs them; takes most of a second."""
     await asyncio.to_thread(detect_language, "good morning to all of you", languages)
 

@@ -4,6 +4,7 @@ from frontdesk.core.resources import Resources
 from frontdesk.escalation import Escalation, Reason, asks_for_person, asks_to_stop
 from frontdesk.gateway import Completion
 from frontdesk.pipeline.asking import ask, prompt_for
+from frontdesk.pipeline.feelings import SURE, Feelings, read_feelings
 from frontdesk.pipeline.language import Reading, read_language, settle_language
 from frontdesk.pipeline.ruling import gave_up, look, must
 from frontdesk.pipeline.shedding import Extra, goes_without
@@ -27,13 +28,16 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
         ModelsUnavailable: no model could be asked.
     """
     signals = read_signals(turn.burst_text)
-    seen = signals.as_trace()
-    if local := triage_locally(turn, signals, resources.settings.worker.max_attempts):
+    feelings = await read_feelings(resources, turn.burst_text)
+    seen = [*signals.as_trace(), *feelings.as_trace()]
+    if local := triage_locally(turn, signals, feelings, resources.settings.worker.max_attempts):
         turn.trace.add(
             "triage", verdict=local.verdict, reason=local.reason, by="local checks", signals=seen
         )
         return local
     if await goes_without(resources, turn, Extra.TRIAGE):
+        if feelings.anger >= SURE and (rule := look(turn, mood=-feelings.anger)):
+            return _to_person(_language(turn)[0], rule)
         return Triaged(Verdict.ANSWER, _language(turn)[0], is_suspect=_is_suspect(signals))
     completion = await _ask(resources, turn)
     found = completion.parsed
@@ -58,7 +62,9 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
     return triaged
 
 
-def triage_locally(turn: Turn, signals: LocalSignals, max_attempts: int) -> Triaged | None:  # noqa: PLR0911  # One line a check reads best.
+def triage_locally(  # noqa: PLR0911  # One line a check reads best.
+    turn: Turn, signals: LocalSignals, feelings: Feelings, max_attempts: int
+) -> Triaged | None:
     """What needs no model: stop words, rules, spam, abuse, orders to the model,
     nothing readable. Or None."""
     texts = [m.text for m in turn.background.burst]
@@ -80,10 +86,11 @@ def triage_locally(turn: Turn, signals: LocalSignals, max_attempts: int) -> Tria
         off = Escalation(Reason.RULE, "The agent's answers are switched off.")
         return _to_person(language, off)
     # That no pattern finds a wish for a person does not mean there is none.
-    asked_for_person = any(asks_for_person(text) for text in texts) or None
+    wants_person = feelings.wants_person >= SURE
+    asked_for_person = wants_person or any(asks_for_person(text) for text in texts) or None
     if rule := look(turn, asked_for_person=asked_for_person):
         return _to_person(language, rule)
-    if unwanted := _unwanted(turn, signals, language):
+    if unwanted := _unwanted(turn, signals, feelings, language):
         return unwanted
     if not any(any(c.isalnum() for c in text) for text in texts):
         if any(m.has_media for m in turn.background.burst):
@@ -92,13 +99,16 @@ def triage_locally(turn: Turn, signals: LocalSignals, max_attempts: int) -> Tria
     return None
 
 
-def _unwanted(turn: Turn, signals: LocalSignals, language: str) -> Triaged | None:
+def _unwanted(
+    turn: Turn, signals: LocalSignals, feelings: Feelings, language: str
+) -> Triaged | None:
     if signals.spam:
         return Triaged(Verdict.IGNORE, language, _SPAM)
     if signals.injection >= SURE_INJECTION:
         return Triaged(Verdict.REFUSE, language, "It gives the agent orders of its own.")
     # Later in a thread an insult may be all that is left of a wish.
-    if signals.abuse and not any(m.author == "contact" for m in turn.background.history):
+    is_abuse = signals.abuse or feelings.abuse >= SURE
+    if is_abuse and not any(m.author == "contact" for m in turn.background.history):
         return Triaged(Verdict.REFUSE, language, _ABUSE)
     return None
 

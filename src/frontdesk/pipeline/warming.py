@@ -1,0 +1,12 @@
+"""What a turn needs that is slow to load, loaded before the first message."""
+
+import asyncio
+
+from frontdesk.core.resources import Resources
+from frontdesk.pipeline.feelings import warm_classifiers
+from frontdesk.pipeline.language import warm_statistics
+
+
+async def warm(resources: Resources) -> None:
+    """Load the statistics of languages, and the classifiers where they are on."""
+    await asyncio.gather(warm_statistics(), warm_classifiers(resources))
