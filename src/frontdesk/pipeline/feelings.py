@@ -12,8 +12,9 @@ from typing import Any
 
 from frontdesk.core.resources import Resources
 
-# From here on a turn acts on it without asking a model; of 40 honest messages in 9 languages none
-# came above 0.62.
+# From here on a turn acts on it without asking a model. Set on few sentences, which also helped to
+# choose the neutral ones below: of 37 honest ones in 8 languages none came above 0.62, and 21 of 37
+# that meant something reached it. Measure again on messages of your own.
 SURE = 0.7
 # What a message is about stands at its beginning; a long one would take half a second.
 _READ_CHARACTERS = 400
