@@ -1,8 +1,8 @@
 """What a burst means without its words being on any list: anger, the wish for a person, abuse.
 
 A small multilingual model that runs here (the extra `local-embeddings`) puts texts of all languages
-side by side; a logistic regression on a few English sentences then tells the kinds apart. About ten
-milliseconds a burst, no call, no cost. Off unless `LLM__LOCAL_CLASSIFIERS` is set.
+side by side; a logistic regression on a few English sentences then tells the kinds apart. Some tens of
+milliseconds of CPU a burst, no call, no cost. Off unless `LLM__LOCAL_CLASSIFIERS` is set.
 """
 
 import asyncio
@@ -134,7 +134,7 @@ async def read_feelings(resources: Resources, text: str) -> Feelings:
 
 
 async def warm_classifiers(resources: Resources) -> None:
-    """Load and train them before the first message, when they are on; takes a second or two."""
+    """Load and train them before the first message, when they are on; takes a few seconds."""
     await read_feelings(resources, "Good morning")
 
 
