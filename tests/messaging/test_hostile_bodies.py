@@ -130,7 +130,7 @@ async def test_a_thousand_updates_of_three_tenants_in_one_body_reach_each_its_ow
 @pytest.mark.parametrize(
     "entries",
     [
-        pytest.param([], id="no entry"),
+        pytest.param([], id="an entry list that is empty"),
         pytest.param([{}], id="an empty entry"),
         pytest.param([{"id": "1", "changes": []}], id="no change"),
         pytest.param([{"changes": [{"field": "messages", "value": {}}]}], id="an empty value"),
@@ -154,6 +154,21 @@ async def test_a_message_of_a_type_nobody_knows_yet_is_kept_and_shown(desk: Desk
     await desk.work_until_idle()
     (row,) = await desk.sql("SELECT type FROM message WHERE direction = 'in'")
     assert row["type"]
+
+
+@pytest.mark.parametrize(
+    "nasty", [pytest.param("\x00", id="a NUL"), pytest.param("\ud83d", id="a lone surrogate")]
+)
+async def test_what_postgres_can_not_keep_is_left_out_of_a_text_that_is_answered(
+    desk: Desk, nasty: str
+) -> None:
+    message = _text(desk, "nasty", "4915550001", f"How long does{nasty} delivery take?")
+    assert await _post(desk, _body(_change(desk, messages=[message]))) == [200]
+    await desk.work_until_idle()
+    (row,) = await desk.sql("SELECT text FROM message WHERE direction = 'in'")
+    assert nasty not in row["text"]
+    assert row["text"].endswith("delivery take?")
+    assert len(desk.phone().replies) == 1
 
 
 NASTY: tuple[Any, ...] = (

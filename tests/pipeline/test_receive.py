@@ -50,7 +50,9 @@ async def test_the_handshake_gives_the_challenge_back(desk: Desk) -> None:
     assert bad.status_code == 403
 
 
-@pytest.mark.parametrize("how", ["missing", "wrong", "sha1", "upper", "twice", "other body"])
+@pytest.mark.parametrize(
+    "how", ["missing", "truncated", "of another app", "sha1", "upper", "twice", "of another body"]
+)
 async def test_a_body_that_is_not_signed_by_our_app_is_refused(
     desk: Desk, admin_sql: Any, how: str
 ) -> None:
@@ -58,11 +60,12 @@ async def test_a_body_that_is_not_signed_by_our_app_is_refused(
     right = signature(body, APP_SECRET.encode())
     given = {
         "missing": (),
-        "wrong": (signature(body, b"another app"),),
+        "truncated": (right[:-2],),
+        "of another app": (signature(body, b"another app"),),
         "sha1": (right.replace("sha256", "sha1"),),
         "upper": (right.upper(),),
         "twice": (right, right),
-        "other body": (signature(body + b" ", APP_SECRET.encode()),),
+        "of another body": (signature(body + b" ", APP_SECRET.encode()),),
     }[how]
     answer = await _post(desk, body, *given)
     assert answer.status_code == 401
