@@ -21,8 +21,8 @@ from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
 from frontdesk.observability import changes
 
-# What changes nothing, so it leaves nothing: a text filled in to look at.
-CHANGES_NOTHING = {"preview_prompt"}
+# What changes nothing, so it leaves nothing: a text filled in to look at, rules that are tried.
+CHANGES_NOTHING = {"preview_prompt", "try_agent_rules", "try_rules_on_conversation"}
 
 
 def _rule(dependant: Dependant) -> Allow | None:
@@ -227,6 +227,13 @@ class Examples:
     async def start_run(self) -> dict[str, Any]:
         return {"agent_id": self.desk.agent_id, "json": {"threshold": 0.5}}
 
+    async def start_rule_backtest(self) -> dict[str, Any]:
+        agent = await self.admin.get(f"/agents/{self.desk.agent_id}")
+        return {"agent_id": self.desk.agent_id, "json": {"config": agent["config"]}}
+
+    async def preview_agent(self) -> dict[str, Any]:
+        return {"agent_id": self.desk.agent_id, "json": {"messages": ["Hello!"]}}
+
     async def create_user(self) -> dict[str, Any]:
         body = {
             "email": f"{uuid4().hex}@example.com",
@@ -247,6 +254,29 @@ class Examples:
         return {"invite_id": made["id"]}
 
     resend_invite = revoke_invite = _invite
+
+    async def create_team(self) -> dict[str, Any]:
+        return {"json": {"name": f"Team {uuid4().hex}", "languages": ["en"], "skills": ["returns"]}}
+
+    async def _team(self) -> dict[str, Any]:
+        made = await self.admin.post("/teams", (await self.create_team())["json"])
+        return {"team_id": made["id"]}
+
+    delete_team = _team
+
+    async def change_team(self) -> dict[str, Any]:
+        return {**await self._team(), **await self.create_team()}
+
+    async def join_team(self) -> dict[str, Any]:
+        return {**await self._team(), "user_id": self.desk.people[1].id}
+
+    async def leave_team(self) -> dict[str, Any]:
+        member = await self.join_team()
+        await self.admin.put("/teams/{team_id}/members/{user_id}".format(**member))
+        return member
+
+    async def set_assignment_policy(self) -> dict[str, Any]:
+        return {"json": {"return_after_minutes": 15, "return_to": "queue"}}
 
     async def put_policy(self) -> dict[str, Any]:
         await self.admin_sql.execute(
