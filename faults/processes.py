@@ -12,17 +12,23 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Literal
 
-from frontdesk import main, worker
+from frontdesk import gateway, main, worker
 from frontdesk.core.crash import CrashPlan, arm
 from frontdesk.core.settings import load_settings
+from frontdesk.pipeline.language import warm_statistics
 
 Role = Literal["web", "worker"]
 _PR_SET_PDEATHSIG = 1
 _CONTEXT = multiprocessing.get_context("forkserver")
 
+
+async def _warm() -> None:
+    await asyncio.gather(gateway.warm(), warm_statistics())
+
+
 # This module is what the fork server imports first, and the one place it may take its time.
 if os.environ.pop("FRONTDESK_PRELOAD", None):
-    asyncio.run(worker.warm())
+    asyncio.run(_warm())
 
 
 def start(
