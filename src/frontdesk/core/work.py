@@ -48,7 +48,7 @@ HUNGRY_PAUSE_SECONDS = 0.05
 # sleep has more to do than it can: where tenants share it, the next of a crowd then waits for so many
 # times as long, but no longer than that.
 TURN_SECONDS = 0.01
-PATIENCE, MOST_PATIENCE_SECONDS = 20, 0.5
+PATIENCE, MOST_PATIENCE_SECONDS = 50, 0.5
 # Two transactions that got into each other's way: one of them is tried again, a little later.
 CLASHES = 3
 CLASH_PAUSE_SECONDS = (0.02, 0.2)

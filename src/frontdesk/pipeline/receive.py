@@ -37,7 +37,8 @@ from frontdesk.messaging import (
 
 log = structlog.get_logger(__name__)
 
-BATCH = 100
+# A message that comes meanwhile waits until a batch is done, and a crowd fills batches.
+BATCH = 40
 # Receiving takes milliseconds; a worker that died gives its batch back after this.
 LEASE_SECONDS = 10
 MAX_ATTEMPTS = 3
