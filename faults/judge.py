@@ -40,7 +40,7 @@ async def run(site: Site, scenario: Scenario, seed: int) -> Result:
             broken.append(f"{type(error).__name__}: {error}")
         drained = time.monotonic() - site.written_at + site.clock.skipped_seconds
         tally = await count(site)
-        broken += broken_promises(scenario, tally)
+        broken += broken_promises(scenario, tally, site.most_twice)
         broken += await broken_invariants(site)
     finally:
         await site.end()

@@ -178,6 +178,7 @@ SCENARIOS = (
         outcome="once, or a person",
         play=_piled_up,
         to_person=True,
+        most_to_person=1,
         # Time for all to be received before any is due, and room for few at a time.
         settings={
             "WORKER__DEBOUNCE_SECONDS": "5",

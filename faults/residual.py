@@ -3,7 +3,7 @@
 import asyncio
 
 from faults.scenario import Broken, Scenario
-from faults.site import Site
+from faults.site import MOST_IN_BURST, Site
 from frontdesk.simulator import SendFault, SendFaultKind
 
 _ATTEMPTS = 6  # WORKER__MAX_ATTEMPTS by default.
@@ -17,6 +17,8 @@ async def _answer_and_status_lost(site: Site) -> None:
     # Those who write while the outcome is unknown prove the channel alive, and are served well.
     await site.until(lambda: _has_unknown(site), 60, "no send became unknown")
     await asyncio.sleep(3)
+    # An answer is to a burst.
+    site.most_twice = MOST_IN_BURST * site.simulator.whatsapp.faults.taken[fault.kind]
     site.simulator.whatsapp.faults.clear()
 
 
@@ -54,6 +56,7 @@ SCENARIOS = (
         outcome="a person; others once",
         play=_poison_conversation,
         to_person=True,
+        most_to_person=1,
     ),
     Scenario(
         name="webhook-cannot-be-read",

@@ -24,6 +24,8 @@ class Scenario:
     play: Callable[["Site"], Awaitable[None]]
     to_person: bool = False
     """Messages may, and some must, end with a person instead of a reply."""
+    most_to_person: int | None = None
+    """No more than so many, where the rest must be answered."""
     residual: bool = False
     """The documented case in which a message may be answered twice."""
     settings: dict[str, str] = field(default_factory=dict)
@@ -88,14 +90,17 @@ class Result:
         }
 
 
-def broken_promises(scenario: Scenario, tally: Tally) -> list[str]:
-    """What the tally of a scenario shows to have gone otherwise than promised."""
+def broken_promises(scenario: Scenario, tally: Tally, most_twice: int) -> list[str]:
+    """What the tally of a scenario shows to have gone otherwise than promised.
+
+    `most_twice` is how many messages the residual case can have touched.
+    """
     found = []
     if not tally.messages:
         found.append("nobody wrote anything")
     if tally.unanswered:
         found.append(f"{len(tally.unanswered)} messages lost: {', '.join(tally.unanswered[:5])}")
-    if tally.twice and not scenario.residual:
+    if len(tally.twice) > most_twice:
         found.append(f"{len(tally.twice)} answered twice: {', '.join(tally.twice[:5])}")
     if scenario.residual and not tally.twice:
         found.append("the residual case did not happen")
@@ -103,6 +108,8 @@ def broken_promises(scenario: Scenario, tally: Tally) -> list[str]:
         found.append(f"{tally.out_of_order} answers out of order")
     if tally.to_person and not scenario.to_person:
         found.append(f"{tally.to_person} messages needed a person")
+    if scenario.most_to_person is not None and tally.to_person > scenario.most_to_person:
+        found.append(f"{tally.to_person} messages needed a person, not {scenario.most_to_person}")
     if scenario.to_person and not tally.to_person:
         found.append("no message reached a person")
     return found

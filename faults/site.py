@@ -37,6 +37,8 @@ _SETTINGS = {
     "LOG__LEVEL": "WARNING",
 }
 _FIRST_NUMBER = 4915500000000
+# An answer covers a burst, so one that goes out again is to so many messages.
+MOST_IN_BURST = 3
 
 
 @dataclass
@@ -82,6 +84,8 @@ class Site:
         """Processes that ended without being asked to."""
         self.notes: list[str] = []
         """What a reader of the result has to know."""
+        self.most_twice = 0
+        """How many messages can have met the residual case."""
         self.silent = False
         """Whether nobody but the scenario's own contacts writes while the site drains."""
         self.written_at = time.monotonic()
@@ -119,6 +123,7 @@ class Site:
         self.written.clear()
         self.deaths.clear()
         self.notes.clear()
+        self.most_twice = 0
         self.silent = False
         self.clock.reset()
         self._plan_folder = self.folder / f"deaths-{next(self._scenarios)}"
@@ -231,7 +236,7 @@ class Site:
         *,
         contacts: int = 12,
         bursts: int = 2,
-        most_in_burst: int = 3,
+        most_in_burst: int = MOST_IN_BURST,
         over_seconds: float = 2.0,
     ) -> list[Phone]:
         """New contacts write, spread over the tenants; returns when the last webhook is on its way.

@@ -206,14 +206,16 @@ def test_an_operator_proves_the_promises_and_moves_what_is_stuck(fresh):
     sql = (
         "INSERT INTO webhook_event (source, body, state, attempts, last_error, received_at) VALUES "
         "('whatsapp', 'no json', 'dead', 4, 'unreadable: no JSON', now()), "
-        "('whatsapp', '{}', 'pending', 0, NULL, now() - interval '1 hour')"
+        "('whatsapp', '{}', 'pending', 0, NULL, now() - interval '1 hour'), "
+        "('whatsapp', 'nor this', 'dead', 4, 'unreadable: no JSON', now())"
     )
     asyncio.run(execute(fresh, sql))
     nobody = str(uuid4())
-    proven, broken, listed, shown, first, again, no_letter, no_id = in_one_process(
+    proven, broken, discarded, listed, shown, first, again, no_letter, no_id = in_one_process(
         fresh,
         ["invariants", "--older-than-minutes", "90"],
         ["invariants", "--json"],
+        ["dead", "discard", "3", "--json"],
         ["dead", "list", "--json"],
         ["dead", "show", "1"],
         ["dead", "replay", "1"],
@@ -228,6 +230,7 @@ def test_an_operator_proves_the_promises_and_moves_what_is_stuck(fresh):
     assert by_name["webhooks_are_received"]["broken"] == 1
     assert by_name["one_outcome"]["ok"] is True
 
+    assert json.loads(discarded["stdout"])["changed"] is True
     (letter,) = json.loads(listed["stdout"])
     assert (letter["number"], letter["kind"], letter["tenant_ids"]) == (1, "webhook", [])
     assert "no json" in shown["stdout"]

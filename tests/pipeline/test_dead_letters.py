@@ -127,6 +127,25 @@ async def test_an_item_that_fails_each_time_is_tried_alone_three_times_then_dead
     assert await _audited(desk) == ["dead_letter.replayed"]
 
 
+async def test_a_webhook_that_ends_its_worker_each_time_is_dead_and_others_are_received(
+    desk: Desk, admin_sql: Any
+) -> None:
+    body = json.dumps(
+        {"object": "whatsapp_business_account", "entry": [_news(desk, "It ends you")]}
+    ).encode()
+    # Three workers have claimed it and were never heard of again; its lease is over.
+    await admin_sql.execute(
+        "INSERT INTO webhook_event (source, body, state, attempts) "
+        "VALUES ('whatsapp', $1, 'pending', 3)",
+        body,
+    )
+    assert len(await desk.say(QUESTION, number="4915550002")) == 1
+    (letter,) = await _letters(desk)
+    assert (letter["kind"], letter["state"]) == ("webhook", "dead")
+    assert "a worker may have died of it" in letter["reason"]
+    assert await desk.sql("SELECT 1 FROM message WHERE text = 'It ends you'") == []
+
+
 async def test_a_burst_that_ends_its_worker_each_time_goes_to_a_person_and_others_are_answered(
     desk: Desk,
 ) -> None:
