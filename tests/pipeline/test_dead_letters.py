@@ -142,7 +142,8 @@ async def test_a_webhook_that_ends_its_worker_each_time_is_dead_and_others_are_r
     assert len(await desk.say(QUESTION, number="4915550002")) == 1
     (letter,) = await _letters(desk)
     assert (letter["kind"], letter["state"]) == ("webhook", "dead")
-    assert "a worker may have died of it" in letter["reason"]
+    error = await admin_sql.fetchval("SELECT last_error FROM webhook_event WHERE body = $1", body)
+    assert "a worker may have died of it" in error
     assert await desk.sql("SELECT 1 FROM message WHERE text = 'It ends you'") == []
 
 

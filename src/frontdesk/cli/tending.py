@@ -1,6 +1,5 @@
 """Commands of whoever looks after a deployment: dead letters, and whether its promises hold."""
 
-import contextlib
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
@@ -255,10 +254,9 @@ def _with_resources(run: "Callable[[Resources], Awaitable[Any]]") -> Any:
     from frontdesk.subscriptions import SUBSCRIPTIONS
 
     settings = load_settings()
+    secret = settings.security.session_secret.get_secret_value()
     # Standard output is for the answer alone, which programs read.
-    with contextlib.redirect_stdout(sys.stderr):
-        secret = settings.security.session_secret.get_secret_value()
-        configure_logging(settings.log, hash_key=secret)
+    configure_logging(settings.log, hash_key=secret, stream=sys.stderr)
 
     async def opened() -> Any:
         async with open_resources(settings, SUBSCRIPTIONS) as resources:

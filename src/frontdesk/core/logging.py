@@ -13,7 +13,7 @@ import secrets
 import sys
 import traceback
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import asyncpg
 import structlog
@@ -52,13 +52,16 @@ _PHONE = re.compile(r"(?<![\w.:-])\+?\d{8,15}(?![\w-]|[.:]\d)")
 _MOST_DEPTH = 4
 
 
-def configure_logging(settings: LogSettings, *, hash_key: str | None = None) -> None:
+def configure_logging(
+    settings: LogSettings, *, hash_key: str | None = None, stream: TextIO | None = None
+) -> None:
     """Send all logs of this process to stdout in Frontdesk's form.
 
     Args:
         settings: least level, and JSON lines or readable columns.
         hash_key: what the hash of a phone number is keyed with, so that it can't be reversed by
             trying all numbers; without one, a key that lasts as long as the process.
+        stream: where they go instead, when stdout is a command's answer.
     """
     level = logging.getLevelNamesMapping()[settings.level]
     ours: list[Any] = [
@@ -76,10 +79,10 @@ def configure_logging(settings: LogSettings, *, hash_key: str | None = None) -> 
     structlog.configure(
         processors=[*ours, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *ours],
