@@ -16,10 +16,11 @@ from benchmarks import floor_feed, meter
 from benchmarks.ground import Ground, free_port
 from benchmarks.processes import Failed, Process
 from benchmarks.report import Row
-from frontdesk import feed, identity
+from frontdesk import identity
 from frontdesk.core.api import Role
 from frontdesk.core.resources import open_resources
 from frontdesk.feed.announcer import CHANNEL
+from frontdesk.feed.events import append
 
 EVENTS = 10
 # Open before memory is counted: the first streams load code and fill caches.
@@ -68,7 +69,7 @@ class Desk:
 
         async def commit() -> int:
             async with self._resources.db.hot(self._tenant_id) as tx:
-                feed.append(tx, "conversation.changed", _payload(marker))
+                append(tx, "conversation.changed", _payload(marker))
             async with self._resources.db.hot(self._tenant_id) as tx:
                 seq: int = await tx.sql.fetchval("SELECT n FROM feed_counter")
             return seq

@@ -11,6 +11,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from frontdesk.agent_config.routes import router as agent_config
 from frontdesk.billing.routes import router as billing
@@ -24,7 +26,7 @@ from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.escalation.routes import router as escalation
 from frontdesk.evaluation.routes import router as evaluation
-from frontdesk.feed import FeedPayload
+from frontdesk.feed import PAYLOADS, ErasedPayload
 from frontdesk.feed import hub as feed_hub
 from frontdesk.feed.routes import router as feed
 from frontdesk.gateway.routes import router as gateway
@@ -225,17 +227,36 @@ def _declare_problems(schema: dict[str, Any]) -> None:
 
 
 def _declare_events(schema: dict[str, Any]) -> None:
-    """List what the events of the feed carry, those kinds whose payload is declared."""
+    """Let an event of the feed be one of its kinds, each with what it carries."""
     schemas = schema["components"]["schemas"]
-    told = sorted(FeedPayload.__subclasses__(), key=lambda payload: payload.kind)
-    for payload in told:
-        described = payload.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(described.pop("$defs", {}))
-        schemas[payload.__name__] = {**described, "title": payload.kind}
-    declared = [{"$ref": f"#/components/schemas/{payload.__name__}"} for payload in told]
-    schemas["FeedEventPublic"]["properties"]["payload"] |= {
-        "anyOf": [*declared, {"type": "object"}],
-        "description": "; ".join(f"`{payload.kind}`: {payload.__name__}" for payload in told),
+    told: list[type[BaseModel]] = [*PAYLOADS.values(), ErasedPayload]
+    references, declared = models_json_schema(
+        [(payload, "serialization") for payload in told],
+        ref_template="#/components/schemas/{model}",
+    )
+    # What the routes have described already stays as they describe it.
+    schemas |= declared["$defs"] | schemas
+    event = schemas["FeedEventPublic"]
+    kinds = {}
+    for kind, payload in sorted(PAYLOADS.items()):
+        name = f"{payload.__name__}Event"
+        kinds[kind] = f"#/components/schemas/{name}"
+        carried = [references[payload, "serialization"], references[ErasedPayload, "serialization"]]
+        schemas[name] = {
+            **event,
+            "title": kind,
+            "description": payload.__doc__,
+            "properties": {
+                **event["properties"],
+                "kind": {"const": kind, "type": "string"},
+                "payload": {"anyOf": carried},
+            },
+        }
+    schemas["FeedEventPublic"] = {
+        "title": event["title"],
+        "description": event["description"],
+        "oneOf": [{"$ref": reference} for reference in kinds.values()],
+        "discriminator": {"propertyName": "kind", "mapping": kinds},
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 from tests.desk import Desk
 
-from frontdesk.conversation.saved_replies import fill, must_be_fillable
+from frontdesk.conversation.filling import fill, must_be_fillable
 
 STRANGER = "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001"
 
@@ -46,18 +46,31 @@ async def test_people_sort_note_and_draft_and_everybody_is_told(desk: Desk) -> N
     assert (await ana.http.delete(f"/api/v1{conversation}/draft")).status_code == 204
     assert (await ana.http.get(f"/api/v1{conversation}/draft")).status_code == 404
 
-    told = [(kind, payload) for kind, payload in await desk.events()]
-    mentioned = [payload["user_id"] for kind, payload in told if kind == "user.mentioned"]
-    assert mentioned == [str(ben.id), str(admin.id)], "each once"
-    kinds = {kind for kind, _ in told}
-    assert {"conversation.tagged", "conversation.prioritised", "note.written"} <= kinds
-    assert {"note.deleted", "draft.changed"} <= kinds
-    assert "Let me look" not in str(told), "a draft is nobody else's to read"
-    described = desk.app.openapi()["components"]["schemas"]
-    declared = str(described["FeedEventPublic"]["properties"]["payload"]["anyOf"])
-    for name in ("NoteWritten", "UserMentioned", "ConversationTagged", "DraftChanged"):
-        assert name in described
-        assert name in declared
+    told = {
+        person: (await person.get("/feed/events", after="0", limit=500))["items"]
+        for person in (ana, ben, admin)
+    }
+    for person, events in told.items():
+        kinds = [event["kind"] for event in events]
+        assert {"conversation.tagged", "conversation.prioritised", "note.written"} <= {*kinds}
+        assert "note.deleted" in kinds
+        assert kinds.count("user.mentioned") == (person is not ana), "those mentioned, each once"
+        # A draft is nobody else's to read, not an admin's either.
+        assert ("draft.changed" in kinds) == ("Let me look" in str(events)) == (person is ana)
+
+
+async def test_every_kind_of_event_and_what_it_carries_is_described(desk: Desk) -> None:
+    schemas = desk.app.openapi()["components"]["schemas"]
+    kinds = schemas["FeedEventPublic"]["discriminator"]["mapping"]
+    await desk.say("How long does delivery take?")
+    told = {kind for kind, _ in await desk.events()}
+    assert {"conversation.opened", "message.received", "turn.decided", "message.state"} <= told
+    assert told <= set(kinds)
+    for kind, reference in kinds.items():
+        described = schemas[reference.rpartition("/")[2]]["properties"]
+        assert described["kind"]["const"] == kind
+        for carried in described["payload"]["anyOf"]:
+            assert schemas[carried["$ref"].rpartition("/")[2]]["properties"]
 
 
 async def test_a_contacts_card_tells_ids_opt_out_and_what_was_talked_about(desk: Desk) -> None:

@@ -3,7 +3,8 @@ import asyncio
 import pytest
 from tests.feed.shop import Shop, make_shop
 
-from frontdesk.feed import Audience, append
+from frontdesk.feed import Audience
+from frontdesk.feed.events import append
 
 
 async def numbers(shop: Shop) -> list[int]:

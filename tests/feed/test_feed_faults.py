@@ -18,7 +18,8 @@ from tests.feed.live import watching
 from tests.feed.shop import Shop
 
 from frontdesk.core.settings import Settings
-from frontdesk.feed import append, hub
+from frontdesk.feed import hub
+from frontdesk.feed.events import append
 from frontdesk.simulator import Simulator
 
 STREAMS = 200

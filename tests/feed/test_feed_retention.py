@@ -1,4 +1,4 @@
-from frontdesk.feed import append
+from frontdesk.feed.events import append
 from frontdesk.feed.work import feed_work
 
 AGED = "UPDATE feed_event SET at = now() - make_interval(days => $1) WHERE seq <= $2"

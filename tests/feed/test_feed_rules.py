@@ -44,4 +44,4 @@ def test_an_event_without_payload_carries_its_time():
     row = Row(7, "thing.done", "admins", "{}", "2026-11-21T09:30:00.000000Z")
     frame = frame_of(row)
     assert b'data: {"at":"2026-11-21T09:30:00.000000Z"}\n' in frame.data
-    assert frame.for_admins
+    assert frame.audience == "admins"

@@ -8,7 +8,8 @@ from tests.feed.shop import ORIGIN, Shop, make_app, make_shop
 
 from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import Settings
-from frontdesk.feed import Audience, append, hub
+from frontdesk.feed import Audience, hub
+from frontdesk.feed.events import append
 from frontdesk.feed.routes import router
 
 

@@ -70,7 +70,7 @@ async def test_an_open_feed_keeps_to_the_policy_from_its_change_on(desk: Desk) -
             while (event := await watcher.next()).kind != "message.received":
                 pass
             shown = "•••6789" if hidden else OTHER_NUMBER
-            assert event.data["text"] == f"My number is {shown}."
+            assert event.data["message"]["text"] == f"My number is {shown}."
 
 
 def _tells(text: str) -> bool:

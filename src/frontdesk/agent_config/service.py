@@ -13,6 +13,12 @@ from frontdesk import feed
 from frontdesk.agent_config.config import AgentConfig
 from frontdesk.agent_config.differences import field_changes
 from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
+from frontdesk.agent_config.happenings import (
+    AgentCreated,
+    AgentRolledBack,
+    ConfigSaved,
+    VersionInForce,
+)
 from frontdesk.agent_config.models import Agent, AgentVersion
 from frontdesk.agent_config.schemas import (
     AgentCreate,
@@ -54,7 +60,7 @@ async def create_agent(
     session.add(_version(agent_id, 1, body.config, author_id))
     await session.flush()
     await audit(session, "agent.created", "agent", agent_id, user_id=author_id)
-    feed.append(session, "agent.created", {"agent_id": agent_id, "name": body.name})
+    feed.tell(session, AgentCreated(agent_id=agent_id, name=body.name))
     return await get_agent(session, agent_id)
 
 
@@ -135,7 +141,7 @@ async def save_config(
     agent, present = await _locked(session, agent_id, check)
     if _config(present) == config:
         return _public(agent, present)
-    return await _put_in_force(session, resources, agent, config, author_id, "agent.config_saved")
+    return await _put_in_force(session, resources, agent, config, author_id, ConfigSaved)
 
 
 async def roll_back(
@@ -156,7 +162,7 @@ async def roll_back(
     agent, _ = await _locked(session, agent_id, check)
     earlier = await get_config(session, agent_id, version)
     return await _put_in_force(
-        session, resources, agent, earlier, author_id, "agent.rolled_back", of=version
+        session, resources, agent, earlier, author_id, AgentRolledBack, of=version
     )
 
 
@@ -226,7 +232,7 @@ async def _put_in_force(
     agent: Agent,
     config: AgentConfig,
     author_id: UUID | None,
-    action: str,
+    change: type[VersionInForce],
     **details: int,
 ) -> AgentPublic:
     before = (await session.exec(_version_of(agent.id, agent.version))).one()
@@ -236,7 +242,7 @@ async def _put_in_force(
     await session.flush()
     await audit(
         session,
-        action,
+        change.kind,
         "agent",
         agent.id,
         user_id=author_id,
@@ -246,7 +252,7 @@ async def _put_in_force(
             "changes": changes(before.config, version.config),
         },
     )
-    feed.append(session, action, {"agent_id": agent.id, "version": agent.version})
+    feed.tell(session, change(agent_id=agent.id, version=agent.version))
     resources.keep(AgentCache).forget_after_commit(session, agent.id)
     return _public(agent, version)
 

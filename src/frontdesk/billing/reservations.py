@@ -15,6 +15,7 @@ from uuid import UUID
 
 from frontdesk import feed
 from frontdesk.billing.errors import BudgetReached
+from frontdesk.billing.happenings import BudgetUsedUp
 from frontdesk.billing.rules import (
     Account,
     BudgetPeriod,
@@ -310,18 +311,14 @@ async def _tell(
         if told[account.key] in (ceiling, Ceiling.HARD):
             continue
         await tx.sql.execute(_TELL, *account.key, ceiling.value)
-        feed.append(
-            tx,
-            "budget.reached",
-            {
-                "budget_id": account.cap.id,
-                "subject": None if account.subject == ids.NIL else account.subject,
-                "cap": ceiling,
-                "reason": Refusal(account.cap, ceiling).sentence,
-                "used_usd": used[account.key],
-            },
-            feed.Audience.ADMINS,
+        told_now = BudgetUsedUp(
+            budget_id=account.cap.id,
+            subject=None if account.subject == ids.NIL else account.subject,
+            cap=ceiling,
+            reason=Refusal(account.cap, ceiling).sentence,
+            used_usd=used[account.key],
         )
+        feed.tell(tx, told_now, feed.Audience.ADMINS)
 
 
 def _cap(row: dict[str, object]) -> Cap:

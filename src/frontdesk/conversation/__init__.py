@@ -1,6 +1,6 @@
 """Conversation: contacts, threads, the outcome of every burst, timers, and the inbox."""
 
-from frontdesk.conversation.contacts import find_contact, find_or_create_contact
+from frontdesk.conversation.contacts import find_contact, find_or_create_contact, opt_out
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as ConversationHasClosed
 from frontdesk.conversation.inbox import get_conversation, get_message, list_messages
@@ -22,7 +22,6 @@ from frontdesk.conversation.receiving import (
     change_preference,
     edit_message,
     known_messages,
-    opt_out,
     receive_echo,
     receive_history,
     receive_message,
@@ -37,11 +36,13 @@ from frontdesk.conversation.threads import (
     NewMessage,
     NewTurn,
     ask_again,
+    assign,
     change_owner,
     close,
     lock,
     reopen,
     send_message,
+    settle,
     withdraw,
     write_turn,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "TimerKind",
     "TurnOutcome",
     "ask_again",
+    "assign",
     "change_identity",
     "change_owner",
     "change_preference",
@@ -121,6 +123,7 @@ __all__ = [
     "revoke_message",
     "send_message",
     "set_timers",
+    "settle",
     "sort_key",
     "summarise_soon",
     "withdraw",

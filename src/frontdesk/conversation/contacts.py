@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from frontdesk import feed
+from frontdesk.conversation.happenings import ContactChanged
+from frontdesk.conversation.schemas import ContactPublic
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
@@ -114,20 +118,14 @@ async def _create(
         name,
         username,
     )
-    await _learn(
+    await _add_aliases(
         tx, contact_id, [(k, v) for k, v in (("bsuid", key.bsuid), ("wa_id", key.wa_id)) if v]
     )
     return KnownContact(contact_id, key.wa_id, key.bsuid)
 
 
-async def _learn(
-    tx: Transaction,
-    contact_id: UUID,
-    aliases: list[tuple[str, str]],
-    name: str | None = None,
-    username: str | None = None,
-    *,
-    move: bool = False,
+async def _add_aliases(
+    tx: Transaction, contact_id: UUID, aliases: Sequence[tuple[str, str]], *, move: bool = False
 ) -> None:
     clash = "DO UPDATE SET contact_id = excluded.contact_id" if move else "DO NOTHING"
     for kind, value in aliases:
@@ -138,16 +136,44 @@ async def _learn(
             value,
             contact_id,
         )
+
+
+async def _learn(
+    tx: Transaction,
+    contact_id: UUID,
+    aliases: list[tuple[str, str]],
+    name: str | None,
+    username: str | None,
+    *,
+    move: bool = False,
+) -> None:
+    await _add_aliases(tx, contact_id, aliases, move=move)
     known = dict(aliases)
-    await tx.sql.execute(
+    row = await tx.sql.fetchrow(
         "UPDATE contact SET wa_id = coalesce($2, wa_id), bsuid = coalesce($3, bsuid), "
-        "name = coalesce($4, name), username = coalesce($5, username) WHERE id = $1",
+        "name = coalesce($4, name), username = coalesce($5, username) WHERE id = $1 RETURNING *",
         contact_id,
         known.get("wa_id"),
         known.get("bsuid"),
         name,
         username,
     )
+    tell_contact(tx, row)
+
+
+def tell_contact(tx: Transaction, row: Any) -> None:
+    """Put on the feed what a statement that returned it has made of a contact."""
+    contact = ContactPublic(**row)
+    feed.tell(tx, ContactChanged(contact_id=contact.id, contact=contact))
+
+
+async def opt_out(tx: Transaction, contact_id: UUID, at: datetime | None) -> None:
+    """Keep since when a contact wants no messages the business starts; None: wants them again."""
+    row = await tx.sql.fetchrow(
+        "UPDATE contact SET opted_out_at = $2 WHERE id = $1 RETURNING *", contact_id, at
+    )
+    if row is not None:
+        tell_contact(tx, row)
 
 
 def _known(row: Any) -> KnownContact:

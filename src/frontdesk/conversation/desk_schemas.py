@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
+from frontdesk.conversation.filling import VARIABLES, must_be_fillable
 from frontdesk.conversation.models import AliasKind, Priority, Status
-from frontdesk.conversation.saved_replies import VARIABLES, must_be_fillable
 from frontdesk.conversation.schemas import ContactPublic
 from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.core.text import clean

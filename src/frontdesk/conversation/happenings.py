@@ -1,11 +1,139 @@
 """What conversation tells the feed, kind by kind."""
 
 from datetime import datetime
-from typing import ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from frontdesk.conversation.models import Actor, Priority
+from pydantic import Field
+
+from frontdesk import feed
+from frontdesk.conversation.desk_schemas import DraftPublic, NotePublic, SavedReplyPublic
+from frontdesk.conversation.inbox import NEVER_UNREAD, message_of, state_of
+from frontdesk.conversation.models import Actor, Priority, TurnOutcome
+from frontdesk.conversation.schemas import (
+    ContactPublic,
+    ConversationPublic,
+    ConversationState,
+    MessagePublic,
+    ReadTo,
+)
+from frontdesk.core.api import PublicSchema
+from frontdesk.core.db import Transaction
 from frontdesk.feed import FeedPayload
+
+
+class ConversationOpened(FeedPayload):
+    """There is a new conversation."""
+
+    kind: ClassVar[str] = "conversation.opened"
+
+    conversation_id: UUID
+    conversation: ConversationPublic
+
+
+class ConversationChanged(FeedPayload):
+    """A conversation has changed hands, was closed or reopened, or something of it waits no more."""
+
+    kind: ClassVar[str] = "conversation.changed"
+
+    conversation_id: UUID
+    conversation: ConversationState
+
+
+class Renumbered(PublicSchema):
+    """A message and its new number."""
+
+    message_id: UUID
+    seq: int
+
+
+class ConversationAskedAgain(FeedPayload):
+    """An answer was withdrawn before it left: the messages it was for wait again, under new
+    numbers and without a turn."""
+
+    kind: ClassVar[str] = "conversation.asked_again"
+
+    conversation_id: UUID
+    messages: list[Renumbered]
+    conversation: ConversationState
+
+
+class HistoryReceived(FeedPayload):
+    """Older messages of a conversation, from before the number was connected: load its thread."""
+
+    kind: ClassVar[str] = "conversation.history_received"
+
+    conversation_id: UUID
+
+
+class MessageReceived(FeedPayload):
+    """A contact has written."""
+
+    kind: ClassVar[str] = "message.received"
+
+    conversation_id: UUID
+    message_id: UUID
+    contact_id: UUID
+    message: MessagePublic
+    is_unread: bool = Field(description="Whether it counts as unread until somebody has read it.")
+    conversation: ConversationState
+
+
+class MessageSent(FeedPayload):
+    """A message is on its way to the contact, or was written in the phone app."""
+
+    kind: ClassVar[str] = "message.sent"
+
+    conversation_id: UUID
+    message_id: UUID
+    message: MessagePublic
+    via: Literal["desk", "phone_app"]
+    conversation: ConversationState | None = Field(
+        description="Null when the event before it has told already."
+    )
+
+
+class MessageChanged(FeedPayload):
+    """A message was edited, or taken back by its sender: then its text is empty."""
+
+    kind: ClassVar[str] = "message.changed"
+
+    conversation_id: UUID
+    message_id: UUID
+    message: MessagePublic
+    was_unread: bool = Field(
+        description="It counted as unread for those who had not read so far, and does no longer."
+    )
+
+
+class TurnDecided(FeedPayload):
+    """A burst of the contact's messages has its outcome."""
+
+    kind: ClassVar[str] = "turn.decided"
+
+    conversation_id: UUID
+    turn_id: UUID
+    from_seq: int
+    to_seq: int
+    outcome: TurnOutcome
+    by: Actor
+    user_id: UUID | None
+    reason: str
+    cost_usd: Decimal | None = Field(description="Null when a price is not known.")
+    seconds: float | None
+    conversation: ConversationState | None = Field(
+        description="Null when one of the next events tells it."
+    )
+
+
+class ContactChanged(FeedPayload):
+    """A contact goes by another name or id, or says that they want to hear less, or more."""
+
+    kind: ClassVar[str] = "contact.changed"
+
+    contact_id: UUID
+    contact: ContactPublic
 
 
 class ConversationSnoozed(FeedPayload):
@@ -28,13 +156,13 @@ class ConversationWoken(FeedPayload):
 
 
 class ConversationRead(FeedPayload):
-    """A user has read a conversation up to a message, perhaps in another window."""
+    """You have read a conversation up to a message, perhaps in another window."""
 
     kind: ClassVar[str] = "conversation.read"
 
     conversation_id: UUID
-    user_id: UUID
-    message_id: UUID
+    read_to: ReadTo
+    unread: int
 
 
 class ConversationTagged(FeedPayload):
@@ -64,9 +192,7 @@ class NoteWritten(FeedPayload):
 
     conversation_id: UUID
     note_id: UUID
-    user_id: UUID
-    text: str
-    mentions: list[UUID]
+    note: NotePublic
 
 
 class NoteDeleted(FeedPayload):
@@ -79,11 +205,10 @@ class NoteDeleted(FeedPayload):
 
 
 class UserMentioned(FeedPayload):
-    """Somebody wants a colleague to see a note: tell them."""
+    """Somebody wants you to see a note."""
 
     kind: ClassVar[str] = "user.mentioned"
 
-    user_id: UUID
     by_user_id: UUID
     conversation_id: UUID
     note_id: UUID
@@ -95,14 +220,33 @@ class SavedReplyChanged(FeedPayload):
     kind: ClassVar[str] = "saved_reply.changed"
 
     saved_reply_id: UUID
-    deleted: bool
+    saved_reply: SavedReplyPublic | None = Field(description="Null: it is gone.")
 
 
 class DraftChanged(FeedPayload):
-    """A user goes on writing, or has thrown away what they had begun. The words stay theirs."""
+    """You have gone on writing, or thrown away what you had begun, perhaps on another device."""
 
     kind: ClassVar[str] = "draft.changed"
 
     conversation_id: UUID
-    user_id: UUID
-    deleted: bool
+    draft: DraftPublic | None = Field(description="Null: it is gone.")
+
+
+def tell_changed(tx: Transaction, row: Any) -> None:
+    """Put on the feed what a statement that returned `STATE` has made of a conversation."""
+    state = state_of(row)
+    feed.tell(tx, ConversationChanged(conversation_id=state.id, conversation=state))
+
+
+def tell_received(tx: Transaction, contact_id: UUID, row: Any) -> None:
+    """Put a contact's message on the feed, from a row of `STATE` and `STORED`."""
+    message, state = message_of(row), state_of(row)
+    told = MessageReceived(
+        conversation_id=state.id,
+        message_id=message.id,
+        contact_id=contact_id,
+        message=message,
+        is_unread=message.ignored_reason not in NEVER_UNREAD,
+        conversation=state,
+    )
+    feed.tell(tx, told)

@@ -8,6 +8,7 @@ from frontdesk.conversation.errors import NoSuchConversation
 from frontdesk.conversation.schemas import (
     ContactPublic,
     ConversationPublic,
+    ConversationState,
     MessagePublic,
     TurnPublic,
     TurnSummary,
@@ -18,30 +19,46 @@ from frontdesk.core.errors import NotFound
 from frontdesk.core.json import loads
 from frontdesk.messaging import seconds_left, window_closes_at
 
-# Without its SELECT, as the inbox asks for more.
-CONVERSATION = """
-k.id, k.status, k.channel_id, k.agent_id, k.assigned_user_id, k.epoch,
+# Why messages are ignored that need no reading either.
+NEVER_UNREAD = (
+    "history",
+    "reaction",
+    "group",
+    "system",
+    "request_welcome",
+    "call_permission",
+    "empty",
+)
+# What changes of a conversation; statements that change it return this for the feed.
+STATE = """
+k.id AS conversation_id, k.status, k.assigned_user_id, k.priority, k.epoch,
     k.inbound_seq - k.handled_seq AS unanswered, k.waiting_since, k.last_inbound_at, k.last_text,
-    k.last_activity_at, k.language, k.priority, k.last_error, k.closed_at, k.closed_by, k.close_reason,
-    k.created_at, c.id AS contact_id, c.name, c.username, c.wa_id, c.bsuid,
-    c.language AS contact_language, c.opted_out_at, s.due_at AS snoozed_until, now() AS seen_at,
+    k.last_activity_at, k.language, k.last_error, k.closed_at, k.closed_by, k.close_reason
+"""
+# Without its SELECT, as the inbox asks for more.
+CONVERSATION = f"""
+{STATE}, k.id, k.channel_id, k.agent_id, k.created_at, c.id AS contact_id, c.name, c.username,
+    c.wa_id, c.bsuid, c.language AS contact_language, c.opted_out_at, s.due_at AS snoozed_until,
+    now() AS seen_at,
     ARRAY(SELECT tag FROM conversation_tag g WHERE g.tenant_id = k.tenant_id
         AND g.conversation_id = k.id ORDER BY tag) AS tags
 FROM conversation k JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id
 LEFT JOIN timer s ON s.tenant_id = k.tenant_id AND s.conversation_id = k.id AND s.kind = 'snooze'
+"""  # noqa: S608  # Ours.
+
+
+# A message as it is stored; statements that write it return this for the feed.
+STORED = """
+m.id, m.direction, m.author, m.user_id, m.type, m.text, m.media, m.payload, m.ignored_reason, m.seq,
+    m.turn_id, m.reply_to_wamid, m.provider_at, m.edited_at, m.revoked_at, m.tokens, m.created_at
 """
-
-
-_MESSAGE = """
-SELECT m.id, m.direction, m.author, m.user_id, m.type, m.text, m.media, m.payload,
-    m.ignored_reason, coalesce(m.turn_id, t.id) AS turn_id, o.state, o.delivery,
-    o.last_error AS error, m.reply_to_wamid, m.provider_at, m.edited_at, m.revoked_at, m.tokens,
-    m.created_at
+_MESSAGE = f"""
+SELECT {STORED}, t.id AS covering_turn_id, o.state, o.delivery, o.last_error AS error
 FROM message m
 LEFT JOIN outbound o ON o.tenant_id = m.tenant_id AND o.id = m.id
 LEFT JOIN turn t ON t.tenant_id = m.tenant_id AND t.conversation_id = m.conversation_id
     AND m.seq BETWEEN t.from_seq AND t.to_seq
-"""
+"""  # noqa: S608  # Ours.
 
 
 async def get_conversation(tx: Transaction, conversation_id: UUID) -> ConversationPublic:
@@ -86,7 +103,7 @@ async def list_messages(
         limit + 1,
         around is not None,
     )
-    items = [_message(row) for row in rows[:limit]]
+    items = [message_of(row) for row in rows[:limit]]
     last = items[-1] if len(rows) > limit else None
     return Page(items=items, next_cursor=encode_cursor(last.created_at, last.id) if last else None)
 
@@ -113,7 +130,7 @@ async def get_message(tx: Transaction, message_id: UUID) -> MessagePublic:
     row = await tx.sql.fetchrow(f"{_MESSAGE} WHERE m.id = $1", message_id)
     if row is None:
         raise NotFound("There is no such message.")
-    return _message(row)
+    return message_of(row)
 
 
 async def list_turns(tx: Transaction, conversation_id: UUID) -> list[TurnSummary]:
@@ -153,9 +170,26 @@ def shown(row: Any) -> dict[str, Any]:
     }
 
 
-def _message(row: Any) -> MessagePublic:
+def state_of(row: Any) -> ConversationState:
+    """A row of `STATE` as the feed tells it."""
+    window_closes = window_closes_at(row["last_inbound_at"])
+    return ConversationState.model_validate(
+        {**row, "id": row["conversation_id"], "window_closes_at": window_closes}
+    )
+
+
+def message_of(row: Any) -> MessagePublic:
+    """A row of `STORED`, with what else is known of the message: its turn, how far it has got."""
     return MessagePublic.model_validate(
-        {**row, "media": _loaded(row["media"]), "payload": _loaded(row["payload"])}
+        {
+            "state": None,
+            "delivery": None,
+            "error": None,
+            **row,
+            "turn_id": row["turn_id"] or row.get("covering_turn_id"),
+            "media": _loaded(row["media"]),
+            "payload": _loaded(row["payload"]),
+        }
     )
 
 

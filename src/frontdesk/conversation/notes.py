@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from frontdesk import feed
+from frontdesk.conversation.desk_schemas import DraftPublic, NotePublic
 from frontdesk.conversation.errors import NotYourNote
 from frontdesk.conversation.happenings import (
     DraftChanged,
@@ -105,8 +106,9 @@ async def save_draft(tx: Transaction, conversation_id: UUID, user_id: UUID, text
         conversation_id,
         text,
     )
-    told = DraftChanged(conversation_id=conversation_id, user_id=user_id, deleted=False)
-    feed.tell(tx, told)
+    assert draft is not None
+    told = DraftChanged(conversation_id=conversation_id, draft=DraftPublic(**draft))
+    feed.tell(tx, told, user_id)
     return draft
 
 
@@ -119,8 +121,7 @@ async def discard_draft(tx: Transaction, conversation_id: UUID, user_id: UUID) -
         conversation_id,
     )
     if gone:
-        told = DraftChanged(conversation_id=conversation_id, user_id=user_id, deleted=True)
-        feed.tell(tx, told)
+        feed.tell(tx, DraftChanged(conversation_id=conversation_id, draft=None), user_id)
 
 
 async def _members(tx: Transaction, mentions: Sequence[UUID]) -> list[UUID]:
@@ -141,19 +142,10 @@ async def _lock_own(tx: Transaction, note_id: UUID, who: Principal) -> Any:
 
 def _tell(tx: Transaction, note: Any, who: Principal, mentioned: Sequence[UUID]) -> None:
     conversation_id = note["conversation_id"]
-    told = NoteWritten(
-        conversation_id=conversation_id,
-        note_id=note["id"],
-        user_id=note["user_id"],
-        text=note["text"],
-        mentions=note["mentions"],
-    )
+    told = NoteWritten(conversation_id=conversation_id, note_id=note["id"], note=NotePublic(**note))
     feed.tell(tx, told)
     for user_id in mentioned:
         mention = UserMentioned(
-            user_id=user_id,
-            by_user_id=who.user_id,
-            conversation_id=conversation_id,
-            note_id=note["id"],
+            by_user_id=who.user_id, conversation_id=conversation_id, note_id=note["id"]
         )
-        feed.tell(tx, mention)
+        feed.tell(tx, mention, user_id)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from frontdesk import feed
@@ -10,10 +11,28 @@ from frontdesk.conversation.contacts import (
     KnownContact,
     find_or_create_contact,
     move_alias,
+    opt_out,
 )
-from frontdesk.conversation.happenings import ConversationWoken
+from frontdesk.conversation.happenings import (
+    ConversationOpened,
+    ConversationWoken,
+    HistoryReceived,
+    MessageChanged,
+    MessageSent,
+    tell_received,
+)
+from frontdesk.conversation.inbox import (
+    NEVER_UNREAD,
+    STATE,
+    STORED,
+    get_conversation,
+    get_message,
+    message_of,
+    state_of,
+)
 from frontdesk.conversation.memory import forget_message
-from frontdesk.conversation.models import Actor, Status
+from frontdesk.conversation.models import Actor, Direction
+from frontdesk.conversation.schemas import ConversationState
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.json import dumps
@@ -47,14 +66,6 @@ class Debounce:
     longest_seconds: float
 
 
-@dataclass(frozen=True)
-class Thread:
-    """The conversation a message went into."""
-
-    id: UUID
-    status: Status
-
-
 async def known_messages(
     connection: Connection, told: Sequence[tuple[UUID, UUID, str]]
 ) -> set[tuple[UUID, str]]:
@@ -72,7 +83,7 @@ async def known_messages(
 # The conversation is opened or goes on, is made due and keeps the message, which ends the silence
 # its timers wait for. Had another worker just stored the same message, its key would refuse it and
 # with it all of this.
-_RECEIVE = """
+_RECEIVE = f"""
 WITH thread AS (
     INSERT INTO conversation AS k (id, channel_id, contact_id, agent_id, inbound_seq, first_due_at,
         due_at, waiting_since, last_inbound_at, last_text)
@@ -89,18 +100,19 @@ WITH thread AS (
         waiting_since = coalesce(k.waiting_since, now()),
         last_inbound_at = greatest(k.last_inbound_at, $7),
         last_activity_at = now(), last_text = $8
-    RETURNING id, status, inbound_seq, extract(epoch FROM due_at - now())::float8 AS wait_seconds
+    RETURNING {STATE}, k.inbound_seq, extract(epoch FROM k.due_at - now())::float8 AS wait_seconds
 ), kept AS (
-    INSERT INTO message (id, conversation_id, channel_id, direction, author, seq, wamid, type, text,
-        media, payload, reply_to_wamid, provider_at, tokens)
-    SELECT $9, id, $2, 'in', 'contact', inbound_seq, $10, $11, $12, $13::jsonb, $14::jsonb, $15,
-        $16, $17
-    FROM thread
+    INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, seq, wamid, type,
+        text, media, payload, reply_to_wamid, provider_at, tokens)
+    SELECT $9, conversation_id, $2, 'in', 'contact', inbound_seq, $10, $11, $12, $13::jsonb,
+        $14::jsonb, $15, $16, $17
+    FROM thread RETURNING {STORED}
 ), ended AS (
-    DELETE FROM timer USING thread WHERE timer.conversation_id = thread.id RETURNING kind
+    DELETE FROM timer USING thread WHERE timer.conversation_id = thread.conversation_id
+    RETURNING kind
 )
-SELECT id, status, wait_seconds, 'snooze' IN (SELECT kind FROM ended) AS woken FROM thread
-"""
+SELECT thread.*, kept.*, 'snooze' IN (SELECT kind FROM ended) AS woken FROM thread, kept
+"""  # noqa: S608  # Ours.
 
 
 async def receive_message(
@@ -123,39 +135,25 @@ async def receive_message(
     contact = await find_or_create_contact(
         tx, message.sender, name=message.profile_name, username=message.username
     )
-    ignored = _ignored_reason(message, limited)
-    message_id = ids.new()
-    if ignored:
-        thread = await _find_thread(tx, channel, contact)
-        await _keep_ignored(tx, channel, thread, message_id, message, ignored)
+    if ignored := _ignored_reason(message, limited):
+        thread_id = await _find_thread(tx, channel, contact)
+        row = await _keep_ignored(tx, channel, thread_id, message, ignored)
     else:
-        thread = await _receive(tx, channel, contact, message_id, message, debounce)
-    feed.append(
-        tx,
-        "message.received",
-        {
-            "conversation_id": thread.id,
-            "message_id": message_id,
-            "contact_id": contact.id,
-            "type": message.type,
-            "text": message.text,
-            "ignored_reason": ignored,
-            "status": thread.status,
-        },
-    )
+        row = await _receive(tx, channel, contact, message, debounce)
+    tell_received(tx, contact.id, row)
 
 
 async def _receive(
     tx: Transaction,
     channel: ChannelRef,
     contact: KnownContact,
-    message_id: UUID,
     message: InboundMessage,
     debounce: Debounce,
-) -> Thread:
+) -> Any:
+    new_id = ids.new()
     row = await tx.sql.fetchrow(
         _RECEIVE,
-        ids.new(),
+        new_id,
         channel.id,
         contact.id,
         channel.agent_id,
@@ -163,7 +161,7 @@ async def _receive(
         debounce.longest_seconds,
         message.provider_at or datetime.now(UTC),
         excerpt(message.text or f"[{message.type}]", 200),
-        message_id,
+        ids.new(),
         message.wamid,
         message.type,
         message.text,
@@ -174,12 +172,15 @@ async def _receive(
         count_tokens(message.text),
     )
     assert row is not None
+    thread_id = row["conversation_id"]
     if row["wait_seconds"] is not None:
         wait = max(0.0, row["wait_seconds"]) + _RING_MARGIN_SECONDS
-        tx.ring(CONVERSATION, row["id"], wait)
+        tx.ring(CONVERSATION, thread_id, wait)
+    if thread_id == new_id:
+        await _tell_opened(tx, thread_id)
     if row["woken"]:
-        feed.tell(tx, ConversationWoken(conversation_id=row["id"], by=Actor.CONTACT))
-    return Thread(row["id"], Status(row["status"]))
+        feed.tell(tx, ConversationWoken(conversation_id=thread_id, by=Actor.CONTACT))
+    return row
 
 
 async def receive_echo(tx: Transaction, channel: ChannelRef, echo: Echo) -> UUID | None:
@@ -193,24 +194,21 @@ async def receive_echo(tx: Transaction, channel: ChannelRef, echo: Echo) -> UUID
     if known or not echo.recipient.is_known:
         return None
     contact = await find_or_create_contact(tx, echo.recipient)
-    thread = await _open_thread(tx, channel, contact)
-    message_id = await _insert_copy(
-        tx, channel, thread.id, echo, direction="out", author="human_agent", ignored=None
+    state = await _open_thread(tx, channel, contact)
+    stored = await _insert_copy(
+        tx, channel, state.id, echo, direction="out", author="human_agent", ignored=None
     )
-    if message_id is None:
+    if stored is None:
         return None
-    feed.append(
-        tx,
-        "message.sent",
-        {
-            "conversation_id": thread.id,
-            "message_id": message_id,
-            "author": "human_agent",
-            "text": echo.text,
-            "via": "phone_app",
-        },
+    told = MessageSent(
+        conversation_id=state.id,
+        message_id=stored["id"],
+        message=message_of(stored),
+        via="phone_app",
+        conversation=state,
     )
-    return thread.id
+    feed.tell(tx, told)
+    return state.id
 
 
 async def receive_history(tx: Transaction, channel: ChannelRef, item: HistoryMessage) -> None:
@@ -222,16 +220,18 @@ async def receive_history(tx: Transaction, channel: ChannelRef, item: HistoryMes
     if not item.contact.is_known:
         return
     contact = await find_or_create_contact(tx, item.contact)
-    thread = await _find_thread(tx, channel, contact)
-    await _insert_copy(
+    thread_id = await _find_thread(tx, channel, contact)
+    stored = await _insert_copy(
         tx,
         channel,
-        thread.id,
+        thread_id,
         item,
         direction="out" if item.from_business else "in",
         author="human_agent" if item.from_business else "contact",
         ignored="history",
     )
+    if stored is not None:
+        feed.tell(tx, HistoryReceived(conversation_id=thread_id))
 
 
 async def edit_message(tx: Transaction, channel: ChannelRef, edit: MessageEdit) -> bool:
@@ -263,9 +263,7 @@ async def revoke_message(tx: Transaction, channel: ChannelRef, revoke: MessageRe
 
 async def change_identity(tx: Transaction, change: IdentityChange) -> None:
     """Follow a contact to a new phone number or user id."""
-    contact_id = await move_alias(tx, change.old, change.new)
-    if contact_id is not None:
-        feed.append(tx, "contact.changed", {"contact_id": contact_id, "what": change.kind})
+    await move_alias(tx, change.old, change.new)
 
 
 async def change_preference(tx: Transaction, change: PreferenceChange) -> None:
@@ -277,11 +275,6 @@ async def change_preference(tx: Transaction, change: PreferenceChange) -> None:
     await opt_out(tx, contact.id, change.provider_at or datetime.now(UTC) if stopped else None)
 
 
-async def opt_out(tx: Transaction, contact_id: UUID, at: datetime | None) -> None:
-    """Keep since when a contact wants no messages the business starts; None: wants them again."""
-    await tx.sql.execute("UPDATE contact SET opted_out_at = $2 WHERE id = $1", contact_id, at)
-
-
 def _ignored_reason(message: InboundMessage, limited: bool) -> str | None:
     if message.ignored_reason is not None:
         return str(message.ignored_reason)
@@ -290,61 +283,74 @@ def _ignored_reason(message: InboundMessage, limited: bool) -> str | None:
     return "rate_limited" if limited else None
 
 
-async def _open_thread(tx: Transaction, channel: ChannelRef, contact: KnownContact) -> Thread:
+async def _open_thread(
+    tx: Transaction, channel: ChannelRef, contact: KnownContact
+) -> ConversationState:
     """The open conversation with a contact, made when there is none; its row is locked."""
+    new_id = ids.new()
     row = await tx.sql.fetchrow(
-        "INSERT INTO conversation (id, channel_id, contact_id, agent_id) VALUES ($1, $2, $3, $4) "
+        "INSERT INTO conversation AS k (id, channel_id, contact_id, agent_id) "  # noqa: S608  # Ours.
+        "VALUES ($1, $2, $3, $4) "
         "ON CONFLICT (tenant_id, channel_id, contact_id) WHERE status <> 'CLOSED' "
-        "DO UPDATE SET last_activity_at = now() RETURNING id, status",
-        ids.new(),
+        f"DO UPDATE SET last_activity_at = now() RETURNING {STATE}",
+        new_id,
         channel.id,
         contact.id,
         channel.agent_id,
     )
-    assert row is not None
-    return Thread(row["id"], Status(row["status"]))
+    state = state_of(row)
+    if state.id == new_id:
+        await _tell_opened(tx, new_id)
+    return state
 
 
-async def _find_thread(tx: Transaction, channel: ChannelRef, contact: KnownContact) -> Thread:
+async def _find_thread(tx: Transaction, channel: ChannelRef, contact: KnownContact) -> UUID:
     """The newest conversation with a contact, open or not; a closed one is made when there is none.
 
     What wants no answer must not open a conversation that would stand in the inbox.
     """
-    row = await tx.sql.fetchrow(
-        "SELECT id, status FROM conversation WHERE channel_id = $1 AND "
+    found: UUID | None = await tx.sql.fetchval(
+        "SELECT id FROM conversation WHERE channel_id = $1 AND "
         "contact_id = $2 ORDER BY (status <> 'CLOSED') DESC, id DESC LIMIT 1",
         channel.id,
         contact.id,
     )
-    if row is None:
-        row = await tx.sql.fetchrow(
+    if found is None:
+        found = ids.new()
+        await tx.sql.execute(
             "INSERT INTO conversation (id, channel_id, contact_id, agent_id, status, closed_at, "
             "closed_by, close_reason) VALUES ($1, $2, $3, $4, 'CLOSED', now(), 'system', "
-            "'never_open') RETURNING id, status",
-            ids.new(),
+            "'never_open')",
+            found,
             channel.id,
             contact.id,
             channel.agent_id,
         )
-        assert row is not None
-    return Thread(row["id"], Status(row["status"]))
+        await _tell_opened(tx, found)
+    return found
+
+
+async def _tell_opened(tx: Transaction, conversation_id: UUID) -> None:
+    opened = await get_conversation(tx, conversation_id)
+    feed.tell(tx, ConversationOpened(conversation_id=conversation_id, conversation=opened))
 
 
 async def _keep_ignored(
     tx: Transaction,
     channel: ChannelRef,
-    thread: Thread,
-    message_id: UUID,
+    thread_id: UUID,
     message: InboundMessage,
     reason: str,
-) -> None:
-    await tx.sql.execute(
-        "WITH shown AS (UPDATE conversation SET last_activity_at = now() WHERE id = $2) "
-        "INSERT INTO message (id, conversation_id, channel_id, direction, author, wamid, "
-        "ignored_reason, type, text, media, payload, reply_to_wamid, provider_at, tokens) VALUES "
-        "($1, $2, $3, 'in', 'contact', $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        message_id,
-        thread.id,
+) -> Any:
+    return await tx.sql.fetchrow(
+        "WITH shown AS (UPDATE conversation k SET last_activity_at = now() "  # noqa: S608  # Ours.
+        f"WHERE id = $2 RETURNING {STATE}), "
+        "kept AS (INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, "
+        "wamid, ignored_reason, type, text, media, payload, reply_to_wamid, provider_at, tokens) "
+        "VALUES ($1, $2, $3, 'in', 'contact', $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+        f"RETURNING {STORED}) SELECT * FROM shown, kept",
+        ids.new(),
+        thread_id,
         channel.id,
         message.wamid,
         reason,
@@ -367,12 +373,12 @@ async def _insert_copy(
     direction: str,
     author: str,
     ignored: str | None,
-) -> UUID | None:
-    inserted: UUID | None = await tx.sql.fetchval(
-        "INSERT INTO message (id, conversation_id, channel_id, direction, author, wamid, "
+) -> Any:
+    return await tx.sql.fetchrow(
+        "INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, wamid, "  # noqa: S608  # Ours.
         "ignored_reason, type, text, media, provider_at, tokens) VALUES "
         "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
-        "ON CONFLICT (tenant_id, channel_id, wamid) DO NOTHING RETURNING id",
+        f"ON CONFLICT (tenant_id, channel_id, wamid) DO NOTHING RETURNING {STORED}",
         ids.new(),
         conversation_id,
         channel.id,
@@ -386,7 +392,6 @@ async def _insert_copy(
         item.provider_at,
         count_tokens(item.text),
     )
-    return inserted
 
 
 async def _change_message(
@@ -398,8 +403,10 @@ async def _change_message(
     at: datetime | None,
 ) -> bool:
     row = await tx.sql.fetchrow(
-        f"UPDATE message SET {assignments} WHERE channel_id = $1 AND wamid = $2 "  # noqa: S608  # Our own words.
-        "RETURNING id, conversation_id",
+        f"UPDATE message m SET {assignments} FROM message before "  # noqa: S608  # Our own words.
+        "WHERE m.channel_id = $1 AND m.wamid = $2 "
+        "AND before.tenant_id = m.tenant_id AND before.id = m.id "
+        "RETURNING m.id, m.conversation_id, before.revoked_at IS NULL AS was_there",
         channel.id,
         wamid,
         text,
@@ -408,12 +415,18 @@ async def _change_message(
     )
     if row is None:
         return False
-    await forget_message(tx, row["conversation_id"], row["id"])
-    feed.append(
-        tx,
-        "message.changed",
-        {"conversation_id": row["conversation_id"], "message_id": row["id"], "text": text},
+    message = await get_message(tx, row["id"])
+    await forget_message(tx, row["conversation_id"], message.id)
+    told = MessageChanged(
+        conversation_id=row["conversation_id"],
+        message_id=message.id,
+        message=message,
+        was_unread=message.direction is Direction.IN
+        and row["was_there"]
+        and message.revoked_at is not None
+        and message.ignored_reason not in NEVER_UNREAD,
     )
+    feed.tell(tx, told)
     return True
 
 

@@ -1,38 +1,19 @@
 """Saved replies: texts that are written often, whose variables are filled in for a conversation."""
 
-import re
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from frontdesk import feed
+from frontdesk.conversation.desk_schemas import SavedReplyPublic
 from frontdesk.conversation.errors import NoSuchConversation, ShortcutTaken
+from frontdesk.conversation.filling import fill
 from frontdesk.conversation.happenings import SavedReplyChanged
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.identity import get_user_names
-
-VARIABLES = ("contact_name", "contact_first_name", "my_name", "business_name")
-_VARIABLE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
-
-
-def must_be_fillable(text: str) -> str:
-    """The text; raises `ValueError` when it names a variable that there is not."""
-    if strange := sorted(set(_VARIABLE.findall(text)) - set(VARIABLES)):
-        raise ValueError(f"no variable: {', '.join(strange)}; there are {', '.join(VARIABLES)}")
-    return text
-
-
-def fill(text: str, values: Mapping[str, str | None]) -> tuple[str, list[str]]:
-    """The text with its variables filled in, and the names of those that have no value.
-
-    These stay as they are, so that nobody sends a gap without seeing it.
-    """
-    unknown = sorted({name for name in _VARIABLE.findall(text) if not values.get(name)})
-    return _VARIABLE.sub(lambda found: values.get(found[1]) or found[0], text), unknown
 
 
 async def list_saved_replies(tx: Transaction) -> list[Any]:
@@ -58,7 +39,7 @@ async def save_reply(tx: Transaction, saved_reply_id: UUID | None, shortcut: str
         raise ShortcutTaken(f"Another saved reply is called {shortcut}.") from None
     if row is None:
         raise NotFound("There is no such saved reply.")
-    feed.tell(tx, SavedReplyChanged(saved_reply_id=row["id"], deleted=False))
+    feed.tell(tx, SavedReplyChanged(saved_reply_id=row["id"], saved_reply=SavedReplyPublic(**row)))
     return row
 
 
@@ -69,7 +50,7 @@ async def delete_saved_reply(tx: Transaction, saved_reply_id: UUID) -> None:
     )
     if deleted is None:
         raise NotFound("There is no such saved reply.")
-    feed.tell(tx, SavedReplyChanged(saved_reply_id=saved_reply_id, deleted=True))
+    feed.tell(tx, SavedReplyChanged(saved_reply_id=saved_reply_id, saved_reply=None))
 
 
 async def fill_reply(

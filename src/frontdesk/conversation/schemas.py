@@ -27,26 +27,18 @@ class ContactPublic(PublicSchema):
     opted_out_at: datetime | None
 
 
-class ConversationPublic(PublicSchema):
-    """A thread with one contact on one channel, and who has it."""
+class ConversationState(PublicSchema):
+    """Who has a conversation, and what of it waits: what changes with almost everything done."""
 
     id: UUID
     status: Status
-    contact: ContactPublic
-    channel_id: UUID
-    agent_id: UUID
     assigned_user_id: UUID | None
     priority: Priority
-    tags: list[str]
     epoch: int = Field(description="Goes up whenever the conversation changes hands.")
     unanswered: int = Field(description="Messages of the contact that have no outcome yet.")
     waiting_since: datetime | None
     window_closes_at: datetime | None = Field(
         description="Until then a free text may be sent; afterwards only a template."
-    )
-    window_seconds_left: int = Field(description="So long from now; 0 when it is closed.")
-    snoozed_until: datetime | None = Field(
-        description="Until then, or until the contact writes, it is out of the way."
     )
     last_text: str | None
     last_activity_at: datetime
@@ -55,11 +47,35 @@ class ConversationPublic(PublicSchema):
     closed_at: datetime | None
     closed_by: Actor | None
     close_reason: str | None
+
+
+class ConversationPublic(ConversationState):
+    """A thread with one contact on one channel, and who has it."""
+
+    contact: ContactPublic
+    channel_id: UUID
+    agent_id: UUID
+    tags: list[str]
+    window_seconds_left: int = Field(
+        description="Until `window_closes_at` from now; 0 when it is closed."
+    )
+    snoozed_until: datetime | None = Field(
+        description="Until then, or until the contact writes, it is out of the way."
+    )
     created_at: datetime
+
+
+class ReadTo(PublicSchema):
+    """The newest message a user has read."""
+
+    message_id: UUID
+    at: datetime = Field(description="When it was written; threads are in this order, then by id.")
 
 
 class InboxConversation(ConversationPublic):
     """A conversation as the inbox of whoever asks shows it."""
+
+    read_to: ReadTo | None = Field(description="How far you have read it; null: not at all.")
 
     unread: int = Field(
         description=f"Messages of the contact that you have not read; {MOST_UNREAD} are that many "
@@ -104,6 +120,7 @@ class MessagePublic(PublicSchema):
     media: dict[str, Any] | None
     payload: dict[str, Any] | None
     ignored_reason: str | None = Field(description="Why this message wants no answer.")
+    seq: int | None = Field(description="Its number among the contact's that want an answer.")
     turn_id: UUID | None = Field(description="The turn that made, or took care of, this message.")
     state: OutboundState | None = Field(description="How far a message going out has got.")
     delivery: Delivery | None = Field(description="What WhatsApp says: the ticks.")

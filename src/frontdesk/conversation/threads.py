@@ -10,10 +10,19 @@ import asyncpg
 from frontdesk import feed
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as Closed
-from frontdesk.conversation.happenings import ConversationWoken
+from frontdesk.conversation.happenings import (
+    ConversationAskedAgain,
+    ConversationWoken,
+    MessageSent,
+    Renumbered,
+    TurnDecided,
+    tell_changed,
+)
+from frontdesk.conversation.inbox import STATE, STORED, message_of, state_of
 from frontdesk.conversation.memory import summarise_soon
 from frontdesk.conversation.models import Actor, Status, TimerKind, TurnOutcome
 from frontdesk.conversation.receiving import CONVERSATION
+from frontdesk.conversation.schemas import ConversationState
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.events import publish
@@ -24,6 +33,7 @@ from frontdesk.messaging import (
     ContactKey,
     NewOutbound,
     Origin,
+    OutboundState,
     cancel_pending,
     enqueue,
     in_flight,
@@ -103,8 +113,7 @@ async def write_turn(
         return None
     values = turn_values(thread, turn, to_seq)
     await tx.sql.execute(INSERT_TURN, *values)
-    turn_id: UUID = values[0]
-    return turn_id
+    return tell_decided(tx, values)
 
 
 INSERT_TURN = """
@@ -136,6 +145,29 @@ def turn_values(thread: Locked, turn: NewTurn, to_seq: int) -> tuple[Any, ...]:
     )
 
 
+def tell_decided(
+    tx: Transaction, values: tuple[Any, ...], state: ConversationState | None = None
+) -> UUID:
+    """Put a turn on the feed that was inserted with these values; its id."""
+    turn_id, conversation_id, from_seq, to_seq, outcome, by, user_id, reason = values[:8]
+    cost_usd, seconds = values[13:15]
+    told = TurnDecided(
+        conversation_id=conversation_id,
+        turn_id=turn_id,
+        from_seq=from_seq,
+        to_seq=to_seq,
+        outcome=outcome,
+        by=by,
+        user_id=user_id,
+        reason=reason,
+        cost_usd=cost_usd,
+        seconds=seconds,
+        conversation=state,
+    )
+    feed.tell(tx, told)
+    return told.turn_id
+
+
 @dataclass(frozen=True)
 class NewMessage:
     """A text to be sent in a conversation."""
@@ -156,11 +188,11 @@ _ORIGINS = {
 }
 
 
-_INSERT_MESSAGE = """
-INSERT INTO message (id, conversation_id, channel_id, direction, author, user_id, type, text, tokens,
+_INSERT_MESSAGE = f"""
+INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, user_id, type, text, tokens,
     turn_id, reply_to_wamid)
-VALUES ($1, $2, $3, 'out', $4, $5, 'text', $6, $7, $8, $9)
-"""
+VALUES ($1, $2, $3, 'out', $4, $5, 'text', $6, $7, $8, $9) RETURNING {STORED}
+"""  # noqa: S608  # Ours.
 
 
 async def send_message(
@@ -178,14 +210,16 @@ async def send_message(
             (default: the thread's).
         listed: the conversation already shows it as its last word.
     """
-    message_id = ids.new()
+    message_id, state = ids.new(), None
     if not listed:
-        await tx.sql.execute(
-            "UPDATE conversation SET last_activity_at = now(), last_text = $2 WHERE id = $1",
+        row = await tx.sql.fetchrow(
+            "UPDATE conversation k SET last_activity_at = now(), last_text = $2 WHERE id = $1 "  # noqa: S608  # Ours.
+            f"RETURNING {STATE}",
             thread.id,
             excerpt(message.text, LISTED_CHARACTERS),
         )
-    await tx.sql.execute(
+        state = state_of(row)
+    stored = await tx.sql.fetchrow(
         _INSERT_MESSAGE,
         message_id,
         thread.id,
@@ -215,23 +249,21 @@ async def send_message(
             ),
         ),
     )
-    feed.append(
-        tx,
-        "message.sent",
-        {
-            "conversation_id": thread.id,
-            "message_id": message_id,
-            "author": message.author,
-            "user_id": message.user_id,
-            "text": message.text,
-        },
+    assert stored is not None
+    told = MessageSent(
+        conversation_id=thread.id,
+        message_id=message_id,
+        message=message_of({**stored, "state": OutboundState.PENDING}),
+        via="desk",
+        conversation=state,
     )
+    feed.tell(tx, told)
     return message_id
 
 
 # What has been decided is never rewritten, so the turn stays; its messages move to the end of the
 # line, where no turn covers them. now() is this transaction's: that of the cancellation.
-_ASK_AGAIN = """
+_ASK_AGAIN = f"""
 WITH withdrawn AS (
     SELECT t.from_seq, t.to_seq FROM turn t
     JOIN outbound o ON o.tenant_id = t.tenant_id AND o.turn_id = t.id
@@ -246,9 +278,24 @@ WITH withdrawn AS (
 )
 UPDATE conversation k SET inbound_seq = k.inbound_seq + asked.count,
     waiting_since = least(k.waiting_since, asked.since)
-FROM (SELECT count(*), min(created_at) AS since FROM again) AS asked
-WHERE k.id = $1 RETURNING k.inbound_seq
-"""
+FROM (SELECT count(*), min(created_at) AS since, array_agg(id ORDER BY place) AS ids FROM again)
+    AS asked
+WHERE k.id = $1 RETURNING {STATE}, k.inbound_seq, asked.ids
+"""  # noqa: S608  # Ours.
+
+
+async def _ask_again(tx: Transaction, thread: Locked) -> Locked:
+    row = await tx.sql.fetchrow(_ASK_AGAIN, thread.id, thread.inbound_seq)
+    assert row is not None
+    if row["ids"]:
+        numbered = enumerate(row["ids"], thread.inbound_seq + 1)
+        told = ConversationAskedAgain(
+            conversation_id=thread.id,
+            messages=[Renumbered(message_id=message_id, seq=seq) for seq, message_id in numbered],
+            conversation=state_of(row),
+        )
+        feed.tell(tx, told)
+    return replace(thread, inbound_seq=row["inbound_seq"])
 
 
 async def withdraw(tx: Transaction, thread: Locked) -> Locked:
@@ -262,8 +309,7 @@ async def withdraw(tx: Transaction, thread: Locked) -> Locked:
         withdrawn += await cancel_pending(tx, thread.id, origin=origin)
     if not withdrawn:
         return thread
-    inbound_seq = await tx.sql.fetchval(_ASK_AGAIN, thread.id, thread.inbound_seq)
-    return replace(thread, inbound_seq=inbound_seq)
+    return await _ask_again(tx, thread)
 
 
 async def ask_again(tx: Transaction, conversation_id: UUID, *, decided_at: datetime) -> None:
@@ -281,7 +327,7 @@ async def ask_again(tx: Transaction, conversation_id: UUID, *, decided_at: datet
     )
     if written or thread.status is Status.CLOSED:
         return
-    await tx.sql.fetchval(_ASK_AGAIN, thread.id, thread.inbound_seq)
+    await _ask_again(tx, thread)
     if thread.status is Status.ACTIVE:
         await tx.sql.execute(
             "UPDATE conversation SET due_at = coalesce(due_at, now()) "
@@ -299,6 +345,8 @@ class Change:
     assigned_user_id: UUID | None = None
     handled_seq: int | None = None  # Messages up to here have their outcome.
     still_waiting: bool = False  # The contact waits on, though every message has its outcome.
+    closed_by: Actor | None = None  # Both only of a closed one.
+    close_reason: str | None = None
 
 
 async def change_owner(tx: Transaction, thread: Locked, change: Change) -> bool:
@@ -312,19 +360,23 @@ async def change_owner(tx: Transaction, thread: Locked, change: Change) -> bool:
     handled = thread.handled_seq if change.handled_seq is None else change.handled_seq
     waiting = thread.inbound_seq > handled
     active = change.status is Status.ACTIVE
-    await tx.sql.execute(
-        """UPDATE conversation SET status = $2, epoch = epoch + 1, assigned_user_id = $3,
+    row = await tx.sql.fetchrow(
+        f"""UPDATE conversation k SET status = $2, epoch = epoch + 1, assigned_user_id = $3,
             handled_seq = $4, attempts = 0, last_error = NULL, first_due_at = NULL,
             lease_until = NULL, lease_token = lease_token + 1,
             due_at = CASE WHEN $5 THEN now() END,
-            waiting_since = CASE WHEN $6 THEN waiting_since END, last_activity_at = now()
-        WHERE id = $1""",
+            waiting_since = CASE WHEN $6 THEN waiting_since END, last_activity_at = now(),
+            closed_at = CASE WHEN $7::text IS NOT NULL THEN now() END, closed_by = $7,
+            close_reason = $8
+        WHERE id = $1 RETURNING {STATE}""",  # noqa: S608  # Ours.
         thread.id,
         change.status,
         change.assigned_user_id,
         handled,
         active and waiting,
         waiting or change.still_waiting,
+        change.closed_by,
+        change.close_reason,
     )
     ended = await tx.sql.fetch(
         "DELETE FROM timer WHERE conversation_id = $1 RETURNING kind", thread.id
@@ -336,16 +388,7 @@ async def change_owner(tx: Transaction, thread: Locked, change: Change) -> bool:
         await summarise_soon(tx, thread.id)
     if active and waiting:
         tx.ring(CONVERSATION, thread.id)
-    feed.append(
-        tx,
-        "conversation.changed",
-        {
-            "conversation_id": thread.id,
-            "status": change.status,
-            "assigned_user_id": change.assigned_user_id,
-            "epoch": thread.epoch + 1,
-        },
-    )
+    tell_changed(tx, row)
     return await in_flight(tx, thread.id, origin=Origin.AGENT)
 
 
@@ -370,16 +413,10 @@ async def close(
             user_id=user_id,
         ),
     )
-    ai_in_flight = await change_owner(
-        tx, thread, Change(status=Status.CLOSED, handled_seq=thread.inbound_seq)
+    closed = Change(
+        status=Status.CLOSED, handled_seq=thread.inbound_seq, closed_by=by, close_reason=reason
     )
-    await tx.sql.execute(
-        "UPDATE conversation SET closed_at = now(), closed_by = $2, close_reason = $3 "
-        "WHERE id = $1",
-        thread.id,
-        by,
-        reason,
-    )
+    ai_in_flight = await change_owner(tx, thread, closed)
     await publish(tx, Closed(tenant_id=tx.tenant_id, conversation_id=thread.id, reason=reason))
     return ai_in_flight
 
@@ -405,8 +442,24 @@ async def reopen(tx: Transaction, thread: Locked) -> None:
     except asyncpg.UniqueViolationError:
         # The contact wrote at this very moment and opened a new one.
         raise AnotherIsOpen("The contact has an open conversation.") from None
-    await tx.sql.execute(
-        "UPDATE conversation SET closed_at = NULL, closed_by = NULL, close_reason = NULL "
-        "WHERE id = $1",
-        thread.id,
+
+
+async def assign(tx: Transaction, conversation_id: UUID, user_id: UUID | None) -> None:
+    """Let a conversation that is with people be somebody's, or nobody's; its lock is held."""
+    row = await tx.sql.fetchrow(
+        "UPDATE conversation k SET assigned_user_id = $2 "  # noqa: S608  # Ours.
+        f"WHERE id = $1 RETURNING {STATE}",
+        conversation_id,
+        user_id,
     )
+    tell_changed(tx, row)
+
+
+async def settle(tx: Transaction, conversation_id: UUID) -> None:
+    """A person has answered all there is: nothing waits any more; its lock is held."""
+    row = await tx.sql.fetchrow(
+        "UPDATE conversation k SET handled_seq = inbound_seq, waiting_since = NULL "  # noqa: S608  # Ours.
+        f"WHERE id = $1 RETURNING {STATE}",
+        conversation_id,
+    )
+    tell_changed(tx, row)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from frontdesk.conversation.happenings import tell_changed
+from frontdesk.conversation.inbox import STATE, state_of
 from frontdesk.conversation.memory import VERBATIM_MESSAGES, Memory, find_memory
 from frontdesk.conversation.models import Status
 from frontdesk.conversation.receiving import CONVERSATION
@@ -13,6 +15,7 @@ from frontdesk.conversation.threads import (
     Locked,
     NewTurn,
     lock,
+    tell_decided,
     turn_values,
 )
 from frontdesk.core.db import Connection, Transaction
@@ -170,12 +173,12 @@ async def lock_if_ours(tx: Transaction, claimed: Claim) -> Locked | None:
 
 _CONCLUDE = f"""
 WITH recorded AS ({INSERT_TURN})
-UPDATE conversation SET handled_seq = $4, attempts = 0, last_error = NULL, lease_until = NULL,
+UPDATE conversation k SET handled_seq = $4, attempts = 0, last_error = NULL, lease_until = NULL,
     first_due_at = NULL, due_at = CASE WHEN inbound_seq > $4 THEN now() END,
     waiting_since = CASE WHEN inbound_seq > $4 THEN now() END, language = coalesce($17, language),
     last_activity_at = CASE WHEN $18::text IS NULL THEN last_activity_at ELSE now() END,
     last_text = coalesce($18, last_text)
-WHERE id = $2
+WHERE id = $2 RETURNING {STATE}
 """  # noqa: S608  # A statement of ours inside another.
 
 
@@ -195,11 +198,12 @@ async def conclude(
             (`send_message(..., listed=True)`) need not write the conversation once more.
     """
     values = turn_values(thread, turn, claimed.inbound_seq)
-    await tx.sql.execute(_CONCLUDE, *values, language, reply and excerpt(reply, LISTED_CHARACTERS))
+    row = await tx.sql.fetchrow(
+        _CONCLUDE, *values, language, reply and excerpt(reply, LISTED_CHARACTERS)
+    )
     if thread.inbound_seq > claimed.inbound_seq:
         tx.ring(CONVERSATION, thread.id)
-    turn_id: UUID = values[0]
-    return turn_id
+    return tell_decided(tx, values, state_of(row))
 
 
 def pause_seconds(attempts: int) -> float:
@@ -209,17 +213,18 @@ def pause_seconds(attempts: int) -> float:
 
 async def put_off(tx: Transaction, claimed: Claim, *, seconds: float, error: str) -> None:
     """Give a burst back to be tried again later, if it is still ours."""
-    freed = await tx.sql.fetchval(
-        "UPDATE conversation SET lease_until = NULL, last_error = $3, "
+    freed = await tx.sql.fetchrow(
+        "UPDATE conversation k SET lease_until = NULL, last_error = $3, "  # noqa: S608  # Ours.
         "due_at = now() + make_interval(secs => $4) "
         "WHERE id = $1 AND lease_token = $2 AND lease_until IS NOT NULL AND status = 'ACTIVE' "
-        "RETURNING id",
+        f"RETURNING {STATE}",
         claimed.conversation_id,
         claimed.lease_token,
         error[:500],
         seconds,
     )
     if freed:
+        tell_changed(tx, freed)
         tx.ring(CONVERSATION, claimed.conversation_id, seconds + 0.01)
 
 

@@ -13,9 +13,9 @@ from uuid import UUID
 from frontdesk import feed
 from frontdesk.conversation.errors import NoSuchConversation
 from frontdesk.conversation.happenings import ConversationRead
-from frontdesk.conversation.inbox import CONVERSATION, shown
+from frontdesk.conversation.inbox import CONVERSATION, NEVER_UNREAD, shown
 from frontdesk.conversation.models import Priority, Status
-from frontdesk.conversation.schemas import MOST_UNREAD, InboxConversation, ViewCounts
+from frontdesk.conversation.schemas import MOST_UNREAD, InboxConversation, ReadTo, ViewCounts
 from frontdesk.core.api import (
     Page,
     cursor_time,
@@ -82,8 +82,8 @@ _FRESH = f"""
 (SELECT count(*) FROM (
     SELECT FROM message m
     WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.id AND m.direction = 'in'
-        AND m.revoked_at IS NULL AND coalesce(m.ignored_reason, '') <> ALL ('{{history,reaction,group,
-            system,request_welcome,call_permission,empty}}')
+        AND m.revoked_at IS NULL
+        AND coalesce(m.ignored_reason, '') <> ALL ('{{{",".join(NEVER_UNREAD)}}}')
         AND %s
     LIMIT {MOST_UNREAD}
 ) AS fresh)
@@ -92,6 +92,7 @@ _UNREAD = (
     f"CASE WHEN r.message_id IS NULL THEN {_FRESH % 'true'} "
     f"ELSE {_FRESH % '(m.created_at, m.id) > (r.message_at, r.message_id)'} END AS unread"
 )
+_READ_TO = "r.message_id AS read_message_id, r.message_at AS read_at"
 _READ_BY_ME = (
     "LEFT JOIN read_mark r ON r.tenant_id = k.tenant_id AND r.conversation_id = k.id "
     "AND r.user_id = $1"
@@ -164,7 +165,7 @@ async def list_conversations(
         # First which, by the index alone; then what is shown of these few.
         f"WITH page AS MATERIALIZED (SELECT k.tenant_id, k.id, {sort} AS place FROM conversation k "  # noqa: S608  # Our own words.
         f"WHERE {sought} ORDER BY {sort} {direction}, k.id {direction} LIMIT {given(limit + 1)}) "
-        f"SELECT page.place, {_UNREAD}, {CONVERSATION} {_READ_BY_ME} "
+        f"SELECT page.place, {_UNREAD}, {_READ_TO}, {CONVERSATION} {_READ_BY_ME} "
         "JOIN page ON page.tenant_id = k.tenant_id AND page.id = k.id "
         f"ORDER BY page.place {direction}, k.id {direction}",
         *values,
@@ -195,7 +196,9 @@ async def count_views(tx: Transaction, user_id: UUID) -> ViewCounts:
 async def look_into(tx: Transaction, user_id: UUID, conversation_id: UUID) -> InboxConversation:
     """One conversation as a user's inbox shows it; raises `NoSuchConversation`."""
     row = await tx.sql.fetchrow(
-        f"SELECT {_UNREAD}, {CONVERSATION} {_READ_BY_ME} WHERE k.id = $2", user_id, conversation_id
+        f"SELECT {_UNREAD}, {_READ_TO}, {CONVERSATION} {_READ_BY_ME} WHERE k.id = $2",
+        user_id,
+        conversation_id,
     )
     if row is None:
         raise NoSuchConversation
@@ -224,13 +227,20 @@ async def mark_read(
     conversation = await look_into(tx, user_id, conversation_id)
     if marked is None:
         raise NotFound(f"There is no message {message_id} in this conversation.")
-    told = ConversationRead(conversation_id=conversation_id, user_id=user_id, message_id=message_id)
-    feed.tell(tx, told)
+    assert conversation.read_to is not None
+    told = ConversationRead(
+        conversation_id=conversation_id,
+        read_to=conversation.read_to,
+        unread=conversation.unread,
+    )
+    feed.tell(tx, told, user_id)
     return conversation
 
 
 def _listed(row: Any) -> InboxConversation:
-    return InboxConversation.model_validate(shown(row))
+    at = row["read_at"]
+    read_to = None if at is None else ReadTo(message_id=row["read_message_id"], at=at)
+    return InboxConversation.model_validate({**shown(row), "read_to": read_to})
 
 
 def _rank(value: Any) -> timedelta:

@@ -60,7 +60,7 @@ class Day:
 
     async def heard(self, text: str, *, after: int) -> Event:
         """The feed's word that this message has been received."""
-        event = await self.feed.wait_for("message.received", text=text, after=after)
+        event = await self.feed.wait_for("message.received", message={"text": text}, after=after)
         self.expected.append(event)
         return event
 
@@ -81,7 +81,7 @@ class Day:
         conversation_id = str(received.payload["conversation_id"])
         decision = await self.decided(conversation_id, after=received.seq)
         require(
-            decision.payload["outcome"] == "reply",
+            decision.payload["outcome"] == "replied",
             f"the outcome is {decision.payload['outcome']}: {decision.payload['reason']}",
         )
         answer = await self.next_reply(phone)
@@ -250,7 +250,7 @@ async def human_reply(day: Day) -> Sight:
     seen = []
     for state in _TICKS:
         event = await day.feed.wait_for(
-            "message.state", message_id=sent["id"], state=state, after=mark
+            "message.state", message_id=sent["id"], delivery=state, after=mark
         )
         seen.append(event)
     require(seen == sorted(seen, key=lambda event: event.seq), "the ticks came in another order")
@@ -300,7 +300,10 @@ async def close(day: Day) -> Sight:
     require(closed["close_reason"] == "resolved", f"the reason is {closed['close_reason']}")
     day.expected.append(
         await day.feed.wait_for(
-            "conversation.changed", conversation_id=day.maya_id, status="CLOSED", after=mark
+            "conversation.changed",
+            conversation_id=day.maya_id,
+            conversation={"status": "CLOSED"},
+            after=mark,
         )
     )
     another, decision, _ = await day.ask(day.maya, "Do you have a discount code?")
@@ -331,7 +334,7 @@ async def spam(day: Day) -> Sight:
     received = await day.heard(text, after=mark)
     decision = await day.decided(str(received.payload["conversation_id"]), after=received.seq)
     outcome = decision.payload["outcome"]
-    require(outcome == "ignore", f"the outcome is {outcome}")
+    require(outcome == "ignored", f"the outcome is {outcome}")
     await day.nothing_more(phone, "after spam")
     return Sight(f"no answer: {decision.payload['reason']}", _cost(decision))
 

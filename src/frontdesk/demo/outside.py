@@ -225,6 +225,7 @@ class Feed:
         """The first event of that kind with these values in its payload, be it in the past.
 
         Args:
+            payload: of an object, only what it is to hold among others.
             after: only events with a higher number.
 
         Raises:
@@ -244,9 +245,7 @@ class Feed:
             (
                 event
                 for event in self.events
-                if event.kind == kind
-                and event.seq > after
-                and all(event.payload.get(name) == value for name, value in payload.items())
+                if event.kind == kind and event.seq > after and _holds(event.payload, payload)
             ),
             None,
         )
@@ -265,6 +264,12 @@ class Feed:
             self.start = int(seq or payload.get("seq", 0))
         elif seq:
             self.events.append(Event(int(seq), kind, payload, time.monotonic()))
+
+
+def _holds(whole: Any, wanted: Any) -> bool:
+    if not isinstance(wanted, dict) or not isinstance(whole, dict):
+        return bool(whole == wanted)
+    return all(_holds(whole.get(name), value) for name, value in wanted.items())
 
 
 @asynccontextmanager

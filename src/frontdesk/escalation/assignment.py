@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from frontdesk import feed
 from frontdesk.agent_config import Priority
-from frontdesk.conversation import Locked, lock
+from frontdesk.conversation import Locked, assign, lock
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.resources import Resources
+from frontdesk.escalation.happenings import HandoffAssigned, tell_availability, tell_handoff
 
 HANDOFF = "escalation.handoff"
 PRIORITIES = tuple(Priority)  # The place of each is its `urgency`.
@@ -43,7 +43,7 @@ FROM (
         a.last_assigned_at NULLS FIRST, a.user_id
     LIMIT 1 FOR UPDATE OF a SKIP LOCKED
 ) free
-WHERE availability.user_id = free.user_id RETURNING availability.user_id
+WHERE availability.user_id = free.user_id RETURNING availability.*
 """  # noqa: S608  # Ours.
 
 
@@ -92,10 +92,14 @@ async def need_of(
 
 async def pick_human_agent(tx: Transaction, need: Need) -> UUID | None:
     """Take a place with the human agent who should have it, or None when nobody is free."""
-    picked: UUID | None = await tx.sql.fetchval(
+    row = await tx.sql.fetchrow(
         _PICK, list(need.team_ids), need.not_user_id, need.known_user_id, need.language
     )
-    return picked
+    if row is None:
+        return None
+    tell_availability(tx, row)
+    user_id: UUID = row["user_id"]
+    return user_id
 
 
 async def is_anybody_ahead(tx: Transaction, urgency: int) -> bool:
@@ -109,22 +113,25 @@ async def is_anybody_ahead(tx: Transaction, urgency: int) -> bool:
 
 async def take_place(tx: Transaction, user_id: UUID) -> None:
     """Count a conversation that a human agent took on purpose, over the limit or not."""
-    await tx.sql.execute(
+    row = await tx.sql.fetchrow(
         "INSERT INTO availability (user_id, presence, open_conversations, last_assigned_at) "
         "VALUES ($1, 'away', 1, clock_timestamp()) ON CONFLICT (tenant_id, user_id) DO UPDATE "
         "SET open_conversations = availability.open_conversations + 1, "
-        "last_assigned_at = clock_timestamp()",
+        "last_assigned_at = clock_timestamp() RETURNING *",
         user_id,
     )
+    tell_availability(tx, row)
 
 
 async def give_place_back(tx: Transaction, user_id: UUID) -> None:
     """A human agent has one conversation less; whoever waits may be assigned."""
-    await tx.sql.execute(
+    row = await tx.sql.fetchrow(
         "UPDATE availability SET open_conversations = greatest(open_conversations - 1, 0) "
-        "WHERE user_id = $1",
+        "WHERE user_id = $1 RETURNING *",
         user_id,
     )
+    if row is not None:
+        tell_availability(tx, row)
     await ring_waiting(tx)
 
 
@@ -183,21 +190,11 @@ async def _assign_next(resources: Resources, tenant_id: UUID) -> bool:
 
 async def give_to(tx: Transaction, conversation_id: UUID, handoff_id: UUID, user_id: UUID) -> None:
     """Let somebody have a handoff whose place with them is taken."""
-    await tx.sql.execute(
+    row = await tx.sql.fetchrow(
         "UPDATE handoff SET state = 'assigned', assigned_user_id = $2, assigned_at = now(), "
-        "taken_from = NULL, alerted_at = NULL WHERE id = $1",
+        "taken_from = NULL, alerted_at = NULL WHERE id = $1 RETURNING *",
         handoff_id,
         user_id,
     )
-    await tx.sql.execute(
-        "UPDATE conversation SET assigned_user_id = $2 WHERE id = $1", conversation_id, user_id
-    )
-    feed.append(
-        tx,
-        "handoff.assigned",
-        {
-            "conversation_id": conversation_id,
-            "handoff_id": handoff_id,
-            "assigned_user_id": user_id,
-        },
-    )
+    await assign(tx, conversation_id, user_id)
+    tell_handoff(tx, HandoffAssigned, row)

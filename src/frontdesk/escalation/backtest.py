@@ -18,6 +18,7 @@ from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps, loads
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
+from frontdesk.escalation.happenings import BacktestDone
 from frontdesk.escalation.rule_schemas import (
     BacktestCreate,
     BacktestExample,
@@ -108,7 +109,7 @@ async def run_backtest(resources: Resources, tenant_id: UUID, backtest_id: UUID)
             backtest_id,
             dumps(result),
         )
-        feed.append(tx, "rule_backtest.done", {"backtest_id": backtest_id}, Audience.ADMINS)
+        feed.tell(tx, BacktestDone(backtest_id=backtest_id), Audience.ADMINS)
 
 
 @dataclass

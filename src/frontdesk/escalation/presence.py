@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from frontdesk import feed
 from frontdesk.core.db import Transaction
 from frontdesk.escalation.assignment import MAY_TAKE, ring_waiting
+from frontdesk.escalation.happenings import tell_availability
 from frontdesk.escalation.models import Presence
 from frontdesk.escalation.schemas import AvailabilityPublic
 
@@ -21,7 +21,7 @@ async def set_presence(
         "INSERT INTO availability (user_id, presence, max_conversations) "
         "VALUES ($1, $2, coalesce($3, 5)) ON CONFLICT (tenant_id, user_id) DO UPDATE "
         "SET presence = $2, max_conversations = coalesce($3, availability.max_conversations) "
-        "RETURNING user_id, presence, max_conversations, open_conversations, last_assigned_at",
+        "RETURNING *",
         user_id,
         presence,
         max_conversations,
@@ -34,16 +34,7 @@ async def set_presence(
             user_id,
         )
         await ring_waiting(tx)
-    feed.append(
-        tx,
-        "availability.changed",
-        {
-            "user_id": user_id,
-            "presence": presence,
-            "max_conversations": row["max_conversations"],
-            "open_conversations": row["open_conversations"],
-        },
-    )
+    tell_availability(tx, row)
     return AvailabilityPublic.model_validate(dict(row))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from frontdesk import feed
-from frontdesk.conversation import Locked, lock
+from frontdesk.conversation import Locked, assign, lock
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.resources import Resources
 from frontdesk.escalation.assignment import (
@@ -16,6 +16,7 @@ from frontdesk.escalation.assignment import (
     need_of,
     pick_human_agent,
 )
+from frontdesk.escalation.happenings import HandoffReturned, HandoffSilent, tell_handoff
 from frontdesk.escalation.models import SilentAssignee
 from frontdesk.escalation.schemas import AssignmentPolicyPublic, AssignmentPolicyUpdate
 
@@ -100,26 +101,21 @@ async def return_silent(resources: Resources, tenant_id: UUID, handoff_id: UUID)
             return
         if done is SilentAssignee.ALERT:
             await tx.sql.execute("UPDATE handoff SET alerted_at = now() WHERE id = $1", handoff_id)
-        feed.append(
-            tx,
-            "handoff.silent",
-            {
-                "conversation_id": thread.id,
-                "handoff_id": handoff_id,
-                "assigned_user_id": silent,
-                "done": done,
-            },
+        told = HandoffSilent(
+            conversation_id=thread.id, handoff_id=handoff_id, assigned_user_id=silent, done=done
         )
+        feed.tell(tx, told)
 
 
 async def put_back(tx: Transaction, thread: Locked, handoff_id: UUID, user_id: UUID) -> None:
     """Take a handoff from somebody; it waits again, at the place that its age and urgency give it."""
-    await tx.sql.execute(
+    row = await tx.sql.fetchrow(
         "UPDATE handoff SET state = 'waiting', assigned_user_id = NULL, assigned_at = NULL, "
-        "taken_from = $2, alerted_at = NULL WHERE id = $1",
+        "taken_from = $2, alerted_at = NULL WHERE id = $1 RETURNING *",
         handoff_id,
         user_id,
     )
-    await tx.sql.execute("UPDATE conversation SET assigned_user_id = NULL WHERE id = $1", thread.id)
+    await assign(tx, thread.id, None)
+    tell_handoff(tx, HandoffReturned, row)
     await give_place_back(tx, user_id)
     tx.ring(HANDOFF, handoff_id)

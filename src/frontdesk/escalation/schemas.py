@@ -33,8 +33,8 @@ class AvailabilityUpdate(Schema):
     )
 
 
-class HandoffPublic(PublicSchema):
-    """An episode in which people own a conversation."""
+class HandoffStanding(PublicSchema):
+    """Where a handoff stands: whether it waits, and behind which, or who has it."""
 
     id: UUID
     conversation_id: UUID
@@ -43,8 +43,10 @@ class HandoffPublic(PublicSchema):
     state: HandoffState
     assigned_user_id: UUID | None
     team_ids: list[UUID] = Field(description="The teams it is for; anybody may take it without.")
-    priority: Priority = Field(validation_alias="urgency")
-    packet: Packet
+    priority: Priority = Field(
+        validation_alias="urgency",
+        description="The queue is in this order, the highest first, then by `id`.",
+    )
     created_at: datetime
     assigned_at: datetime | None
     ended_at: datetime | None
@@ -54,6 +56,12 @@ class HandoffPublic(PublicSchema):
     @classmethod
     def _by_place(cls, urgency: int) -> Priority:
         return tuple(Priority)[urgency]
+
+
+class HandoffPublic(HandoffStanding):
+    """An episode in which people own a conversation, and what they were given with it."""
+
+    packet: Packet
 
 
 class TeamPublic(PublicSchema):

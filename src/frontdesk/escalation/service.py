@@ -1,11 +1,12 @@
 """Handing a conversation to people and back. Every act locks the conversation's row first."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from frontdesk import conversation, feed, observability
+from frontdesk import conversation, observability
 from frontdesk.conversation import (
     Actor,
     Change,
@@ -21,6 +22,7 @@ from frontdesk.conversation import (
     get_conversation,
     lock,
     send_message,
+    settle,
     withdraw,
     write_turn,
 )
@@ -46,6 +48,13 @@ from frontdesk.escalation.errors import (
     NeverHandedOver,
     NotTakenOver,
     NotYours,
+)
+from frontdesk.escalation.happenings import (
+    HandoffAssigned,
+    HandoffEnded,
+    HandoffOpened,
+    tell_availability,
+    tell_handoff,
 )
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import Packet, plain_packet
@@ -107,10 +116,10 @@ async def hand_off(
         user_id = await pick_human_agent(tx, need)
     if notices is not None and is_open(thread.last_inbound_at, thread.now):
         text = await _what_to_say(tx, notices, need, urgency, assigned=user_id is not None)
-    await tx.sql.execute(
+    opened = await tx.sql.fetchrow(
         "INSERT INTO handoff (id, conversation_id, reason, rule, packet, state, "
         "assigned_user_id, team_ids, urgency, assigned_at) VALUES ($1, $2, $3, $4, $5, $6, $7, "
-        "$8, $9, CASE WHEN $7::uuid IS NULL THEN NULL ELSE now() END)",
+        "$8, $9, CASE WHEN $7::uuid IS NULL THEN NULL ELSE now() END) RETURNING *",
         handoff_id,
         thread.id,
         escalation.reason,
@@ -133,7 +142,7 @@ async def hand_off(
     )
     if notices is not None and text:
         await _notify(tx, thread, text, once_as=notices.once_as)
-    _tell(tx, "handoff.opened", thread.id, handoff_id, user_id, escalation.reason)
+    tell_handoff(tx, HandoffOpened, opened)
     return handoff_id
 
 
@@ -177,17 +186,17 @@ async def take_over(tx: Transaction, conversation_id: UUID, who: Principal) -> O
         Change(status=Status.WITH_HUMAN, assigned_user_id=who.user_id, still_waiting=True),
     )
     await take_place(tx, who.user_id)
-    handoff_id = await tx.sql.fetchval(
+    row = await tx.sql.fetchrow(
         "UPDATE handoff SET state = 'assigned', assigned_user_id = $2, assigned_at = now() "
-        "WHERE conversation_id = $1 AND state <> 'ended' RETURNING id",
+        "WHERE conversation_id = $1 AND state <> 'ended' RETURNING *",
         thread.id,
         who.user_id,
     )
-    if handoff_id is None:
-        handoff_id = await _open_assigned(
+    if row is None:
+        row = await _open_assigned(
             tx, thread, Reason.TAKEN_OVER, "A human agent took over.", who.user_id
         )
-    _tell(tx, "handoff.assigned", thread.id, handoff_id, who.user_id, Reason.TAKEN_OVER)
+    tell_handoff(tx, HandoffAssigned, row)
     await observability.audit(
         tx,
         "conversation.taken_over",
@@ -221,6 +230,7 @@ async def reply(
         thread,
         NewTurn(outcome=TurnOutcome.REPLIED, by=Actor.HUMAN_AGENT, user_id=who.user_id),
     )
+    await settle(tx, thread.id)
     new = NewMessage(
         text=text,
         author=Actor.HUMAN_AGENT,
@@ -233,10 +243,6 @@ async def reply(
     except asyncpg.UniqueViolationError:
         # The same key in another conversation, at this very moment.
         raise KeyReused("This Idempotency-Key was used for another message.") from None
-    await tx.sql.execute(
-        "UPDATE conversation SET handled_seq = inbound_seq, waiting_since = NULL WHERE id = $1",
-        thread.id,
-    )
     return await conversation.get_message(tx, message_id)
 
 
@@ -293,14 +299,14 @@ async def answered_from_phone(tx: Transaction, conversation_id: UUID) -> None:
         ),
     )
     if thread.status is Status.WITH_HUMAN:
-        await tx.sql.execute(
-            "UPDATE conversation SET handled_seq = inbound_seq, waiting_since = NULL WHERE id = $1",
-            thread.id,
-        )
+        await settle(tx, thread.id)
         return
     await change_owner(tx, thread, Change(status=Status.WITH_HUMAN, handled_seq=thread.inbound_seq))
     # Nobody of the desk has it, but it waits for nobody either.
-    await _open_assigned(tx, thread, Reason.PHONE_APP, "Somebody answered in the phone app.", None)
+    row = await _open_assigned(
+        tx, thread, Reason.PHONE_APP, "Somebody answered in the phone app.", None
+    )
+    tell_handoff(tx, HandoffOpened, row)
 
 
 async def get_handoff(tx: Transaction, conversation_id: UUID) -> HandoffPublic:
@@ -353,9 +359,13 @@ async def look_after_failed_send(tx: Transaction, event: OutboundFailed) -> None
 
 async def send_member_away(tx: Transaction, event: MemberDisabled) -> None:
     """Subscriber: whoever may not sign in gets no new conversations."""
-    await tx.sql.execute(
-        "UPDATE availability SET presence = $2 WHERE user_id = $1", event.user_id, Presence.AWAY
+    row = await tx.sql.fetchrow(
+        "UPDATE availability SET presence = $2 WHERE user_id = $1 RETURNING *",
+        event.user_id,
+        Presence.AWAY,
     )
+    if row is not None:
+        tell_availability(tx, row)
 
 
 def _must_own(thread: Locked, who: Principal) -> None:
@@ -369,7 +379,7 @@ def _must_own(thread: Locked, who: Principal) -> None:
 
 async def _open_assigned(
     tx: Transaction, thread: Locked, reason: Reason, rule: str, user_id: UUID | None
-) -> UUID:
+) -> Any:
     lines = await tx.sql.fetch(
         "SELECT id, author, text FROM message WHERE conversation_id = $1 "
         "ORDER BY created_at DESC, id DESC LIMIT 10",
@@ -383,24 +393,22 @@ async def _open_assigned(
         reasoning=rule,
         memory=await find_memory(tx, thread.id),
     )
-    handoff_id = ids.new()
-    await tx.sql.execute(
-        "INSERT INTO handoff (id, conversation_id, reason, rule, packet, state, "
-        "assigned_user_id, assigned_at) VALUES ($1, $2, $3, $4, $5, 'assigned', $6, now())",
-        handoff_id,
+    return await tx.sql.fetchrow(
+        "INSERT INTO handoff (id, conversation_id, reason, rule, packet, state, assigned_user_id, "
+        "assigned_at) VALUES ($1, $2, $3, $4, $5, 'assigned', $6, now()) RETURNING *",
+        ids.new(),
         thread.id,
         reason,
         rule,
         dumps(packet.storable()),
         user_id,
     )
-    return handoff_id
 
 
 async def _end_handoff(tx: Transaction, conversation_id: UUID, reason: str) -> None:
     row = await tx.sql.fetchrow(
         "UPDATE handoff SET state = 'ended', ended_at = now(), end_reason = $2 "
-        "WHERE conversation_id = $1 AND state <> 'ended' RETURNING id, assigned_user_id",
+        "WHERE conversation_id = $1 AND state <> 'ended' RETURNING *",
         conversation_id,
         reason,
     )
@@ -408,11 +416,7 @@ async def _end_handoff(tx: Transaction, conversation_id: UUID, reason: str) -> N
         return
     if row["assigned_user_id"] is not None:
         await give_place_back(tx, row["assigned_user_id"])
-    feed.append(
-        tx,
-        "handoff.ended",
-        {"conversation_id": conversation_id, "handoff_id": row["id"], "reason": reason},
-    )
+    tell_handoff(tx, HandoffEnded, row)
 
 
 async def _sent_before(
@@ -433,24 +437,4 @@ async def _ownership(tx: Transaction, conversation_id: UUID, *, ai_in_flight: bo
     return Ownership(
         conversation=await conversation.get_conversation(tx, conversation_id),
         ai_in_flight=ai_in_flight,
-    )
-
-
-def _tell(
-    tx: Transaction,
-    kind: str,
-    conversation_id: UUID,
-    handoff_id: UUID,
-    user_id: UUID | None,
-    reason: Reason,
-) -> None:
-    feed.append(
-        tx,
-        kind,
-        {
-            "conversation_id": conversation_id,
-            "handoff_id": handoff_id,
-            "assigned_user_id": user_id,
-            "reason": reason,
-        },
     )

@@ -15,6 +15,7 @@ from frontdesk.core.errors import Conflict, NotFound, Unavailable
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
 from frontdesk.evaluation import rules
+from frontdesk.evaluation.happenings import EvaluationDone
 from frontdesk.evaluation.models import EvalCase, EvalRun
 from frontdesk.evaluation.schemas import CaseCreate, CasePublic, CaseResult, RunPublic
 from frontdesk.gateway import BudgetReached
@@ -133,7 +134,7 @@ async def run_cases(resources: Resources, tenant_id: UUID, run_id: UUID) -> None
             bool(cases) and rate >= run["threshold"],
             dumps([result.model_dump(mode="json") for result in results]),
         )
-        feed.append(tx, "evaluation.done", {"run_id": run_id, "pass_rate": rate})
+        feed.tell(tx, EvaluationDone(run_id=run_id, pass_rate=rate))
 
 
 async def _run_case(resources: Resources, tenant_id: UUID, case: CasePublic) -> CaseResult:

@@ -1,22 +1,23 @@
 """The feed: what happens in a tenant, in order and without gaps, as dashboards watch it live."""
 
 from frontdesk.feed.announcer import announce_commits
-from frontdesk.feed.events import append, tell
+from frontdesk.feed.events import tell
 from frontdesk.feed.fanout import FeedHub, hub
 from frontdesk.feed.models import Audience
 from frontdesk.feed.policy import tell_contact_policy
 from frontdesk.feed.privacy import HOLDINGS
-from frontdesk.feed.schemas import FeedEventPublic, FeedPage, FeedPayload
+from frontdesk.feed.schemas import PAYLOADS, ErasedPayload, FeedEventPublic, FeedPage, FeedPayload
 
 __all__ = [
     "HOLDINGS",
+    "PAYLOADS",
     "Audience",
+    "ErasedPayload",
     "FeedEventPublic",
     "FeedHub",
     "FeedPage",
     "FeedPayload",
     "announce_commits",
-    "append",
     "hub",
     "tell",
     "tell_contact_policy",

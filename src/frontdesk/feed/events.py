@@ -5,17 +5,15 @@ become visible in their order and a reader that goes by number skips nothing; ta
 held for one round trip and can't deadlock with the rows a transaction works on.
 """
 
-import re
 from typing import Any
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps
 from frontdesk.feed.announcer import announcer_of
 from frontdesk.feed.models import Audience
-from frontdesk.feed.schemas import FeedPayload
-
-_KIND = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)+")
+from frontdesk.feed.schemas import KIND, FeedPayload
 
 # clock_timestamp(), as now() is when the transaction began: times must rise with the numbers.
 _INSERT = """
@@ -67,34 +65,37 @@ class _Batch:
 _batches: "WeakKeyDictionary[Transaction, _Batch]" = WeakKeyDictionary()
 
 
-def append(
-    tx: Transaction,
-    kind: str,
-    payload: dict[str, Any],
-    audience: Audience = Audience.EVERYONE,
+def tell(
+    tx: Transaction, payload: FeedPayload, audience: Audience | UUID = Audience.EVERYONE
 ) -> None:
     """Tell the tenant's dashboards, once this transaction has committed.
 
     Args:
-        kind: what has happened, as `thing.past_tense`, e.g. `conversation.changed`.
-        payload: ids and values, few of each: every open dashboard gets them all.
-        audience: who may see it; human agents see what REST would show them.
+        audience: who may see it; human agents see what REST would show them. An id means that user
+            alone, on whatever devices they are.
+    """
+    _add(tx, payload.kind, payload.model_dump_json(), audience)
+
+
+def append(
+    tx: Transaction, kind: str, payload: dict[str, Any], audience: Audience = Audience.EVERYONE
+) -> None:
+    """`tell` an event whose payload no context declares: benchmarks and tests have such.
 
     Raises:
-        ValueError: the kind is not of that form.
+        ValueError: the kind is not of the form `thing.past_tense`.
     """
-    if not _KIND.fullmatch(kind):
+    if not KIND.fullmatch(kind):
         raise ValueError(f"{kind!r} is no kind of feed event: write `thing.past_tense`")
+    _add(tx, kind, dumps(payload), audience)
+
+
+def _add(tx: Transaction, kind: str, payload: str, audience: Audience | UUID) -> None:
     batch = _batches.get(tx)
     if batch is None:
         batch = _batches[tx] = _Batch(tx)
         tx.before_commit("feed", batch.write)
         tx.after_commit(batch.announce)
     batch.kinds.append(kind)
-    batch.audiences.append(audience.value)
-    batch.payloads.append(dumps(payload))
-
-
-def tell(tx: Transaction, payload: FeedPayload, audience: Audience = Audience.EVERYONE) -> None:
-    """`append` an event whose payload is declared: it stands in the description of the API."""
-    append(tx, payload.kind, payload.model_dump(), audience)
+    batch.audiences.append(str(audience))
+    batch.payloads.append(payload)

@@ -7,11 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from frontdesk.core.tables import NOW, Json, TenantTable, Timestamp, of_tenant, text_enum
+from frontdesk.core.tables import NOW, Json, TenantTable, Timestamp, of_tenant
 
 
 class Audience(StrEnum):
-    """Who may see an event."""
+    """Who may see an event; one for a single user has their id instead."""
 
     EVERYONE = "everyone"
     ADMINS = "admins"
@@ -35,9 +35,9 @@ class FeedEvent(TenantTable, table=True):
 
     seq: int = Field(sa_type=sa.BigInteger, primary_key=True)
     kind: str = Field(sa_type=sa.Text)
-    audience: Audience = Field(
-        default=Audience.EVERYONE,
-        sa_type=text_enum(Audience, checked=False),
+    # An `Audience`, or a user's id.
+    audience: str = Field(
+        sa_type=sa.String(40),
         sa_column_kwargs={"server_default": "everyone"},
     )
     payload: dict[str, Any] = Field(sa_type=Json)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from frontdesk.core.api import Role
+from frontdesk.core.api import Principal, Role
 from frontdesk.core.db import Database, Transaction
 from frontdesk.core.json import loads
 from frontdesk.feed.models import Audience
@@ -39,11 +39,10 @@ class Row:
     at: str
 
 
-def audiences_of(role: Role) -> tuple[Audience, ...]:
-    """Which events a role may see."""
-    if role is Role.ADMIN:
-        return (Audience.EVERYONE, Audience.ADMINS)
-    return (Audience.EVERYONE,)
+def audiences_of(who: Principal) -> frozenset[str]:
+    """Whose events somebody may see: everyone's, their own, and as an admin those for admins."""
+    audiences = {Audience.EVERYONE.value, str(who.user_id)}
+    return frozenset(audiences | {Audience.ADMINS.value} if who.role is Role.ADMIN else audiences)
 
 
 async def read_extent(tx: Transaction) -> Extent:
@@ -65,17 +64,17 @@ async def read_after(db: Database, tenant_id: UUID, seq: int, limit: int = MOST_
     return [Row(**row) for row in rows]
 
 
-async def read_page(tx: Transaction, after: str | None, role: Role, limit: int) -> FeedPage:
-    """The events after a cursor which the role may see, for clients that poll."""
+async def read_page(tx: Transaction, after: str | None, who: Principal, limit: int) -> FeedPage:
+    """The events after a cursor which somebody may see, for clients that poll."""
     extent = await read_extent(tx)
     start = start_at(after, extent)
-    rows = await tx.sql.fetch(_PAGE, start.cursor, extent.last, audiences_of(role), limit)
+    rows = await tx.sql.fetch(_PAGE, start.cursor, extent.last, list(audiences_of(who)), limit)
     items = [
         FeedEventPublic(
             seq=row["seq"], kind=row["kind"], payload=loads(row["payload"]), at=row["at"]
         )
         for row in rows
     ]
-    # A short page has seen all there is, also what the role may not see.
+    # A short page has seen all there is, also what is for others.
     next_after = items[-1].seq if len(items) == limit else extent.last
     return FeedPage(items=items, next_after=next_after, last_seq=extent.last, reset=start.reset)

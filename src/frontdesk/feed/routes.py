@@ -74,4 +74,4 @@ async def list_feed_events(
 ) -> FeedPage:
     """The events after `after`, oldest first; without it, only the number to begin with."""
     async with resources.db.hot(who.tenant_id) as tx:
-        return await reading.read_page(tx, after, who.role, limit)
+        return await reading.read_page(tx, after, who, limit)

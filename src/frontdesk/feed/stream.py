@@ -10,10 +10,12 @@ import structlog
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.api import Principal
 from frontdesk.core.errors import Unauthenticated, Unavailable
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
+from frontdesk.feed.models import Audience
+from frontdesk.feed.reading import audiences_of
 from frontdesk.feed.rules import Start
 from frontdesk.feed.tail import Frame, Tail
 from frontdesk.identity import forget, recheck
@@ -152,12 +154,12 @@ class Stream:
 
 
 def _visible(frames: list[Frame], who: Principal) -> bytes:
-    if who.masked:
-        return b"".join(frame.masked() for frame in frames if not frame.for_admins)
-    if len(frames) == 1 and not frames[0].for_admins:
+    if len(frames) == 1 and frames[0].audience == Audience.EVERYONE and not who.masked:
         return frames[0].data
-    admin = who.role is Role.ADMIN
-    return b"".join(frame.data for frame in frames if admin or not frame.for_admins)
+    seen = audiences_of(who)
+    if who.masked:
+        return b"".join(frame.masked() for frame in frames if frame.audience in seen)
+    return b"".join(frame.data for frame in frames if frame.audience in seen)
 
 
 def _notice(event: str, last_seq: int, **details: Any) -> bytes:

@@ -11,7 +11,6 @@ from sse_starlette import ServerSentEvent
 from frontdesk.core.db import Database
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.masking import mask_json
-from frontdesk.feed.models import Audience
 from frontdesk.feed.policy import POLICY_CHANGED
 from frontdesk.feed.reading import MOST_ROWS, Row, read_after, read_extent
 from frontdesk.feed.rules import Extent
@@ -29,7 +28,7 @@ class Frame:
     """An event as it goes over the wire."""
 
     seq: int
-    for_admins: bool
+    audience: str
     data: bytes
     _masked: bytes | None = None
 
@@ -49,7 +48,7 @@ def frame_of(row: Row) -> Frame:
     comma = "" if body == "{" else ","
     data = f'{body}{comma}"at":"{row.at}"}}'
     event = ServerSentEvent(data, event=row.kind, id=str(row.seq), sep="\n")
-    return Frame(row.seq, row.audience == Audience.ADMINS, event.encode())
+    return Frame(row.seq, row.audience, event.encode())
 
 
 class Tail:

@@ -16,7 +16,16 @@ from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
 from frontdesk.knowledge.chunks import Piece, split
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
-from frontdesk.knowledge.models import SourceState
+from frontdesk.knowledge.happenings import (
+    SourceAdded,
+    SourceChanged,
+    SourceDeleted,
+    SourceDisabled,
+    SourceEnabled,
+    SourceFailed,
+    SourceReady,
+    SourceTold,
+)
 from frontdesk.knowledge.schemas import SourceCreate, SourcePublic, SourceSummary, SourceUpdate
 from frontdesk.knowledge.snapshots import LittleKnowledge
 from frontdesk.observability import audit
@@ -80,9 +89,7 @@ async def add_source(
     source_id = await tx.sql.fetchval(_INSERT, ids.new(), body.agent_id, body.title, body.body)
     if source_id is None:
         raise NoSuchAgentForSource(f"There is no agent {body.agent_id}.")
-    await _tell(
-        resources, tx, "knowledge.source_added", source_id, author_id, agent_id=body.agent_id
-    )
+    await _tell(resources, tx, SourceAdded, source_id, author_id, agent_id=body.agent_id)
     tx.ring(SOURCE, source_id)
     return await get_source(tx, source_id)
 
@@ -109,7 +116,7 @@ async def change_source(
     agent_id = await tx.sql.fetchval(_UPDATE, source_id, body.title, body.body)
     if agent_id is None:
         raise NoSuchSource
-    await _tell(resources, tx, "knowledge.source_changed", source_id, author_id, agent_id=agent_id)
+    await _tell(resources, tx, SourceChanged, source_id, author_id, agent_id=agent_id)
     tx.ring(SOURCE, source_id)
     return await get_source(tx, source_id)
 
@@ -134,8 +141,8 @@ async def enable_source(
     )
     if agent_id is None:
         raise NoSuchSource
-    action = "knowledge.source_enabled" if enabled else "knowledge.source_disabled"
-    await _tell(resources, tx, action, source_id, author_id, agent_id=agent_id)
+    change = SourceEnabled if enabled else SourceDisabled
+    await _tell(resources, tx, change, source_id, author_id, agent_id=agent_id)
     return await get_source(tx, source_id)
 
 
@@ -152,7 +159,7 @@ async def delete_source(
     )
     if agent_id is None:
         raise NoSuchSource
-    await _tell(resources, tx, "knowledge.source_deleted", source_id, author_id, agent_id=agent_id)
+    await _tell(resources, tx, SourceDeleted, source_id, author_id, agent_id=agent_id)
 
 
 async def get_source(tx: Transaction, source_id: UUID) -> SourcePublic:
@@ -264,16 +271,13 @@ async def _replace_chunks(
             [piece.heading for piece in pieces],
             [piece.text for piece in pieces],
         )
-        feed.append(
-            tx,
-            "knowledge.source_ready",
-            {
-                "source_id": source_id,
-                "agent_id": claim["agent_id"],
-                "title": claim["title"],
-                "chunks": len(pieces),
-            },
+        told = SourceReady(
+            source_id=source_id,
+            agent_id=claim["agent_id"],
+            title=claim["title"],
+            chunks=len(pieces),
         )
+        feed.tell(tx, told)
 
 
 async def _fail(
@@ -290,28 +294,21 @@ async def _fail(
         done = await tx.sql.fetchval(_FAIL, source_id, claim["due_at"], retry_seconds, error)
         if done is None or retry_seconds is not None:
             return
-        feed.append(
-            tx,
-            "knowledge.source_failed",
-            {
-                "source_id": source_id,
-                "agent_id": claim["agent_id"],
-                "title": claim["title"],
-                "state": SourceState.FAILED,
-                "error": error,
-            },
+        told = SourceFailed(
+            source_id=source_id, agent_id=claim["agent_id"], title=claim["title"], error=error
         )
+        feed.tell(tx, told)
 
 
 async def _tell(
     resources: Resources,
     tx: Transaction,
-    action: str,
+    change: type[SourceTold],
     source_id: UUID,
     user_id: UUID | None,
     *,
     agent_id: UUID,
 ) -> None:
     resources.keep(LittleKnowledge).forget_after_commit(tx, agent_id)
-    await audit(tx, action, "knowledge_source", source_id, user_id=user_id)
-    feed.append(tx, action, {"source_id": source_id, "agent_id": agent_id})
+    await audit(tx, change.kind, "knowledge_source", source_id, user_id=user_id)
+    feed.tell(tx, change(source_id=source_id, agent_id=agent_id))

@@ -24,6 +24,7 @@ from frontdesk.messaging.graph import (
     post_message,
 )
 from frontdesk.messaging.graph_errors import FailureClass, Scope, SendFailure
+from frontdesk.messaging.happenings import MOVED, tell_moved
 from frontdesk.messaging.health import channel_health
 from frontdesk.messaging.inbox import WEBHOOK_EVENT, WebhookInbox, has_unread_webhooks
 from frontdesk.messaging.incoming import parse_webhook
@@ -62,7 +63,6 @@ from frontdesk.messaging.outbound import (
     list_due,
     resend_is_proven,
     resolve_uncertain,
-    tell,
 )
 from frontdesk.messaging.outgoing import read_mark, text_message
 from frontdesk.messaging.privacy import HOLDINGS, Person, pattern_of, redacted, scrub_webhooks
@@ -81,6 +81,7 @@ from frontdesk.messaging.window import WINDOW, is_open, seconds_left, window_clo
 
 __all__ = [
     "HOLDINGS",
+    "MOVED",
     "OUTBOUND",
     "SENDING_DEADLINE_SECONDS",
     "WEBHOOK_EVENT",
@@ -165,7 +166,7 @@ __all__ = [
     "shorten",
     "signature",
     "store_account_event",
-    "tell",
+    "tell_moved",
     "text_message",
     "to_whatsapp",
     "window_closes_at",

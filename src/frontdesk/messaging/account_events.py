@@ -11,6 +11,7 @@ from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps
 from frontdesk.messaging import channels
+from frontdesk.messaging.happenings import AccountReported
 from frontdesk.messaging.incoming_items import (
     AccountEvent,
     CallEvent,
@@ -135,12 +136,8 @@ async def record(
     )
     if new is None:
         return False
-    feed.append(
-        tx,
-        "account.event",
-        {"channel_id": channel_id, "event": event, "severity": severity, "words": words},
-        feed.Audience.ADMINS,
-    )
+    told = AccountReported(channel_id=channel_id, event=event, severity=severity, words=words)
+    feed.tell(tx, told, feed.Audience.ADMINS)
     return True
 
 

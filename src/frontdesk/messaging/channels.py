@@ -17,6 +17,7 @@ from frontdesk.core.events import publish
 from frontdesk.core.resources import Resources
 from frontdesk.messaging.errors import ChannelNotConnected
 from frontdesk.messaging.events import ChannelPaused
+from frontdesk.messaging.happenings import ChannelStatusChanged
 from frontdesk.messaging.models import Channel, ChannelStatus, PausedBy
 from frontdesk.messaging.registry import TOKEN_FIELD
 from frontdesk.messaging.schemas import ChannelPublic
@@ -170,9 +171,7 @@ def tell_status(
     tx: Transaction, channel_id: UUID, status: ChannelStatus, reason: str | None
 ) -> None:
     """Tell the tenant's people that a channel's state is another one now."""
-    feed.append(
-        tx, "channel.status", {"channel_id": channel_id, "status": status, "reason": reason}
-    )
+    feed.tell(tx, ChannelStatusChanged(channel_id=channel_id, status=status, reason=reason))
 
 
 async def _lock(session: Session, channel_id: UUID, *allowed: ChannelStatus) -> ChannelStatus:

@@ -15,13 +15,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from frontdesk import feed
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.events import publish
 from frontdesk.core.json import dumps
 from frontdesk.messaging.errors import NotUncertain
 from frontdesk.messaging.events import OutboundFailed
+from frontdesk.messaging.happenings import MOVED, tell_moved
 from frontdesk.messaging.models import Origin
 
 OUTBOUND = "messaging.outbound"
@@ -81,13 +81,13 @@ async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, U
 async def cancel_pending(tx: Transaction, conversation_id: UUID, *, origin: Origin) -> int:
     """Withdraw what has not left yet; how many there were."""
     rows = await tx.sql.fetch(
-        "UPDATE outbound SET state = 'cancelled', finished_at = now() "
-        "WHERE conversation_id = $1 AND origin = $2 AND state = 'pending' RETURNING id",
+        "UPDATE outbound SET state = 'cancelled', finished_at = now() "  # noqa: S608  # Ours.
+        f"WHERE conversation_id = $1 AND origin = $2 AND state = 'pending' RETURNING {MOVED}",
         conversation_id,
         origin,
     )
     for row in rows:
-        tell(tx, row["id"], conversation_id, "cancelled")
+        tell_moved(tx, row)
     return len(rows)
 
 
@@ -102,19 +102,21 @@ async def in_flight(tx: Transaction, conversation_id: UUID, *, origin: Origin) -
     return found is not None
 
 
-async def announce_failure(
-    tx: Transaction, outbound_id: UUID, conversation_id: UUID, origin: str, reason: str
-) -> None:
-    """Tell dashboards and the contexts above that a message will not arrive."""
-    tell(tx, outbound_id, conversation_id, "failed", reason)
+async def announce_failure(tx: Transaction, row: Any) -> None:
+    """Tell dashboards and the contexts above that a message will not arrive.
+
+    Args:
+        row: its `MOVED` and `origin`.
+    """
+    tell_moved(tx, row)
     await publish(
         tx,
         OutboundFailed(
             tenant_id=tx.tenant_id,
-            outbound_id=outbound_id,
-            conversation_id=conversation_id,
-            origin=origin,
-            reason=reason,
+            outbound_id=row["id"],
+            conversation_id=row["conversation_id"],
+            origin=row["origin"],
+            reason=row["last_error"],
         ),
     )
 
@@ -126,42 +128,27 @@ async def resolve_uncertain(tx: Transaction, outbound_id: UUID, *, arrived: bool
         NotFound: there is no such message.
         NotUncertain: its outcome is known.
     """
-    row = await tx.sql.fetchrow(
-        "SELECT state, conversation_id FROM outbound WHERE id = $1 FOR UPDATE", outbound_id
-    )
+    row = await tx.sql.fetchrow("SELECT state FROM outbound WHERE id = $1 FOR UPDATE", outbound_id)
     if row is None:
         raise NotFound("There is no such message.")
     if row["state"] != "needs_attention":
         raise NotUncertain(f"The message is {row['state']}.")
     if arrived:
-        await tx.sql.execute(
-            "UPDATE outbound SET state = 'sent', finished_at = now() WHERE id = $1", outbound_id
+        moved = await tx.sql.fetchrow(
+            "UPDATE outbound SET state = 'sent', finished_at = now() "  # noqa: S608  # Ours.
+            f"WHERE id = $1 RETURNING {MOVED}",
+            outbound_id,
         )
-        tell(tx, outbound_id, row["conversation_id"], "sent")
     else:
         # A person's own decision to send again: whoever owned the conversation then no longer
         # matters, so the row goes on as theirs.
-        await tx.sql.execute(
-            "UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), "
-            "refusals = 0, unknowns = 0 WHERE id = $1",
+        moved = await tx.sql.fetchrow(
+            "UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), "  # noqa: S608  # Ours.
+            f"refusals = 0, unknowns = 0 WHERE id = $1 RETURNING {MOVED}",
             outbound_id,
         )
         tx.ring(OUTBOUND, outbound_id)
-        tell(tx, outbound_id, row["conversation_id"], "pending")
-
-
-def tell(
-    tx: Transaction, outbound_id: UUID, conversation_id: UUID, state: str, reason: str | None = None
-) -> None:
-    """Put a change of a message's state on the feed."""
-    payload: dict[str, Any] = {
-        "message_id": outbound_id,
-        "conversation_id": conversation_id,
-        "state": state,
-    }
-    if reason:
-        payload["reason"] = reason
-    feed.append(tx, "message.state", payload)
+    tell_moved(tx, moved)
 
 
 def callback_data(outbound_id: UUID, attempt: int) -> str:

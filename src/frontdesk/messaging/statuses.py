@@ -11,8 +11,9 @@ from frontdesk import billing
 from frontdesk.billing import DeliveredMessage
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps
+from frontdesk.messaging.happenings import MOVED, tell_moved
 from frontdesk.messaging.incoming_items import Status
-from frontdesk.messaging.outbound import announce_failure, attempt_of, outbound_id_of, tell
+from frontdesk.messaging.outbound import announce_failure, attempt_of, outbound_id_of
 
 STATUS_RANK = ("sent", "delivered", "read", "played")
 
@@ -35,7 +36,7 @@ FROM (
 -- What has failed was sent before: only that it arrived after all is news.
 WHERE o.id = s.id AND array_position($6::text[], s.delivery) >
     coalesce(array_position($6::text[], o.delivery::text), (o.delivery = 'failed')::int, 0)
-RETURNING o.id, o.conversation_id, o.delivery
+RETURNING o.id, o.conversation_id, o.state, o.delivery, o.last_error
 """
 # The conversation first, as everywhere: whoever hears of the failure will want to lock it.
 _LOCK_THREAD = """
@@ -43,14 +44,14 @@ SELECT k.id FROM outbound o
 JOIN conversation k ON k.tenant_id = o.tenant_id AND k.id = o.conversation_id
 WHERE o.id = $1 FOR UPDATE OF k
 """
-_FAIL = """
+_FAIL = f"""
 UPDATE outbound SET state = 'failed', delivery = 'failed', delivery_at = $3,
-    wamid = CASE WHEN content <> '{}' THEN coalesce(wamid, $2) END,
+    wamid = CASE WHEN content <> '{{}}' THEN coalesce(wamid, $2) END,
     finished_at = coalesce(finished_at, now()), error_code = $4, last_error = $5
 WHERE id = $1 AND state <> 'failed' AND (delivery IS NULL OR delivery = 'sent')
     AND coalesce($6 >= attempt, true) -- What failed before it was sent again has been heard.
-RETURNING id, conversation_id, origin
-"""
+RETURNING {MOVED}, origin
+"""  # noqa: S608  # Ours.
 
 
 async def apply_statuses(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> list[bool]:
@@ -103,7 +104,7 @@ async def _advance(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> set[
         list(STATUS_RANK),
     )
     for row in rows:
-        tell(tx, row["id"], row["conversation_id"], row["delivery"])
+        tell_moved(tx, row)
     await _bill(tx, [(row["id"], row["conversation_id"]) for row in rows], told)
     return {row["id"] for row in rows}
 
@@ -163,7 +164,7 @@ async def _fail(tx: Transaction, outbound_id: UUID, status: Status) -> bool:
     )
     if row is None:
         return False
-    await announce_failure(tx, row["id"], row["conversation_id"], row["origin"], reason)
+    await announce_failure(tx, row)
     return True
 
 

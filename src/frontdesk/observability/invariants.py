@@ -63,7 +63,6 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
         "pending", "sending", "unknown", "sent", "failed", "cancelled", "needs_attention"
     ),
     ("outbound", "delivery"): ("sent", "delivered", "read", "played", "failed"),
-    ("feed_event", "audience"): ("everyone", "admins"),
 }  # fmt: skip
 
 INVARIANTS = (

@@ -18,12 +18,13 @@ from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.json import loads
 from frontdesk.core.resources import Resources
 from frontdesk.messaging import (
+    MOVED,
     OUTBOUND,
     NotUncertain,
     WindowClosed,
     is_open,
     resolve_uncertain,
-    tell,
+    tell_moved,
 )
 from frontdesk.pipeline import dead_webhooks
 from frontdesk.pipeline.letters import (
@@ -77,12 +78,12 @@ WHERE o.id = $1 FOR UPDATE OF o
 # It failed for sure, so it is sent again as the person's own who says so: whoever had the
 # conversation when it was written no longer matters. Attempts go on counting, since a late answer
 # to an earlier one is known by its number.
-_SEND_AGAIN = """
+_SEND_AGAIN = f"""
 UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), wamid = NULL,
     delivery = NULL, delivery_at = NULL, finished_at = NULL, error_code = NULL, last_error = NULL,
     refusals = 0, unknowns = 0, discarded_at = NULL
-WHERE id = $1
-"""
+WHERE id = $1 RETURNING {MOVED}
+"""  # noqa: S608  # Ours.
 _DISCARD_SEND = """
 UPDATE outbound SET discarded_at = now()
 WHERE id = $1 AND state IN ('failed', 'needs_attention') AND discarded_at IS NULL RETURNING id
@@ -224,9 +225,9 @@ async def _send_again(tx: Transaction, outbound_id: UUID) -> bool:
     if row["state"] == "needs_attention":
         await resolve_uncertain(tx, outbound_id, arrived=False)
     else:
-        await tx.sql.execute(_SEND_AGAIN, outbound_id)
+        moved = await tx.sql.fetchrow(_SEND_AGAIN, outbound_id)
         tx.ring(OUTBOUND, outbound_id)
-        tell(tx, outbound_id, row["conversation_id"], "pending")
+        tell_moved(tx, moved)
     return True
 
 

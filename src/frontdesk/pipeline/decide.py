@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from frontdesk import escalation, feed
+from frontdesk import escalation
 from frontdesk.agent_config import AgentConfig
 from frontdesk.conversation import (
     Actor,
@@ -75,7 +75,7 @@ async def _make_true(
         if outcome.opts_out:
             await opt_out(tx, thread.contact_id, thread.now)
         if outcome.kind is OutcomeKind.HAND_OFF:
-            turn_id = await write_turn(tx, thread, record, to_seq=turn.claim.inbound_seq)
+            await write_turn(tx, thread, record, to_seq=turn.claim.inbound_seq)
             await _hand_off(tx, thread, turn, outcome)
         else:
             turn_id = await conclude(
@@ -88,7 +88,6 @@ async def _make_true(
                 if outcome.is_crowded:
                     await summarise_soon(tx, thread.id)
         await remember(tx, thread.id, outcome.remembered)
-        _tell(tx, turn, outcome, turn_id)
         crash("before_decide_commit")
     return True
 
@@ -193,18 +192,3 @@ async def _outage(tx: Transaction, thread: Locked, why: Escalation) -> str | Non
         thread.id,
     )
     return f"models-down:{thread.id}:{answered or 0}"
-
-
-def _tell(tx: Transaction, turn: Turn, outcome: Outcome, turn_id: UUID | None) -> None:
-    feed.append(
-        tx,
-        "turn.decided",
-        {
-            "conversation_id": turn.claim.conversation_id,
-            "turn_id": turn_id,
-            "outcome": outcome.kind,
-            "reason": outcome.reason,
-            "cost_usd": turn.trace.cost_usd,
-            "seconds": round(turn.trace.seconds, 3),
-        },
-    )

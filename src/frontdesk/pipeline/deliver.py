@@ -22,6 +22,7 @@ from frontdesk.core.json import loads
 from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
 from frontdesk.messaging import (
+    MOVED,
     OUTBOUND,
     SENDING_DEADLINE_SECONDS,
     Accepted,
@@ -291,17 +292,17 @@ async def _finish(
 
 
 async def _accept(tx: Transaction, row: Row, attempt: int, accepted: Accepted) -> None:
-    done = await tx.sql.fetchval(
-        "UPDATE outbound SET state = 'sent', wamid = $3, finished_at = now(), last_error = NULL "
+    moved = await tx.sql.fetchrow(
+        "UPDATE outbound SET state = 'sent', wamid = $3, finished_at = now(), last_error = NULL "  # noqa: S608  # Ours.
         # The answer is proof, also when the sweep has given the send up meanwhile.
         "WHERE id = $1 AND attempt = $2 "
-        "AND state IN ('sending', 'unknown', 'pending', 'needs_attention') RETURNING id",
+        f"AND state IN ('sending', 'unknown', 'pending', 'needs_attention') RETURNING {MOVED}",
         row.id,
         attempt,
         accepted.wamid,
     )
-    if done:
-        messaging.tell(tx, row.id, row.conversation_id, "accepted")
+    if moved:
+        messaging.tell_moved(tx, moved)
 
 
 async def _refused(tx: Transaction, row: Row, attempt: int, refused: Refused) -> None:
@@ -354,15 +355,19 @@ async def _put_off(
     reason: str | None = None,
     refused: bool = False,
 ) -> None:
-    await tx.sql.execute(
-        "UPDATE outbound SET state = 'pending', due_at = now() + make_interval(secs => $2), "
-        "error_code = $3, last_error = $4, refusals = refusals + $5 WHERE id = $1",
+    moved = await tx.sql.fetchrow(
+        "UPDATE outbound SET state = 'pending', due_at = now() + make_interval(secs => $2), "  # noqa: S608  # Ours.
+        # Why it waits is kept until there is another reason, or it has left.
+        "error_code = coalesce($3, error_code), last_error = coalesce($4, last_error), "
+        f"refusals = refusals + $5 WHERE id = $1 RETURNING {MOVED}",
         row.id,
         seconds,
         code,
         reason,
         int(refused),
     )
+    if reason is not None or row.state != "pending":
+        messaging.tell_moved(tx, moved)
     if seconds < 60:
         tx.ring(OUTBOUND, row.id, seconds + 0.01)
 
@@ -370,29 +375,29 @@ async def _put_off(
 async def _end(
     tx: Transaction, row: Row, state: str, reason: str, *, code: int | None = None
 ) -> None:
-    await tx.sql.execute(
-        "UPDATE outbound SET state = $2, last_error = $3, error_code = $4, finished_at = now() "
-        "WHERE id = $1",
+    moved = await tx.sql.fetchrow(
+        "UPDATE outbound SET state = $2, last_error = $3, error_code = $4, finished_at = now() "  # noqa: S608  # Ours.
+        f"WHERE id = $1 RETURNING {MOVED}, origin",
         row.id,
         state,
         reason,
         code,
     )
     if state == "failed":
-        await messaging.announce_failure(tx, row.id, row.conversation_id, row.origin, reason)
+        await messaging.announce_failure(tx, moved)
     else:
-        messaging.tell(tx, row.id, row.conversation_id, state, reason)
+        messaging.tell_moved(tx, moved)
 
 
 async def _become_unknown(tx: Transaction, resources: Resources, row: Row, reason: str) -> None:
-    await tx.sql.execute(
-        "UPDATE outbound SET state = 'unknown', unknowns = unknowns + 1, last_error = $2, "
-        "due_at = now() + make_interval(secs => $3) WHERE id = $1",
+    moved = await tx.sql.fetchrow(
+        "UPDATE outbound SET state = 'unknown', unknowns = unknowns + 1, last_error = $2, "  # noqa: S608  # Ours.
+        f"due_at = now() + make_interval(secs => $3) WHERE id = $1 RETURNING {MOVED}",
         row.id,
         reason,
         resources.settings.worker.unknown_after_seconds,
     )
-    messaging.tell(tx, row.id, row.conversation_id, "unknown", reason)
+    messaging.tell_moved(tx, moved)
 
 
 async def _look_for_evidence(tx: Transaction, resources: Resources, row: Row) -> None:
@@ -410,12 +415,13 @@ async def _look_for_evidence(tx: Transaction, resources: Resources, row: Row) ->
         await _put_off(tx, row, 0)
     elif is_hopeless(facts):
         reason = "Nobody can tell whether it arrived."
-        await tx.sql.execute(
-            "UPDATE outbound SET state = 'needs_attention', last_error = $2 WHERE id = $1",
+        moved = await tx.sql.fetchrow(
+            "UPDATE outbound SET state = 'needs_attention', last_error = $2 "  # noqa: S608  # Ours.
+            f"WHERE id = $1 RETURNING {MOVED}",
             row.id,
             reason,
         )
-        messaging.tell(tx, row.id, row.conversation_id, "needs_attention", reason)
+        messaging.tell_moved(tx, moved)
     else:
         await tx.sql.execute(
             "UPDATE outbound SET due_at = now() + make_interval(secs => 5) WHERE id = $1", row.id

@@ -10,6 +10,7 @@ from frontdesk.core.resources import Resources
 from frontdesk.feed import Audience
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.pipeline.answer import think
+from frontdesk.pipeline.happenings import AgentPreviewed
 from frontdesk.pipeline.on_paper import on_paper
 from frontdesk.pipeline.schemas import PreviewAnswer, PreviewCreate, PreviewPublic
 from frontdesk.pipeline.turn import Outcome, Turn
@@ -60,8 +61,8 @@ async def preview(resources: Resources, tenant_id: UUID, preview_id: UUID) -> No
     async with resources.db.hot(tenant_id) as tx:
         await agent_config.finish_preview(tx, preview_id, answer=answer, error=error)
         state = PreviewState.FAILED if answer is None else PreviewState.DONE
-        facts = {"preview_id": preview_id, "agent_id": claimed.agent.agent_id, "state": state}
-        feed.append(tx, "agent.previewed", facts, Audience.ADMINS)
+        told = AgentPreviewed(preview_id=preview_id, agent_id=claimed.agent.agent_id, state=state)
+        feed.tell(tx, told, Audience.ADMINS)
 
 
 def _answer(turn: Turn, outcome: Outcome) -> PreviewAnswer:

@@ -20,6 +20,7 @@ from frontdesk.core.text import difference
 from frontdesk.feed import Audience
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.observability import Knowledge, LlmCallPublic, ReplayWish
+from frontdesk.pipeline.happenings import CallReplayed
 from frontdesk.pipeline.prompt import as_facts
 from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
 from frontdesk.prompts import PromptInvalid, get_version, load_prompt, render
@@ -122,8 +123,8 @@ async def replay(resources: Resources, tenant_id: UUID, replay_id: UUID) -> None
         error = str(failure)
     async with resources.db.hot(tenant_id) as tx:
         await observability.finish_replay(tx, replay_id, result_call_id=result_call_id, error=error)
-        facts = {"replay_id": replay_id, "call_id": claimed.call_id, "error": error}
-        feed.append(tx, "llm_call.replayed", facts, Audience.ADMINS)
+        told = CallReplayed(replay_id=replay_id, call_id=claimed.call_id, error=error)
+        feed.tell(tx, told, Audience.ADMINS)
 
 
 async def _request(

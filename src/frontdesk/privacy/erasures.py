@@ -36,6 +36,7 @@ from frontdesk.observability import audit
 from frontdesk.privacy import scrubbing
 from frontdesk.privacy.errors import AlreadyRunning
 from frontdesk.privacy.files import export_file, ledger_file, note_in_ledger
+from frontdesk.privacy.happenings import ContactErased, ErasureChanged
 from frontdesk.privacy.models import Erasure
 from frontdesk.privacy.people import Identifiers, identifiers_of, must_exist
 from frontdesk.privacy.schemas import ErasurePublic
@@ -231,7 +232,7 @@ class Job:
                 erased_at,
                 self._sealed(asdict(known)),
             )
-            feed.append(tx, "contact.erased", {"contact_id": contact_id})
+            feed.tell(tx, ContactErased(contact_id=contact_id))
             # Before the commit: a restore must find it even if we end here.
             await self._note(contact_id=contact_id, digests=digests, at=erased_at)
         return known, in_hand
@@ -330,12 +331,8 @@ class Job:
                 *values,
             )
             assert row is not None
-            feed.append(
-                tx,
-                "erasure.changed",
-                {"erasure_id": self.id, "state": row["state"], "stage": row["stage"]},
-                feed.Audience.ADMINS,
-            )
+            told = ErasureChanged(erasure_id=self.id, state=row["state"], stage=row["stage"])
+            feed.tell(tx, told, feed.Audience.ADMINS)
 
     @asynccontextmanager
     async def _everything(self) -> AsyncIterator[Transaction]:

@@ -28,6 +28,7 @@ from frontdesk.observability import audit
 from frontdesk.privacy.catalogue import Table, list_tables
 from frontdesk.privacy.errors import AlreadyRunning, ExportGone
 from frontdesk.privacy.files import export_file
+from frontdesk.privacy.happenings import ExportChanged
 from frontdesk.privacy.models import DataExport, ExportState
 from frontdesk.privacy.people import must_exist, pattern_of_contact
 from frontdesk.privacy.schemas import ExportPublic
@@ -278,12 +279,8 @@ async def _move(
             *values,
         )
         assert row is not None
-        feed.append(
-            tx,
-            "export.changed",
-            {"export_id": export_id, "state": row["state"], "stage": row["stage"]},
-            feed.Audience.ADMINS,
-        )
+        told = ExportChanged(export_id=export_id, state=row["state"], stage=row["stage"])
+        feed.tell(tx, told, feed.Audience.ADMINS)
 
 
 async def _audit(

@@ -17,6 +17,12 @@ from frontdesk.prompts.errors import (
     NothingToRollBack,
     OwnVersion,
 )
+from frontdesk.prompts.happenings import (
+    STEPS,
+    PromptPublished,
+    PromptRolledBack,
+    VersionApproved,
+)
 from frontdesk.prompts.models import (
     Prompt,
     PromptExperiment,
@@ -80,7 +86,8 @@ async def publish_version(
             )
         )
         await session.flush()
-        await tell(session, "prompt.published", prompt, released_by, version=version, label=label)
+        told = PromptPublished(name=name, version=version, label=label)
+        await tell(session, told, prompt, released_by)
         resources.keep(PromptCache).forget_after_commit(session, name)
     return await get_prompt(session, name)
 
@@ -129,7 +136,8 @@ async def roll_back(
                 select(PromptVersion.version).where(PromptVersion.id == before.version_id)
             )
         ).one()
-    await tell(session, "prompt.rolled_back", prompt, released_by, version=version, label=label)
+    told = PromptRolledBack(name=name, version=version, label=label)
+    await tell(session, told, prompt, released_by)
     resources.keep(PromptCache).forget_after_commit(session, name)
     return await get_prompt(session, name)
 
@@ -155,7 +163,7 @@ async def approve_version(
             approved_by,
         )
         await session.refresh(proposed)
-        await tell(session, "prompt.version_approved", prompt, approved_by, version=version)
+        await tell(session, VersionApproved(name=name, version=version), prompt, approved_by)
     return await get_version(session, name, version)
 
 
@@ -203,8 +211,10 @@ async def take_step(
     experiment.history = [*experiment.history, {"at": now, **step}]
     experiment.ended_at = None if to in OPEN_STATES else now
     await session.flush()
-    details = {"experiment_id": experiment.id, "experiment": experiment.name, **step}
-    await tell(session, f"prompt.experiment_{to}", prompt, by, **details)
+    told = STEPS[to](
+        name=prompt.name, experiment_id=experiment.id, experiment=experiment.name, **step
+    )
+    await tell(session, told, prompt, by)
 
 
 async def _standing(session: Session, prompt_id: UUID, label: str) -> PromptRelease | None:

@@ -22,6 +22,7 @@ from frontdesk.prompts.errors import (
     PromptInvalid,
     PromptUnchanged,
 )
+from frontdesk.prompts.happenings import PromptTold, VersionCreated
 from frontdesk.prompts.models import Prompt, PromptExperiment, PromptRelease, PromptVersion
 from frontdesk.prompts.rules import (
     OPEN_STATES,
@@ -181,7 +182,7 @@ async def create_version(
     )
     session.add(made)
     await session.flush()
-    await tell(session, "prompt.version_created", prompt, author_id, version=made.version)
+    await tell(session, VersionCreated(name=name, version=made.version), prompt, author_id)
     return _shown(made, ())
 
 
@@ -316,9 +317,8 @@ def of_prompt(query: Any, table: type[PromptVersion | PromptExperiment], name: s
     return query.join(Prompt, is_its).where(Prompt.name == name)
 
 
-async def tell(
-    session: Session, action: str, prompt: Prompt, user_id: UUID | None, **details: Any
-) -> None:
+async def tell(session: Session, told: PromptTold, prompt: Prompt, user_id: UUID | None) -> None:
     """Write down what was done to a prompt, and tell the admins who are looking."""
-    await audit(session, action, "prompt", prompt.id, user_id=user_id, details=details)
-    feed.append(session, action, {"name": prompt.name, **details}, Audience.ADMINS)
+    details = told.model_dump(mode="json", exclude={"name"})
+    await audit(session, told.kind, "prompt", prompt.id, user_id=user_id, details=details)
+    feed.tell(session, told, Audience.ADMINS)

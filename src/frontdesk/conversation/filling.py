@@ -1,0 +1,23 @@
+"""Variables in saved replies: which there are, and texts with them filled in."""
+
+import re
+from collections.abc import Mapping
+
+VARIABLES = ("contact_name", "contact_first_name", "my_name", "business_name")
+_VARIABLE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+
+
+def must_be_fillable(text: str) -> str:
+    """The text; raises `ValueError` when it names a variable that there is not."""
+    if strange := sorted(set(_VARIABLE.findall(text)) - set(VARIABLES)):
+        raise ValueError(f"no variable: {', '.join(strange)}; there are {', '.join(VARIABLES)}")
+    return text
+
+
+def fill(text: str, values: Mapping[str, str | None]) -> tuple[str, list[str]]:
+    """The text with its variables filled in, and the names of those that have no value.
+
+    These stay as they are, so that nobody sends a gap without seeing it.
+    """
+    unknown = sorted({name for name in _VARIABLE.findall(text) if not values.get(name)})
+    return _VARIABLE.sub(lambda found: values.get(found[1]) or found[0], text), unknown

@@ -1,0 +1,83 @@
+"""What escalation tells the feed, kind by kind."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from frontdesk import feed
+from frontdesk.core.db import Transaction
+from frontdesk.escalation.models import SilentAssignee
+from frontdesk.escalation.schemas import AvailabilityPublic, HandoffStanding
+from frontdesk.feed import FeedPayload
+
+
+class _HandoffTold(FeedPayload):
+    conversation_id: UUID
+    handoff_id: UUID
+    handoff: HandoffStanding
+
+
+class HandoffOpened(_HandoffTold):
+    """People own a conversation from here on: it waits in the queue, or somebody has it."""
+
+    kind: ClassVar[str] = "handoff.opened"
+
+
+class HandoffAssigned(_HandoffTold):
+    """A human agent has a handoff: it was given to them, or they took it."""
+
+    kind: ClassVar[str] = "handoff.assigned"
+
+
+class HandoffReturned(_HandoffTold):
+    """A handoff waits in the queue again: it was taken from its human agent."""
+
+    kind: ClassVar[str] = "handoff.returned"
+
+
+class HandoffEnded(_HandoffTold):
+    """The AI has the conversation again, or it is closed."""
+
+    kind: ClassVar[str] = "handoff.ended"
+
+
+class HandoffSilent(FeedPayload):
+    """A human agent lets a contact wait for longer than they should."""
+
+    kind: ClassVar[str] = "handoff.silent"
+
+    conversation_id: UUID
+    handoff_id: UUID
+    assigned_user_id: UUID = Field(description="Who has been silent.")
+    done: SilentAssignee = Field(description="What became of the conversation.")
+
+
+class AvailabilityChanged(FeedPayload):
+    """A human agent came online or went away, or has more or fewer conversations."""
+
+    kind: ClassVar[str] = "availability.changed"
+
+    user_id: UUID
+    availability: AvailabilityPublic
+
+
+class BacktestDone(FeedPayload):
+    """What rules would have done is known."""
+
+    kind: ClassVar[str] = "rule_backtest.done"
+
+    backtest_id: UUID
+
+
+def tell_handoff(tx: Transaction, happened: type[_HandoffTold], row: Any) -> None:
+    """Put on the feed what a statement that returned it has made of a handoff."""
+    handoff = HandoffStanding.model_validate(dict(row))
+    told = happened(conversation_id=handoff.conversation_id, handoff_id=handoff.id, handoff=handoff)
+    feed.tell(tx, told)
+
+
+def tell_availability(tx: Transaction, row: Any) -> None:
+    """Put on the feed what a statement that returned it has made of somebody's availability."""
+    availability = AvailabilityPublic.model_validate(dict(row))
+    feed.tell(tx, AvailabilityChanged(user_id=availability.user_id, availability=availability))
