@@ -73,6 +73,9 @@ KINDS: dict[str, Kind] = {
     "turn_id": Kind(_newest("turn")),
     "user_id": _MEMBER,
     "assigned_to": _MEMBER,
+    "draft_id": Kind(_newest("suggestion")),
+    "suggestion_id": Kind(_newest("suggestion")),
+    "start_suggestion.message_id": Kind(_newest("message")),
     "around": Kind(_newest("message")),
     # Not one that other tests ask for in vain: that is in one's own audit log then.
     "subject_id": Kind(_newest("eval_case"), "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e002"),
@@ -96,6 +99,8 @@ NO_IDS = {
     "code": "a secret, which proves itself",
     "hub.verify_token": "a secret, which proves itself",
     "company_name": "text",
+    "prompt_name": "one of Frontdesk's own prompts, which are the same for all",
+    "prompt_version": "a word that the tenant's own rows are compared with",
     "mentions": "a list; `test_desk_tools.py` names a stranger in it, which any other tenant's user is",
     "return_to": "a word of ours",
     "url": "of a tool; the tenant's own to say",
@@ -173,6 +178,8 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     page = await admin.get("/conversations", order="recent", limit=1)
     conversation = f"/conversations/{page['items'][0]['id']}"
     await admin.post(f"{conversation}/notes", {"text": mark})
+    rewrite = {"task": "rewrite", "style": "fix", "text": mark}
+    await admin.post(f"{conversation}/suggestions", rewrite)
     await admin.put(f"{conversation}/tags", {"tags": [mark]})
     await admin.put(f"{conversation}/draft", {"text": mark})
     await admin.post("/saved-replies", {"shortcut": mark, "text": mark})

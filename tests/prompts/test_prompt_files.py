@@ -9,7 +9,7 @@ import pytest
 from tests.desk import eventually
 from tests.feed.shop import Shop
 
-from frontdesk.prompts import PromptInvalid, file_text, load_prompt, read_file
+from frontdesk.prompts import DEFAULT_PROMPTS, PromptInvalid, file_text, load_prompt, read_file
 from frontdesk.prompts.schemas import PromptVersionPublic, ReviewState
 
 TEXT = "You answer for {{ company_name }}.\n<facts>\n{{ facts }}\n</facts>\nBe kind and brief.\n"
@@ -42,10 +42,7 @@ async def test_a_repository_owns_the_prompts(shop: Shop, commands: Any, tmp_path
     assert "+Be kind and brief." in differs["stdout"]
     assert "reply       1.0.0  published" in dry["stdout"]
     assert {item["name"]: item["action"] for item in json.loads(first["stdout"])} == {
-        "handoff": "unchanged",
-        "summary": "unchanged",
-        "reply": "published",
-        "triage": "unchanged",
+        name: "published" if name == "reply" else "unchanged" for name in DEFAULT_PROMPTS
     }
     assert {item["action"] for item in json.loads(second["stdout"])} == {"unchanged"}
     assert "production 1.0.0" in listed["stdout"]

@@ -51,7 +51,7 @@ async def test_a_new_tenant_uses_the_built_in_prompts(shop, resources):
         )
     listed = (await shop.admin.http.get("/api/v1/prompts")).json()
     assert {p["name"]: standing(p) for p in listed} == {
-        name: {"production": "0.0.0"} for name in ("reply", "triage", "summary", "handoff")
+        name: {"production": "0.0.0"} for name in DEFAULT_PROMPTS
     }
     built_in = (await shop.admin.http.get("/api/v1/prompts/reply/versions/0.0.0")).json()
     assert built_in["content"] == DEFAULT_PROMPTS["reply"].content

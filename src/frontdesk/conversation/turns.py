@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from frontdesk.conversation.errors import NoSuchConversation
 from frontdesk.conversation.happenings import tell_changed
 from frontdesk.conversation.inbox import STATE, state_of
 from frontdesk.conversation.memory import VERBATIM_MESSAGES, Memory, find_memory
-from frontdesk.conversation.models import Status
+from frontdesk.conversation.models import Actor, Status
 from frontdesk.conversation.receiving import CONVERSATION
 from frontdesk.conversation.threads import (
     INSERT_TURN,
@@ -50,10 +51,18 @@ class Claim:
     contact_wa_id: str | None = None
 
 
+_CLAIMED = """
+k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_id, epoch, lease_token,
+    inbound_seq, handled_seq, k.attempts, k.language,
+    coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
+    phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends,
+    last_error, coalesce(last_inbound_at < now() - interval '24 hours', false) AS is_stale,
+    c.name AS contact_name, c.wa_id AS contact_wa_id
+"""
 # The whole mutual exclusion is this statement: no row means another worker has it, there is no
 # work, the tenant is suspended, or it has enough bursts in hand. The count can overshoot by a few
 # under races, which is fine for fairness.
-_CLAIM = """
+_CLAIM = f"""
 UPDATE conversation k SET lease_token = lease_token + 1,
     lease_until = now() + make_interval(secs => $2), attempts = k.attempts + 1
 FROM channel h JOIN tenant t ON t.id = h.tenant_id, contact c
@@ -63,13 +72,14 @@ WHERE k.id = $1 AND k.status = 'ACTIVE' AND inbound_seq > handled_seq AND k.due_
       < least($3, t.max_conversations_at_once)
   AND h.tenant_id = k.tenant_id AND h.id = k.channel_id AND t.status = 'ACTIVE'
   AND c.tenant_id = k.tenant_id AND c.id = k.contact_id
-RETURNING k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_id, epoch,
-    lease_token, inbound_seq, handled_seq, k.attempts, k.language,
-    coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
-    phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends,
-    last_error, coalesce(last_inbound_at < now() - interval '24 hours', false) AS is_stale,
-    c.name AS contact_name, c.wa_id AS contact_wa_id
-"""
+RETURNING {_CLAIMED}
+"""  # noqa: S608  # Ours.
+_LOOK_AT = f"""
+SELECT {_CLAIMED} FROM conversation k
+JOIN channel h ON h.tenant_id = k.tenant_id AND h.id = k.channel_id
+JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id
+WHERE k.id = $1
+"""  # noqa: S608  # Ours.
 
 
 async def claim(
@@ -140,16 +150,54 @@ ORDER BY fresh, CASE WHEN fresh THEN provider_at END NULLS LAST, created_at, seq
 
 async def load_background(tx: Transaction, claimed: Claim) -> Background:
     """The burst and what was said before it."""
-    rows = await tx.sql.fetch(
-        _BACKGROUND,
-        claimed.conversation_id,
-        claimed.handled_seq,
-        claimed.inbound_seq,
-        HISTORY_MESSAGES,
-    )
-    messages = [PastMessage(**row) for row in rows]
+    messages = await _read_thread(tx, claimed, from_seq=claimed.handled_seq)
     burst = tuple(m for m in messages if m.seq is not None and m.seq > claimed.handled_seq)
     history = tuple(m for m in messages if m.seq is None or m.seq <= claimed.handled_seq)
+    return await _with_memory(tx, claimed, burst, history)
+
+
+async def look_at(tx: Transaction, conversation_id: UUID) -> tuple[Claim, Background]:
+    """A conversation as a turn would be given it, whoever has it, with nothing claimed by that.
+
+    Its burst is what the contact has written since the business last answered; or else wrote last.
+
+    Raises:
+        NoSuchConversation: it has gone.
+    """
+    row = await tx.sql.fetchrow(_LOOK_AT, conversation_id)
+    if row is None:
+        raise NoSuchConversation
+    seen = Claim(**row)
+    thread = await _read_thread(tx, seen, from_seq=seen.inbound_seq)
+    asked = last_asked(thread)
+    history = tuple(m for m in thread if m not in asked)
+    return seen, await _with_memory(tx, seen, asked, history)
+
+
+def last_asked(thread: Sequence[PastMessage]) -> tuple[PastMessage, ...]:
+    """What a contact said last, of which the business has answered nothing in between."""
+    asked: list[PastMessage] = []
+    for message in reversed(thread):
+        if message.author == Actor.CONTACT:
+            asked.append(message)
+        elif asked and message.author != Actor.SYSTEM:
+            break
+    return tuple(reversed(asked))
+
+
+async def _read_thread(tx: Transaction, claimed: Claim, *, from_seq: int) -> list[PastMessage]:
+    rows = await tx.sql.fetch(
+        _BACKGROUND, claimed.conversation_id, from_seq, claimed.inbound_seq, HISTORY_MESSAGES
+    )
+    return [PastMessage(**row) for row in rows]
+
+
+async def _with_memory(
+    tx: Transaction,
+    claimed: Claim,
+    burst: tuple[PastMessage, ...],
+    history: tuple[PastMessage, ...],
+) -> Background:
     # A shorter conversation has none, and most are shorter.
     memory = (
         await find_memory(tx, claimed.conversation_id) if len(history) > VERBATIM_MESSAGES else None

@@ -27,6 +27,18 @@ class NotYours(Forbidden):
     code, title = "not_yours", "Another human agent has this conversation"
 
 
+class NoSuchSuggestion(NotFound):
+    """There is no such suggestion, or it is a colleague's."""
+
+    code, title = "no_such_suggestion", "There is no such suggestion"
+
+
+class NoSuchDraft(NotFound):
+    """No suggestion or packet of this conversation that is ready and could be sent has this id."""
+
+    code, title = "no_such_draft", "There is no such draft in this conversation"
+
+
 class NoSuchTeam(NotFound):
     """The tenant has no such team."""
 

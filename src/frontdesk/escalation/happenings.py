@@ -7,7 +7,7 @@ from pydantic import Field
 
 from frontdesk import feed
 from frontdesk.core.db import Transaction
-from frontdesk.escalation.models import SilentAssignee
+from frontdesk.escalation.models import SilentAssignee, SuggestionState, Task
 from frontdesk.escalation.schemas import AvailabilityPublic, HandoffStanding
 from frontdesk.feed import FeedPayload
 
@@ -68,6 +68,17 @@ class BacktestDone(FeedPayload):
     kind: ClassVar[str] = "rule_backtest.done"
 
     backtest_id: UUID
+
+
+class SuggestionFinished(FeedPayload):
+    """A suggestion can be read, or failed. Told to who asked; of the agent's own, to everybody."""
+
+    kind: ClassVar[str] = "suggestion.finished"
+
+    suggestion_id: UUID
+    conversation_id: UUID
+    task: Task
+    state: SuggestionState
 
 
 def tell_handoff(tx: Transaction, happened: type[_HandoffTold], row: Any) -> None:

@@ -1,6 +1,7 @@
-"""Tables of escalation: handoffs, and which human agents can take one."""
+"""Tables of escalation: handoffs, who can take one, and what models suggest to people."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,12 @@ from sqlalchemy.dialects import postgresql
 from sqlmodel import Field
 
 from frontdesk.core.tables import (
+    NOW,
     Json,
     TenantRow,
     TenantTable,
     Timestamp,
+    Usd,
     of_tenant,
     refers,
     text_enum,
@@ -196,3 +199,115 @@ class AssignmentPolicy(TenantTable, table=True):
 
     return_after_minutes: int | None = None
     return_to: SilentAssignee = Field(sa_type=text_enum(SilentAssignee))
+
+
+class Task(StrEnum):
+    """What a model is asked to do for the people who have a conversation."""
+
+    DRAFT = "draft"
+    REWRITE = "rewrite"
+    TRANSLATE = "translate"
+    SUMMARISE = "summarise"
+    EXPLAIN = "explain"
+    SHADOW = "shadow"  # Nobody asks: the agent only proposes.
+
+
+class SuggestionState(StrEnum):
+    """How far a suggestion has got."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Suggestion(TenantRow, table=True):
+    """What a model is to write for people about a conversation, and what it wrote. Never sent."""
+
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        sa.UniqueConstraint("tenant_id", "client_key"),
+        sa.Index("ix_suggestion_conversation", "tenant_id", "conversation_id", "id"),
+        sa.Index("ix_suggestion_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+        # One for all that has been written meanwhile.
+        sa.Index(
+            "uq_suggestion_shadow",
+            "tenant_id",
+            "conversation_id",
+            unique=True,
+            postgresql_where=sa.text("task = 'shadow' AND state = 'queued'"),
+        ),
+    )
+
+    conversation_id: UUID
+    task: Task = Field(sa_type=text_enum(Task))
+    user_id: UUID | None = None  # Who asked; nobody for the agent's own.
+    wish: dict[str, Any] = Field(sa_type=Json)
+    client_key: str | None = Field(default=None, sa_type=sa.Text)
+    state: SuggestionState = Field(
+        default=SuggestionState.QUEUED, sa_type=text_enum(SuggestionState)
+    )
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    text: str | None = Field(default=None, sa_type=sa.Text)
+    language: str | None = Field(default=None, sa_type=sa.Text)
+    sources: list[dict[str, Any]] | None = Field(default=None, sa_type=Json)
+    confidence: float | None = None
+    prompt_name: str | None = Field(default=None, sa_type=sa.Text)
+    prompt_version: str | None = Field(default=None, sa_type=sa.Text)
+    call_ids: list[UUID] = Field(
+        default_factory=list,
+        sa_type=postgresql.ARRAY(sa.Uuid),
+        sa_column_kwargs={"server_default": "{}"},
+    )
+    input_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    output_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    cost_usd: Decimal | None = Field(default=None, sa_type=Usd)
+    error_code: str | None = Field(default=None, sa_type=sa.Text)
+    error: str | None = Field(default=None, sa_type=sa.Text)
+    finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class DraftSource(StrEnum):
+    """Where a draft came from."""
+
+    COPILOT = "copilot"
+    PACKET = "packet"
+    SHADOW = "shadow"
+
+
+class Fate(StrEnum):
+    """What people made of a draft."""
+
+    KEPT = "kept"
+    EDITED = "edited"
+    DISCARDED = "discarded"
+
+
+class DraftOutcome(TenantTable, table=True):
+    """What became of a draft in people's hands: what a prompt can be judged by, and learn from."""
+
+    __tablename__ = "draft_outcome"
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        sa.Index("ix_draft_outcome_conversation", "tenant_id", "conversation_id"),
+        sa.Index("ix_draft_outcome_prompt", "tenant_id", "prompt_name", "prompt_version"),
+    )
+
+    # A suggestion's or a handoff's: its first use counts.
+    draft_id: UUID = Field(primary_key=True)
+    conversation_id: UUID
+    agent_id: UUID
+    user_id: UUID | None = None
+    source: DraftSource = Field(sa_type=text_enum(DraftSource))
+    fate: Fate = Field(sa_type=text_enum(Fate))
+    draft: str = Field(sa_type=sa.Text)
+    sent: str | None = Field(default=None, sa_type=sa.Text)
+    message_id: UUID | None = None
+    # Characters to change, of those of the longer text: 0 as it was, 1 nothing of it.
+    edit_ratio: float | None = None
+    prompt_name: str | None = Field(default=None, sa_type=sa.Text)
+    prompt_version: str | None = Field(default=None, sa_type=sa.Text)
+    call_id: UUID | None = None
+    created_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )

@@ -1,4 +1,4 @@
-"""What escalation holds of contacts: packets, which tell a conversation in other words."""
+"""What escalation holds of contacts: packets and suggestions, which tell it in other words."""
 
 from frontdesk.core.holdings import OF_THREADS, Holding
 
@@ -8,4 +8,13 @@ HOLDINGS = (
         of_contact=OF_THREADS,
         erase="packet = jsonb_build_object('written_by', 'erased'), rule = '', end_reason = NULL",
     ),
+    Holding(
+        "suggestion",
+        of_contact=OF_THREADS,
+        erase="wish = jsonb_build_object('task', task), client_key = NULL, text = NULL, "
+        "sources = NULL, error = NULL, due_at = NULL, "
+        "state = CASE WHEN state = 'queued' THEN 'failed' ELSE state END",
+    ),
+    # How much people change stays, and what they wrote goes.
+    Holding("draft_outcome", of_contact=OF_THREADS, erase="draft = '', sent = NULL"),
 )

@@ -25,6 +25,7 @@ from frontdesk.escalation.errors import (
     AlreadyTaken,
     KeyReused,
     NeverHandedOver,
+    NoSuchDraft,
     NotTakenOver,
     NotYours,
 )
@@ -37,6 +38,7 @@ from frontdesk.escalation.schemas import (
     Ownership,
     ReplyCreate,
 )
+from frontdesk.escalation.suggestion_routes import router as suggestions
 from frontdesk.escalation.team_routes import router as teams
 from frontdesk.messaging import WindowClosed
 
@@ -67,7 +69,13 @@ async def take_over(
     status_code=201,
     summary="Reply to the contact",
     responses=problems(
-        NoSuchConversation, ConversationClosed, NotTakenOver, NotYours, WindowClosed, KeyReused
+        NoSuchConversation,
+        NoSuchDraft,
+        ConversationClosed,
+        NotTakenOver,
+        NotYours,
+        WindowClosed,
+        KeyReused,
     ),
 )
 async def reply(
@@ -77,8 +85,13 @@ async def reply(
     session: TenantSession,
     idempotency_key: IdempotencyKey = None,
 ) -> MessagePublic:
-    """Send a text. With an `Idempotency-Key`, sending twice (a double click) sends one message."""
-    return await service.reply(session, conversation_id, who, body.text, idempotency_key)
+    """Send a text. With an `Idempotency-Key`, sending twice (a double click) sends one message.
+
+    With a `draft_id` it is recorded how far the text is from that draft.
+    """
+    return await service.reply(
+        session, conversation_id, who, body.text, idempotency_key, draft_id=body.draft_id
+    )
 
 
 @people.post(
@@ -159,3 +172,4 @@ async def list_availability(who: Staff, session: TenantSession) -> list[Availabi
 router.include_router(people)
 router.include_router(teams)
 router.include_router(rules)
+router.include_router(suggestions)

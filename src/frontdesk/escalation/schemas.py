@@ -122,6 +122,10 @@ class ReplyCreate(Schema):
     text: str = Field(
         min_length=1, max_length=4096, examples=["I have put a new parcel in the post for you."]
     )
+    draft_id: UUID | None = Field(
+        None,
+        description="The suggestion it was made from, or the handoff when it was the packet's draft.",
+    )
 
     @field_validator("text")
     @classmethod

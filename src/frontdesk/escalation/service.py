@@ -56,6 +56,7 @@ from frontdesk.escalation.happenings import (
     tell_availability,
     tell_handoff,
 )
+from frontdesk.escalation.learning import drafts_for, record_use
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import Packet, plain_packet
 from frontdesk.escalation.presence import is_anybody_online
@@ -209,16 +210,27 @@ async def take_over(tx: Transaction, conversation_id: UUID, who: Principal) -> O
 
 
 async def reply(
-    tx: Transaction, conversation_id: UUID, who: Principal, text: str, client_key: str | None
+    tx: Transaction,
+    conversation_id: UUID,
+    who: Principal,
+    text: str,
+    client_key: str | None,
+    *,
+    draft_id: UUID | None = None,
 ) -> MessagePublic:
     """Send a human agent's text. The same `client_key` again gives the same message.
 
+    Args:
+        draft_id: the suggestion, or the handoff, whose draft it was made from.
+
     Raises:
         NoSuchConversation, ConversationClosed: there is nothing to reply to.
+        NoSuchDraft: there is no such draft in this conversation.
         NotTakenOver: the AI has it. NotYours: a colleague has it.
         WindowClosed: the contact wrote too long ago. KeyReused: the key was for another message.
     """
     thread = await lock(tx, conversation_id)
+    drafts = await drafts_for(tx, conversation_id, draft_id)
     if client_key is not None and (earlier := await _sent_before(tx, thread, client_key, text)):
         return earlier
     _must_own(thread, who)
@@ -243,6 +255,8 @@ async def reply(
     except asyncpg.UniqueViolationError:
         # The same key in another conversation, at this very moment.
         raise KeyReused("This Idempotency-Key was used for another message.") from None
+    for draft in drafts:
+        await record_use(tx, thread, draft, sent=text, message_id=message_id, user_id=who.user_id)
     return await conversation.get_message(tx, message_id)
 
 

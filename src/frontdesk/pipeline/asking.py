@@ -51,6 +51,7 @@ async def ask(
         BudgetReached: the money for models is used up.
     """
     used, exposure = prompt.prompt, prompt.prompt.exposure
+    burst = turn.background.burst
     if exposure is not None:
         turn.trace.expose(used.name, used.version, exposure)
     if deadline_seconds is None:
@@ -70,7 +71,8 @@ async def ask(
             masking=_masking(turn),
             conversation_id=turn.billed_conversation_id,
             contact_id=None if turn.trace.on_paper else turn.claim.contact_id,
-            message_id=turn.background.burst[-1].id,
+            message_id=burst[-1].id if burst else None,
+            user_id=turn.trace.user_id,
             agent_id=turn.claim.agent_id,
             agent_version=turn.agent.version,
             prompt_name=used.name,
@@ -87,7 +89,7 @@ async def ask(
         turn.trace.add(
             "budget", reason=completion.thrift, step="cheaper model", model=completion.model
         )
-    turn.trace.count(completion.input_tokens, completion.output_tokens, completion.cost_usd)
+    turn.trace.count(completion)
     return completion
 
 

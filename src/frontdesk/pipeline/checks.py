@@ -56,6 +56,7 @@ class Bounds:
         instructions: the tenant's own; their words may be used and not be recited.
         quotable: what may be told word for word: knowledge, the greeting, what has been told before.
         theirs: what the contact wrote; an address they gave may be repeated to them.
+        may_promise_a_person: that somebody gets in touch may be said.
         canary: a mark in the prompt that is in no honest answer.
     """
 
@@ -67,6 +68,7 @@ class Bounds:
     quotable: str = ""
     theirs: str = ""
     canary: str | None = None
+    may_promise_a_person: bool = False
 
 
 def check(text: str, bounds: Bounds) -> Guarded:
@@ -93,11 +95,16 @@ def _problem(text: str, fit: str, bounds: Bounds) -> str | None:  # noqa: PLR091
     # As the model wrote it, too: formatting shows where a link really goes, and may drop it.
     if foreign_links(f"{text}\n{fit}", bounds):
         return "it has a link or an address that is in none of the facts"
-    if (promise := promised_person(fit)) and compact(promise) not in compact(bounds.quotable):
+    if not bounds.may_promise_a_person and _promises_a_person(fit, bounds):
         return "it promises a person although it does not pass the conversation on"
     if (other := _other_language(fit, bounds)) is not None:
         return f"it is written in {other} where the contact writes {bounds.language}"
     return None
+
+
+def _promises_a_person(text: str, bounds: Bounds) -> bool:
+    promise = promised_person(text)
+    return promise is not None and compact(promise) not in compact(bounds.quotable)
 
 
 def leaks(text: str, bounds: Bounds) -> bool:

@@ -1,5 +1,7 @@
 """Stage 6: what may leave, with one repair by the model if it takes that; else a person answers."""
 
+from dataclasses import replace
+
 from frontdesk.core.resources import Resources
 from frontdesk.pipeline.checks import Bounds, Guarded, check, joined
 from frontdesk.pipeline.prompt import Prompt
@@ -8,14 +10,23 @@ from frontdesk.pipeline.turn import Reply, Triaged, Turn
 
 
 async def guard_draft(
-    resources: Resources, turn: Turn, triaged: Triaged, prompt: Prompt, draft: Reply
+    resources: Resources,
+    turn: Turn,
+    triaged: Triaged,
+    prompt: Prompt,
+    draft: Reply,
+    *,
+    for_people: bool = False,
 ) -> Guarded:
     """The draft made fit to be sent, with one repair by the model if it takes that.
+
+    Args:
+        for_people: one of them will send it, who may promise that a colleague gets in touch.
 
     Raises:
         ModelsUnavailable: the repair found no model.
     """
-    bounds = bounds_of(turn, triaged.language, prompt)
+    bounds = replace(bounds_of(turn, triaged.language, prompt), may_promise_a_person=for_people)
     guarded = check(draft.text, bounds)
     repaired = False
     if guarded.problem is not None:
@@ -26,7 +37,7 @@ async def guard_draft(
         )
         second = await draft_reply(resources, turn, prompt, repair=wish)
         guarded = check(second.text, bounds)
-        if guarded.problem is None and second.action == "escalate":
+        if guarded.problem is None and second.action == "escalate" and not for_people:
             guarded = Guarded(guarded.text, "the agent would rather have a person answer")
         repaired = True
     turn.trace.add(

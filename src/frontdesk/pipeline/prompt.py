@@ -39,12 +39,17 @@ class Prompt:
 
     messages: tuple[Mapping[str, Any], ...]
     filled: FilledPrompt
-    chunk_ids: tuple[str, ...]
+    chunks: tuple[Chunk, ...]
     canary: str
     # What tools of the tenant's gave, as it stands in the messages.
     tool_results: str = ""
     # Hardly any more of the thread fits: what is old in it should be summarised.
     is_crowded: bool = False
+
+    @property
+    def chunk_ids(self) -> tuple[str, ...]:
+        """The pieces of knowledge in it."""
+        return tuple(str(chunk.id) for chunk in self.chunks)
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
             *(as_chat(m) for m in fitted.messages),
         ),
         filled=filled,
-        chunk_ids=tuple(str(c.id) for c in chunks),
+        chunks=tuple(chunks),
         canary=canary,
         is_crowded=is_crowded(fitted, room),
     )

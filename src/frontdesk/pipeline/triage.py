@@ -37,8 +37,8 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
         return local
     if await goes_without(resources, turn, Extra.TRIAGE):
         if feelings.anger >= SURE and (rule := look(turn, mood=-feelings.anger)):
-            return _to_person(_language(turn)[0], rule)
-        return Triaged(Verdict.ANSWER, _language(turn)[0], is_suspect=_is_suspect(signals))
+            return _to_person(language_of(turn)[0], rule)
+        return Triaged(Verdict.ANSWER, language_of(turn)[0], is_suspect=_is_suspect(signals))
     completion = await _ask(resources, turn)
     found = completion.parsed
     assert isinstance(found, Triage)
@@ -68,7 +68,7 @@ def triage_locally(  # noqa: PLR0911  # One line a check reads best.
     """What needs no model: stop words, rules, spam, abuse, orders to the model,
     nothing readable. Or None."""
     texts = [m.text for m in turn.background.burst]
-    language, _ = _language(turn)
+    language, _ = language_of(turn)
     if not turn.background.burst:
         return Triaged(Verdict.IGNORE, language, "The contact took it back.")
     config = turn.agent.config
@@ -115,7 +115,7 @@ def _unwanted(
 
 def judge(turn: Turn, signals: LocalSignals, found: Triage) -> tuple[Triaged, str]:
     """The verdict on what the model said of a burst, and by what its language was told."""
-    language, source = _language(turn, found.language.lower()[:2] or None)
+    language, source = language_of(turn, found.language.lower()[:2] or None)
     escalation = look(turn, asked_for_person=found.wants_person, mood=found.sentiment)
     verdict, reason = Verdict.ANSWER, ""
     if found.category == "spam":
@@ -167,7 +167,7 @@ def _to_person(language: str, escalation: Escalation) -> Triaged:
     return Triaged(Verdict.PERSON, language, escalation.rule, escalation=escalation)
 
 
-def _language(turn: Turn, said_by_model: str | None = None) -> tuple[str, str]:
+def language_of(turn: Turn, said_by_model: str | None = None) -> tuple[str, str]:
     """The contact's language as far as it can be told, and by what."""
     offered = tuple(turn.agent.config.languages)
     now, known = read_language(turn.burst_text, offered), turn.claim.language

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from frontdesk.agent_config import AgentSnapshot
 from frontdesk.conversation import Background, Claim, Remembered
 from frontdesk.escalation import Escalation, Packet, Past, Said
+from frontdesk.gateway import Completion
 from frontdesk.prompts import Exposure
 
 
@@ -21,11 +22,19 @@ class Trace:
 
     `on_paper`: the turn is thought through without anybody outside noticing (evaluation, preview).
     `feature`: what its model calls count as, when not each as what it is.
+    `user_id`: who of the people asked for it.
     """
 
-    def __init__(self, *, on_paper: bool = False, feature: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        on_paper: bool = False,
+        feature: str | None = None,
+        user_id: UUID | None = None,
+    ) -> None:
         self.on_paper = on_paper
         self.feature = feature
+        self.user_id = user_id
         self.started = time.perf_counter()
         self.lines: list[dict[str, Any]] = []
         # What experiments on prompts gave this turn; by prompt, which may be used twice.
@@ -33,6 +42,7 @@ class Trace:
         self.input_tokens = 0
         self.output_tokens = 0
         self.cost_usd: Decimal | None = Decimal(0)
+        self.call_ids: list[UUID] = []
         self._last = self.started
 
     def add(self, stage: str, **facts: Any) -> None:
@@ -41,14 +51,15 @@ class Trace:
         self.lines.append({"stage": stage, "seconds": round(now - self._last, 4), **facts})
         self._last = now
 
-    def count(self, input_tokens: int, output_tokens: int, cost_usd: Decimal | None) -> None:
-        """Add a model call; an unknown cost makes the turn's cost unknown, never smaller."""
-        self.input_tokens += input_tokens
-        self.output_tokens += output_tokens
-        if cost_usd is None or self.cost_usd is None:
+    def count(self, completion: Completion) -> None:
+        """Add what an answer took; an unknown cost makes the turn's cost unknown, never smaller."""
+        self.call_ids += completion.call_ids
+        self.input_tokens += completion.input_tokens
+        self.output_tokens += completion.output_tokens
+        if completion.cost_usd is None or self.cost_usd is None:
             self.cost_usd = None
         else:
-            self.cost_usd += cost_usd
+            self.cost_usd += completion.cost_usd
 
     def expose(self, prompt: str, version: str, exposure: Exposure) -> None:
         """Remember what an experiment gave this turn."""

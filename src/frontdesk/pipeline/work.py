@@ -1,6 +1,6 @@
-"""Due work of the pipeline: raw webhooks, bursts to be answered, messages to be sent, replays, previews."""
+"""Due work of the pipeline: raw webhooks, bursts, messages to be sent, replays, previews, suggestions."""
 
-from frontdesk import agent_config, conversation, messaging, observability
+from frontdesk import agent_config, conversation, escalation, messaging, observability
 from frontdesk.core.settings import Settings
 from frontdesk.core.work import Due
 from frontdesk.pipeline.answer import answer
@@ -8,12 +8,13 @@ from frontdesk.pipeline.deliver import deliver
 from frontdesk.pipeline.preview import preview
 from frontdesk.pipeline.receive import list_due, receive
 from frontdesk.pipeline.replay import replay
+from frontdesk.pipeline.suggest import suggest
 
 # At once in a process; webhooks are taken in batches, so one at a time keeps them in order.
 RECEIVES_AT_ONCE = 1
 SENDS_AT_ONCE = 100
 # Somebody looks on, but contacts come first.
-REPLAYS_AT_ONCE = PREVIEWS_AT_ONCE = 4
+REPLAYS_AT_ONCE = PREVIEWS_AT_ONCE = SUGGESTIONS_AT_ONCE = 4
 
 
 def pipeline_work(settings: Settings) -> tuple[Due, ...]:
@@ -49,5 +50,11 @@ def pipeline_work(settings: Settings) -> tuple[Due, ...]:
             list_ids=agent_config.list_due_previews,
             handle=preview,
             at_once=PREVIEWS_AT_ONCE,
+        ),
+        Due(
+            kind=escalation.SUGGESTION,
+            list_ids=escalation.list_due_suggestions,
+            handle=suggest,
+            at_once=SUGGESTIONS_AT_ONCE,
         ),
     )

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from frontdesk.simulator.copilot import explanation, rewrite, thread_summary, translation
 from frontdesk.simulator.facts import Fact, FactIndex, read_facts, split_sentences
 from frontdesk.simulator.lexicon import (
     ABUSE,
@@ -147,6 +148,10 @@ def _recognise(schema: Json) -> str | None:
         "reply": {"action", "confidence"},
         "handoff_packet": {"goal", "draft_reply"},
         "conversation_summary": {"intent", "outdated_facts"},
+        "rewrite": {"rewritten"},
+        "translation": {"translated"},
+        "thread_summary": {"summary", "message_ids"},
+        "explanation": {"explanation", "message_ids"},
     }
     return next((name for name, some in telling.items() if some <= keys), None)
 
@@ -369,11 +374,35 @@ def _packet(ask: Ask) -> Json:
 
 
 def _summary(ask: Ask) -> Json:
-    # All of it: the notes so far and the transcript are one message.
-    return conversation_summary("\n".join(content_text(m) for m in ask.messages[-1:]))
+    return conversation_summary(_last_text(ask))
+
+
+def _rewrite(ask: Ask) -> Json:
+    return rewrite(_last_text(ask), ask.system)
+
+
+def _translation(ask: Ask) -> Json:
+    return translation(_last_text(ask), ask.system)
+
+
+def _thread_summary(ask: Ask) -> Json:
+    return thread_summary(read_transcript(_last_text(ask)))
+
+
+def _explanation(ask: Ask) -> Json:
+    return explanation(_last_text(ask), FactIndex(read_facts(ask.system)))
+
+
+def _last_text(ask: Ask) -> str:
+    # All of it: what it is about is one message.
+    return "\n".join(content_text(m) for m in ask.messages[-1:])
 
 
 _WRITERS = {
+    "rewrite": _rewrite,
+    "translation": _translation,
+    "thread_summary": _thread_summary,
+    "explanation": _explanation,
     "triage": triage,
     "reply": reply,
     "handoff_packet": _packet,

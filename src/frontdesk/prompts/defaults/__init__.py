@@ -69,5 +69,39 @@ DEFAULT_PROMPTS = {
                 "reason": "The contact asked for a person.",
             },
         ),
+        DefaultPrompt(
+            name="copilot_rewrite",
+            description="The system message that rewrites a human agent's text.",
+            content=_text("copilot_rewrite"),
+            samples={
+                "company_name": "Lumen & Oak",
+                "brand_voice": "Warm, clear and brief.",
+                "change": "Make it friendlier.",
+            },
+            required=("change",),
+        ),
+        DefaultPrompt(
+            name="copilot_translate",
+            description="The system message that translates for a human agent.",
+            content=_text("copilot_translate"),
+            samples={"company_name": "Lumen & Oak", "language": "de"},
+            required=("language",),
+        ),
+        DefaultPrompt(
+            name="copilot_summary",
+            description="The system message that sums a conversation up for a human agent.",
+            content=_text("copilot_summary"),
+            samples={"company_name": "Lumen & Oak"},
+        ),
+        DefaultPrompt(
+            name="copilot_explain",
+            description="The system message that explains a message to a human agent.",
+            content=_text("copilot_explain"),
+            samples={
+                "company_name": "Lumen & Oak",
+                "facts": "## Dimmers\nOur lamps work with trailing-edge dimmers.",
+            },
+            required=("facts",),
+        ),
     )
 }
