@@ -1,6 +1,10 @@
 """What happens when a contact stays silent: a follow-up, then the close; and what prevents both."""
 
+import pytest
 from tests.desk import Desk
+
+from frontdesk.conversation.closing import Silence, Verdict, judge_by_rule
+from frontdesk.simulator import ModelFault, ModelFaultKind
 
 
 async def _silence(desk: Desk, kind: str) -> None:
@@ -8,23 +12,111 @@ async def _silence(desk: Desk, kind: str) -> None:
     await desk.work_until_idle()
 
 
-async def test_a_silent_contact_is_reminded_once_and_then_the_conversation_closes(
+async def test_a_silent_contact_is_reminded_up_to_three_times_and_then_it_closes(
     desk: Desk,
 ) -> None:
     await desk.configure(
         follow_up_minutes=30,
         follow_up_text="Did that help?",
-        auto_close_minutes=60,
+        more_follow_ups=[
+            {"after_minutes": 10, "text": "Still there?"},
+            {"after_minutes": 20, "text": "Last call."},
+        ],
+        auto_close_minutes=120,
         close_text="Bye for now!",
     )
     first = await desk.say("How long does delivery take?")
-    await _silence(desk, "follow_up")
-    await _silence(desk, "follow_up")
-    assert desk.phone().replies == [*first, "Did that help?"]
+    for _ in range(4):
+        await _silence(desk, "follow_up")
+    assert desk.phone().replies == [*first, "Did that help?", "Still there?", "Last call."]
+    # A model may not have a contact asked who has been asked already.
+    desk.simulator.model.next(
+        "closing_check", {"verdict": "follow_up", "reason": "Is it on its way?"}
+    )
     await _silence(desk, "auto_close")
     assert desk.phone().replies[-1] == "Bye for now!"
     conversation = await desk.conversation()
-    assert (conversation["status"], conversation["closed_by"]) == ("CLOSED", "system")
+    assert (conversation["status"], conversation["closed_by"], conversation["close_reason"]) == (
+        "CLOSED",
+        "agent",
+        "Is it on its way?",
+    )
+
+
+async def test_before_silence_closes_it_a_model_may_ask_once_more_or_call_a_person(
+    desk: Desk,
+) -> None:
+    first = await desk.say("How long does delivery take?")
+    desk.simulator.model.next("closing_check", {"verdict": "follow_up", "reason": "It is open."})
+    await _silence(desk, "auto_close")
+    assert desk.phone().replies == [*first, "Is there anything else we can do for you?"]
+    assert (await desk.conversation())["status"] == "ACTIVE"
+    desk.simulator.model.next(
+        "closing_check", {"verdict": "hand_off", "reason": "It was promised."}
+    )
+    await _silence(desk, "auto_close")
+    conversation = await desk.conversation()
+    assert conversation["status"] == "WITH_HUMAN"
+    packet = await (await desk.ana()).get(f"/conversations/{conversation['id']}/handoff")
+    assert packet["rule"] == "The contact has fallen silent: It was promised."
+    assert len(desk.phone().replies) == 2, "who is silent is told nothing"
+
+
+async def test_while_a_model_thinks_about_a_silence_the_contact_may_write(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    desk.simulator.configure(model_latency_seconds=(0.3, 0.3))
+    await desk.sql("UPDATE timer SET due_at = now() RETURNING id")
+    assert desk.dispatcher is not None
+    await desk.dispatcher.sweep("conversation.timer")
+    await desk.phone().say("Can I return a lamp?")
+    await desk.work_until_idle()
+    desk.simulator.configure(model_latency_seconds=(0, 0))
+    assert desk.simulator.model.asked("closing_check"), "it was asked"
+    assert (await desk.conversation())["status"] == "ACTIVE"
+    assert len(await desk.sql("SELECT 1 FROM conversation")) == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "mood", "may_ask", "verdict"),
+    [
+        ("It takes 3 days.", 0.0, True, Verdict.RESOLVE),
+        ("Which order is it?", 0.0, True, Verdict.FOLLOW_UP),
+        ("Which order is it?", None, False, Verdict.RESOLVE),
+        ("I am sorry.", -0.6, True, Verdict.HAND_OFF),
+    ],
+)
+def test_without_a_model_a_rule_says_what_silence_means(
+    last: str, mood: float | None, may_ask: bool, verdict: Verdict
+) -> None:
+    seen = Silence((("contact", "Hello?"), ("agent", last)), mood, may_ask)
+    judged = judge_by_rule(seen)
+    assert judged.verdict is verdict
+    assert judged.by == "system"
+
+
+async def test_with_no_model_silence_closes_by_the_timer(desk: Desk) -> None:
+    await desk.say("How long does delivery take?")
+    desk.simulator.model.faults.share(ModelFault(ModelFaultKind.STATUS, http_status=401), 1.0)
+    await _silence(desk, "auto_close")
+    conversation = await desk.conversation()
+    assert (conversation["closed_by"], conversation["close_reason"]) == ("system", "silence")
+
+
+async def test_who_writes_again_soon_is_answered_with_the_conversation_before_in_mind(
+    desk: Desk,
+) -> None:
+    await desk.say("How long does delivery take?")
+    await _silence(desk, "auto_close")
+    before = await desk.conversation()
+    await desk.say("And can I return it?")
+    after = await desk.conversation()
+    assert after["previous_id"] == before["id"] != after["id"]
+    asked = [m["content"] for m in desk.simulator.model.asked("reply")[-1].messages]
+    assert "How long does delivery take?" in asked
+    await desk.configure(recall_minutes=None)
+    await desk.say("Thanks. Can I return a lamp?")
+    asked = [m["content"] for m in desk.simulator.model.asked("reply")[-1].messages]
+    assert "How long does delivery take?" not in asked
 
 
 async def test_a_contact_who_writes_again_is_not_reminded(desk: Desk) -> None:

@@ -19,6 +19,7 @@ BREAKS = {
     "due_at = now() - interval '11 minutes' WHERE {mine}",
     "webhooks_are_received": "INSERT INTO webhook_event (source, body, due_at, received_at) "
     "VALUES ('whatsapp', '', now() + interval '1 hour', now() - interval '11 minutes')",
+    "waiting_has_an_owner": "UPDATE conversation SET status = 'WITH_HUMAN' WHERE {mine}",
     "states_are_known": "UPDATE outbound SET state = 'lost' WHERE {mine}",
     "feed_has_no_gaps": "DELETE FROM feed_event WHERE seq = 2 AND {mine}",
 }

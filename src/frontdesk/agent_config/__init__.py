@@ -1,6 +1,7 @@
 """The AI agents of a tenant: who they are, how they write, when they leave it to a person."""
 
-from frontdesk.agent_config.config import AgentConfig, EscalationKeywords
+from frontdesk.agent_config.absences import Absence, absence_at
+from frontdesk.agent_config.config import AgentConfig, EscalationKeywords, FollowUp, WhenClosed
 from frontdesk.agent_config.errors import (
     AgentNameTaken,
     NoSuchAgent,
@@ -26,6 +27,7 @@ from frontdesk.agent_config.escalation_rules import (
     OutOfHours,
     Priority,
     Speaks,
+    Tagged,
     Target,
     ToolsFail,
     Topic,
@@ -54,6 +56,7 @@ __all__ = [
     "PREVIEW",
     "SECRET",
     "STEP_SECONDS",
+    "Absence",
     "AgentAsks",
     "AgentConfig",
     "AgentCreate",
@@ -72,6 +75,7 @@ __all__ = [
     "EscalationKeywords",
     "EscalationRule",
     "FailedTurns",
+    "FollowUp",
     "GaveUp",
     "Holiday",
     "HttpTool",
@@ -89,6 +93,7 @@ __all__ = [
     "PreviewState",
     "Priority",
     "Speaks",
+    "Tagged",
     "Target",
     "Text",
     "Tools",
@@ -96,6 +101,8 @@ __all__ = [
     "Topic",
     "Version",
     "Weekday",
+    "WhenClosed",
+    "absence_at",
     "claim_preview",
     "complaints_about",
     "create_agent",

@@ -1,5 +1,6 @@
 """The configuration of an agent: everything a tenant may set, with its limits and defaults."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import (
@@ -15,9 +16,13 @@ from frontdesk.agent_config.escalation_rules import EscalationRule, OutOfHours
 from frontdesk.agent_config.hours import BusinessHours
 from frontdesk.agent_config.notices import (
     AWAY_NOTICE,
+    CALLBACK_NOTICE,
+    CLOSED_NOTICE,
     HANDOFF_NOTICE,
+    OPENING_NOTICE,
     QUEUE_NOTICE,
     REFUSAL_NOTICE,
+    STILL_THERE_NOTICE,
     WAIT_NOTICE,
 )
 from frontdesk.agent_config.tools import Tools
@@ -51,6 +56,28 @@ class EscalationKeywords(BaseModel):
     reason: Annotated[Text, StringConstraints(min_length=1, max_length=200)] = Field(
         description="Shown to the human agent.", examples=["wants money back"]
     )
+
+
+class WhenClosed(StrEnum):
+    """What becomes of a conversation that needs a person out of business hours."""
+
+    QUEUE = "queue"
+    """It waits for the people who come in the morning."""
+    CALLBACK = "callback"
+    """The same, tagged `callback`: the contact is asked for a number and a time."""
+    MESSAGE = "message"
+    """Nobody gets it: the contact is told when the business opens."""
+
+
+class FollowUp(BaseModel):
+    """One more reminder in the silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after_minutes: int = Field(
+        ge=1, lt=MINUTES_OF_WINDOW, description="Since the reminder before.", examples=[120]
+    )
+    text: Message = Field(examples=["I am still here if you need me."])
 
 
 class AgentConfig(BaseModel):
@@ -154,6 +181,26 @@ class AgentConfig(BaseModel):
     business_hours: BusinessHours | None = Field(
         None, description="When people are there; without it the agent does not speak of hours."
     )
+    when_closed: WhenClosed = Field(
+        WhenClosed.QUEUE,
+        description="What becomes of a conversation that needs a person outside business hours: "
+        "`queue`: it waits for the morning. `callback`: the same, tagged `callback`, and the contact "
+        "is asked for a number. `message`: nobody gets it, the contact is told when you open.",
+    )
+    answers_when_closed: bool = Field(
+        True, description="Off: outside business hours everything goes the way of `when_closed`."
+    )
+    closed_notice: Notices = Field(
+        CLOSED_NOTICE,
+        description="Said outside business hours when a person is needed and none is online; once "
+        "in a conversation until the business opens.",
+    )
+    callback_notice: Notices = Field(
+        CALLBACK_NOTICE, description="The same with `when_closed` at `callback`."
+    )
+    opening_notice: Notices = Field(
+        OPENING_NOTICE, description="Added to both; `{opens}` is the day and the time."
+    )
     follow_up_minutes: int | None = Field(
         None,
         ge=1,
@@ -162,13 +209,31 @@ class AgentConfig(BaseModel):
         "window.",
     )
     follow_up_text: Message | None = None
+    more_follow_ups: Annotated[tuple[FollowUp, ...], Field(max_length=2)] = Field(
+        (), description="A second and a third reminder. A message, a person or the close ends them."
+    )
     auto_close_minutes: int | None = Field(
         MINUTES_OF_WINDOW,
         ge=5,
         le=30 * MINUTES_OF_WINDOW,
         description="Silence after which the conversation is closed; null never closes it.",
     )
+    close_check: bool = Field(
+        True,
+        description="Before silence closes a conversation, a cheap model looks whether it is "
+        "settled, the contact should be asked once more, or a person is needed.",
+    )
+    still_there_notice: Notices = Field(
+        STILL_THERE_NOTICE, description="What is asked then, unless there is a `follow_up_text`."
+    )
     close_text: Message | None = Field(None, description="Sent when it closes by silence.")
+    recall_minutes: int | None = Field(
+        MINUTES_OF_WINDOW,
+        ge=1,
+        le=30 * MINUTES_OF_WINDOW,
+        description="Whoever writes again so soon after the close is answered with the conversation "
+        "before in mind; null: every conversation begins anew.",
+    )
     max_reply_characters: int = Field(
         1_000, ge=100, le=4_000, description="The longest answer; one message on WhatsApp."
     )
@@ -177,12 +242,16 @@ class AgentConfig(BaseModel):
     def _fits_together(self) -> Self:
         if (self.follow_up_minutes is None) != (self.follow_up_text is None):
             raise ValueError("follow_up_minutes and follow_up_text go together")
-        if (
-            self.follow_up_minutes is not None
-            and self.auto_close_minutes is not None
-            and self.follow_up_minutes >= self.auto_close_minutes
-        ):
+        if self.more_follow_ups and self.follow_up_minutes is None:
+            raise ValueError("more_follow_ups come after a first one: set follow_up_minutes")
+        last = sum(each.after_minutes for each in self.follow_ups)
+        if last >= MINUTES_OF_WINDOW:
+            raise ValueError("the last follow-up must come inside the 24-hour window")
+        if self.follow_ups and self.auto_close_minutes and last >= self.auto_close_minutes:
             raise ValueError("the follow-up must come before the conversation is closed")
+        needs_hours = self.when_closed is not WhenClosed.QUEUE or not self.answers_when_closed
+        if needs_hours and self.business_hours is None:
+            raise ValueError("when_closed and answers_when_closed need business_hours")
         looks_at_hours = any(
             isinstance(condition, OutOfHours)
             for rule in self.escalation_rules
@@ -192,6 +261,14 @@ class AgentConfig(BaseModel):
             raise ValueError("a rule for outside business hours needs business_hours")
         return self
 
+    @property
+    def follow_ups(self) -> tuple[FollowUp, ...]:
+        """All reminders, each with the time since the one before."""
+        if self.follow_up_minutes is None or self.follow_up_text is None:
+            return ()
+        first = FollowUp(after_minutes=self.follow_up_minutes, text=self.follow_up_text)
+        return (first, *self.more_follow_ups)
+
     def notice_in(self, notices: dict[str, str], language: str) -> str:
         """The notice in a contact's language, else in the agent's first, else in English."""
         built_in = {
@@ -199,6 +276,10 @@ class AgentConfig(BaseModel):
             id(self.refusal_notice): REFUSAL_NOTICE,
             id(self.queue_notice): QUEUE_NOTICE,
             id(self.wait_notice): WAIT_NOTICE,
+            id(self.closed_notice): CLOSED_NOTICE,
+            id(self.callback_notice): CALLBACK_NOTICE,
+            id(self.opening_notice): OPENING_NOTICE,
+            id(self.still_there_notice): STILL_THERE_NOTICE,
         }.get(id(notices), HANDOFF_NOTICE)
         for wanted in (language, self.languages[0], "en"):
             if text := notices.get(wanted) or built_in.get(wanted):

@@ -140,6 +140,18 @@ class ToolsFail(_Sign):
     in_a_sentence: ClassVar[str] = "calls of tools fail (at least {count})"
 
 
+class Tagged(_Sign):
+    """A tag that people gave this or an earlier conversation with the contact."""
+
+    sign: Literal["tagged"] = "tagged"
+    tags: Annotated[tuple[Word, ...], Field(min_length=1, max_length=20)] = Field(
+        examples=[["vip"]]
+    )
+
+    def in_words(self) -> str:
+        return f"the contact is tagged {' or '.join(f'“{tag}”' for tag in self.tags)}"
+
+
 class OutOfHours(_Sign):
     """Outside the agent's business hours."""
 
@@ -206,6 +218,7 @@ Condition = Annotated[
     | ConfidenceBelow
     | FailedTurns
     | ToolsFail
+    | Tagged
     | OutOfHours
     | BudgetSpent
     | ModelDown

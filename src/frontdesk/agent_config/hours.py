@@ -22,6 +22,7 @@ class Weekday(StrEnum):
 
 
 _WEEKDAYS = tuple(Weekday)
+_MOST_DAYS_CLOSED = 366
 
 
 def _on_the_wall(value: time) -> time:
@@ -99,6 +100,22 @@ def is_open(hours: BusinessHours, at: datetime) -> bool:
     # A night that began yesterday still goes on.
     yesterday = _hours_on(hours, today - timedelta(days=1))
     return any(interval.end <= interval.start and clock < interval.end for interval in yesterday)
+
+
+def opens_at(hours: BusinessHours, after: datetime) -> datetime | None:
+    """When the business opens next, on the clock on its wall; None when not within a year.
+
+    Args:
+        after: any aware time.
+    """
+    zone = ZoneInfo(hours.time_zone)
+    today = after.astimezone(zone).date()
+    for ahead in range(_MOST_DAYS_CLOSED):
+        day = today + timedelta(days=ahead)
+        starts = (datetime.combine(day, i.start, zone) for i in _hours_on(hours, day))
+        if later := [start for start in starts if start > after]:
+            return min(later)
+    return None
 
 
 def _covers_same_day(interval: Interval, clock: time) -> bool:

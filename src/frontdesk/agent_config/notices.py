@@ -72,3 +72,78 @@ WAIT_NOTICE = {
     "ar": "يستغرق ذلك حاليًا حوالي {minutes} دقيقة.",
     "hi": "इस समय इसमें लगभग {minutes} मिनट लगते हैं।",
 }
+
+# Out of business hours, when nobody is there.
+CLOSED_NOTICE = {
+    "en": "Thank you. A colleague needs to look at this, and we are closed right now. Your message "
+    "is not lost: we will answer you here.",
+    "es": "Gracias. Esto lo tiene que ver una persona de nuestro equipo y ahora está cerrado. Tu "
+    "mensaje no se pierde: te responderemos aquí.",
+    "pt": "Obrigado. Uma pessoa da nossa equipe precisa ver isto e agora estamos fechados. Sua "
+    "mensagem não se perde: vamos responder aqui.",
+    "it": "Grazie. Deve occuparsene una persona del nostro team e ora siamo chiusi. Il tuo messaggio "
+    "non va perso: ti risponderemo qui.",
+    "de": "Vielen Dank. Das muss sich jemand aus unserem Team ansehen, und gerade ist geschlossen. "
+    "Ihre Nachricht geht nicht verloren: Die Antwort kommt hier.",
+    "fr": "Merci. Une personne de notre équipe doit s'en occuper et nous sommes fermés en ce moment. "
+    "Votre message n'est pas perdu : nous vous répondrons ici.",
+    "ar": "شكرًا لك. يحتاج هذا الأمر إلى أحد زملائي، ونحن مغلقون الآن. رسالتك محفوظة وسنرد عليك هنا.",
+    "hi": "धन्यवाद। इसे हमारी टीम के किसी सदस्य को देखना होगा, और अभी हम बंद हैं। आपका संदेश सुरक्षित है: "
+    "हम यहीं जवाब देंगे।",
+}
+
+# The same where people call back.
+CALLBACK_NOTICE = {
+    "en": "Thank you. We are closed right now; a colleague will get back to you. If you would rather "
+    "be called, write your number and a good time for it.",
+    "es": "Gracias. Ahora está cerrado; una persona de nuestro equipo se pondrá en contacto contigo. "
+    "Si prefieres una llamada, escribe tu número y una buena hora.",
+    "pt": "Obrigado. Agora estamos fechados; uma pessoa da nossa equipe entrará em contato. Se "
+    "preferir uma ligação, escreva seu número e um bom horário.",
+    "it": "Grazie. Ora siamo chiusi; una persona del nostro team ti ricontatterà. Se preferisci una "
+    "telefonata, scrivi il tuo numero e un orario comodo.",
+    "de": "Vielen Dank. Gerade ist geschlossen; jemand aus unserem Team meldet sich. Wenn Sie lieber "
+    "angerufen werden, schreiben Sie Ihre Nummer und eine gute Zeit dafür.",
+    "fr": "Merci. Nous sommes fermés en ce moment ; une personne de notre équipe vous recontactera. "
+    "Si vous préférez un appel, écrivez votre numéro et une bonne heure.",
+    "ar": "شكرًا لك. نحن مغلقون الآن، وسيتواصل معك أحد زملائي. إذا كنت تفضل مكالمة فاكتب رقمك والوقت "
+    "المناسب.",
+    "hi": "धन्यवाद। अभी हम बंद हैं; हमारी टीम का कोई सदस्य आपसे संपर्क करेगा। यदि आप फ़ोन चाहते हैं तो अपना "
+    "नंबर और सही समय लिखें।",
+}
+
+# After one of the two, when it is known.
+OPENING_NOTICE = {
+    "en": "We open again on {opens}.",
+    "es": "Volvemos a abrir el {opens}.",
+    "pt": "Abrimos de novo: {opens}.",
+    "it": "Riapriamo {opens}.",
+    "de": "Wir öffnen wieder am {opens}.",
+    "fr": "Nous rouvrons {opens}.",
+    "ar": "نفتح مجددًا: {opens}.",
+    "hi": "हम फिर खुलेंगे: {opens}।",
+}
+
+# Monday first.
+WEEKDAYS = {
+    "en": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+    "es": "lunes martes miércoles jueves viernes sábado domingo",
+    "pt": "segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo",
+    "it": "lunedì martedì mercoledì giovedì venerdì sabato domenica",
+    "de": "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag",
+    "fr": "lundi mardi mercredi jeudi vendredi samedi dimanche",
+    "ar": "الاثنين الثلاثاء الأربعاء الخميس الجمعة السبت الأحد",
+    "hi": "सोमवार मंगलवार बुधवार गुरुवार शुक्रवार शनिवार रविवार",
+}
+
+# In the silence before a conversation is closed, when something may be open still.
+STILL_THERE_NOTICE = {
+    "en": "Is there anything else we can do for you?",
+    "es": "¿Podemos ayudarte en algo más?",
+    "pt": "Podemos ajudar em mais alguma coisa?",
+    "it": "Possiamo fare altro per te?",
+    "de": "Können wir noch etwas für Sie tun?",
+    "fr": "Pouvons-nous faire autre chose pour vous ?",
+    "ar": "هل هناك شيء آخر يمكننا مساعدتك فيه؟",
+    "hi": "क्या हम आपकी और कोई मदद कर सकते हैं?",
+}

@@ -3,7 +3,9 @@
 from frontdesk.conversation.contacts import find_contact, find_or_create_contact, opt_out
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as ConversationHasClosed
+from frontdesk.conversation.events import PriorityChanged, SilenceNeedsPerson
 from frontdesk.conversation.inbox import get_conversation, get_message, list_messages
+from frontdesk.conversation.labels import add_tag, set_priority, tags_of_contact
 from frontdesk.conversation.memory import (
     VERBATIM_MESSAGES,
     Memory,
@@ -13,7 +15,7 @@ from frontdesk.conversation.memory import (
     remember,
     summarise_soon,
 )
-from frontdesk.conversation.models import Actor, Status, TimerKind, TurnOutcome
+from frontdesk.conversation.models import Actor, Priority, Status, TimerKind, TurnOutcome
 from frontdesk.conversation.privacy import HOLDINGS
 from frontdesk.conversation.receiving import (
     CONVERSATION,
@@ -36,6 +38,7 @@ from frontdesk.conversation.threads import (
     NewMessage,
     NewTurn,
     ask_again,
+    ask_unanswered,
     assign,
     change_owner,
     close,
@@ -43,10 +46,11 @@ from frontdesk.conversation.threads import (
     reopen,
     send_message,
     settle,
+    was_sent,
     withdraw,
     write_turn,
 )
-from frontdesk.conversation.timers import NewTimer, set_timers
+from frontdesk.conversation.timers import NewTimer, add_timers, set_timers
 from frontdesk.conversation.turns import (
     HISTORY_MESSAGES,
     Background,
@@ -56,6 +60,7 @@ from frontdesk.conversation.turns import (
     conclude,
     list_due,
     load_background,
+    load_earlier,
     lock_if_ours,
     look_at,
     pause_seconds,
@@ -86,13 +91,19 @@ __all__ = [
     "NewTurn",
     "NoSuchConversation",
     "PastMessage",
+    "Priority",
+    "PriorityChanged",
     "Remembered",
+    "SilenceNeedsPerson",
     "Status",
     "Summary",
     "Suppression",
     "TimerKind",
     "TurnOutcome",
+    "add_tag",
+    "add_timers",
     "ask_again",
+    "ask_unanswered",
     "assign",
     "change_identity",
     "change_owner",
@@ -110,6 +121,7 @@ __all__ = [
     "list_due",
     "list_messages",
     "load_background",
+    "load_earlier",
     "lock",
     "lock_if_ours",
     "look_at",
@@ -124,10 +136,13 @@ __all__ = [
     "reopen",
     "revoke_message",
     "send_message",
+    "set_priority",
     "set_timers",
     "settle",
     "sort_key",
     "summarise_soon",
+    "tags_of_contact",
+    "was_sent",
     "withdraw",
     "write_turn",
 ]

@@ -72,7 +72,8 @@ async def list_tags(who: ReadsConversations, session: TenantSession) -> list[Tag
 async def set_priority(
     conversation_id: UUID, body: PriorityUpdate, who: WritesConversations, session: TenantSession
 ) -> ConversationPublic:
-    """It changes no order: `GET /conversations?priority=urgent` lists them."""
+    """One that waits for people waits at the place of its priority. Views keep their order:
+    `GET /conversations?priority=urgent` lists them."""
     await labels.set_priority(session, conversation_id, body.priority, user_id=who.user_id)
     return await inbox.get_conversation(session, conversation_id)
 

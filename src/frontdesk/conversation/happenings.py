@@ -172,17 +172,17 @@ class ConversationTagged(FeedPayload):
 
     conversation_id: UUID
     tags: list[str]
-    user_id: UUID
+    user_id: UUID | None
 
 
 class ConversationPrioritised(FeedPayload):
-    """People say how urgent a conversation is."""
+    """People, or the rule that handed it over, say how urgent a conversation is."""
 
     kind: ClassVar[str] = "conversation.prioritised"
 
     conversation_id: UUID
     priority: Priority
-    user_id: UUID
+    user_id: UUID | None
 
 
 class NoteWritten(FeedPayload):

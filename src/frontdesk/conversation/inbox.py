@@ -37,7 +37,7 @@ k.id AS conversation_id, k.status, k.assigned_user_id, k.priority, k.epoch,
 """
 # Without its SELECT, as the inbox asks for more.
 CONVERSATION = f"""
-{STATE}, k.id, k.channel_id, k.agent_id, k.created_at, c.id AS contact_id, c.name, c.username,
+{STATE}, k.id, k.channel_id, k.agent_id, k.previous_id, k.created_at, c.id AS contact_id, c.name, c.username,
     c.wa_id, c.bsuid, c.language AS contact_language, c.opted_out_at, s.due_at AS snoozed_until,
     now() AS seen_at,
     ARRAY(SELECT tag FROM conversation_tag g WHERE g.tenant_id = k.tenant_id

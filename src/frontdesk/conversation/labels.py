@@ -5,10 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from frontdesk import feed
+from frontdesk.conversation.events import PriorityChanged
 from frontdesk.conversation.happenings import ConversationPrioritised, ConversationTagged
 from frontdesk.conversation.models import Priority
 from frontdesk.conversation.threads import lock
 from frontdesk.core.db import Transaction
+from frontdesk.core.events import publish
 
 
 async def set_tags(
@@ -32,6 +34,33 @@ async def set_tags(
     feed.tell(tx, told)
 
 
+async def add_tag(tx: Transaction, conversation_id: UUID, tag: str) -> None:
+    """Give a conversation, whose row is locked, a tag besides those it has."""
+    added = await tx.sql.fetchval(
+        "INSERT INTO conversation_tag (conversation_id, tag) VALUES ($1, $2) "
+        "ON CONFLICT DO NOTHING RETURNING 1",
+        conversation_id,
+        tag,
+    )
+    if added is None:
+        return
+    rows = await tx.sql.fetch(
+        "SELECT tag FROM conversation_tag WHERE conversation_id = $1 ORDER BY tag", conversation_id
+    )
+    tags = [row["tag"] for row in rows]
+    feed.tell(tx, ConversationTagged(conversation_id=conversation_id, tags=tags, user_id=None))
+
+
+async def tags_of_contact(tx: Transaction, contact_id: UUID) -> frozenset[str]:
+    """The tags of all conversations with a contact."""
+    rows = await tx.sql.fetch(
+        "SELECT DISTINCT g.tag FROM conversation k JOIN conversation_tag g "
+        "ON g.tenant_id = k.tenant_id AND g.conversation_id = k.id WHERE k.contact_id = $1",
+        contact_id,
+    )
+    return frozenset(row["tag"] for row in rows)
+
+
 async def list_tags(tx: Transaction) -> list[Any]:
     """The tags in use with how many conversations have each, the most used first; at most 500."""
     return list(
@@ -43,9 +72,13 @@ async def list_tags(tx: Transaction) -> list[Any]:
 
 
 async def set_priority(
-    tx: Transaction, conversation_id: UUID, priority: Priority, *, user_id: UUID
+    tx: Transaction, conversation_id: UUID, priority: Priority, *, user_id: UUID | None
 ) -> None:
-    """Say how urgent a conversation is; raises `NoSuchConversation`."""
+    """Say how urgent a conversation is; raises `NoSuchConversation`.
+
+    Args:
+        user_id: who says so; None: a rule.
+    """
     await lock(tx, conversation_id)
     await tx.sql.execute(
         "UPDATE conversation SET priority = $2 WHERE id = $1", conversation_id, priority
@@ -54,3 +87,7 @@ async def set_priority(
         conversation_id=conversation_id, priority=priority, user_id=user_id
     )
     feed.tell(tx, told)
+    changed = PriorityChanged(
+        tenant_id=tx.tenant_id, conversation_id=conversation_id, priority=priority
+    )
+    await publish(tx, changed)

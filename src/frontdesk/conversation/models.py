@@ -177,6 +177,8 @@ class Conversation(TenantRow, table=True):
     channel_id: UUID
     contact_id: UUID
     agent_id: UUID
+    # The contact's closed conversation before this one, on the same channel.
+    previous_id: UUID | None = None
     status: Status = Field(
         default=Status.ACTIVE,
         sa_type=text_enum(Status, checked=False),
@@ -205,6 +207,8 @@ class Conversation(TenantRow, table=True):
     language: str | None = Field(default=None, sa_type=sa.Text)
     # Oldest inbound message nobody has answered yet.
     waiting_since: datetime | None = Field(default=None, sa_type=Timestamp)
+    # The `waiting_since` of which people have been told that it is too long.
+    overdue_told_for: datetime | None = Field(default=None, sa_type=Timestamp)
     # When the contact last wrote, by WhatsApp's clock: what the 24-hour window counts from.
     last_inbound_at: datetime | None = Field(default=None, sa_type=Timestamp)
     last_activity_at: datetime = Field(
@@ -360,6 +364,13 @@ class Timer(TenantRow, table=True):
     epoch: int  # The conversation's when it was set; a takeover or close makes it void.
     due_at: datetime = Field(sa_type=Timestamp)
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # Who wants it, and which of several follow-ups it is.
+    cause: Actor = Field(
+        default=Actor.SYSTEM,
+        sa_type=text_enum(Actor, checked=False),
+        sa_column_kwargs={"server_default": "system"},
+    )
+    step: int = Field(default=1, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": "1"})
 
 
 class ReadMark(TenantTable, table=True):

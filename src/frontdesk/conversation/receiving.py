@@ -86,9 +86,10 @@ async def known_messages(
 _RECEIVE = f"""
 WITH thread AS (
     INSERT INTO conversation AS k (id, channel_id, contact_id, agent_id, inbound_seq, first_due_at,
-        due_at, waiting_since, last_inbound_at, last_text)
+        due_at, waiting_since, last_inbound_at, last_text, previous_id)
     VALUES ($1, $2, $3, $4, 1, now(), now() + make_interval(secs => least($5::float8, $6::float8)),
-        now(), $7::timestamptz, $8::text)
+        now(), $7::timestamptz, $8::text, (SELECT b.id FROM conversation b WHERE b.contact_id = $3
+            AND b.channel_id = $2 AND b.status = 'CLOSED' ORDER BY b.id DESC LIMIT 1))
     ON CONFLICT (tenant_id, channel_id, contact_id) WHERE status <> 'CLOSED' DO UPDATE SET
         inbound_seq = k.inbound_seq + 1,
         first_due_at = coalesce(k.first_due_at, now()),

@@ -45,7 +45,10 @@ class ConversationState(PublicSchema):
     language: str | None
     last_error: str | None = Field(description="Why the last attempt to answer failed.")
     closed_at: datetime | None
-    closed_by: Actor | None
+    closed_by: Actor | None = Field(
+        description="`agent`: the AI found it settled, or said goodbye. `human_agent`: a person. "
+        "`system`: a timer."
+    )
     close_reason: str | None
 
 
@@ -55,6 +58,9 @@ class ConversationPublic(ConversationState):
     contact: ContactPublic
     channel_id: UUID
     agent_id: UUID
+    previous_id: UUID | None = Field(
+        description="The contact's closed conversation before this one, on the same channel."
+    )
     tags: list[str]
     window_seconds_left: int = Field(
         description="Until `window_closes_at` from now; 0 when it is closed."

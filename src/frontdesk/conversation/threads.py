@@ -261,6 +261,12 @@ async def send_message(
     return message_id
 
 
+async def was_sent(tx: Transaction, client_key: str) -> bool:
+    """Whether a message is on its way, or has been, under this key."""
+    found = await tx.sql.fetchval("SELECT 1 FROM outbound WHERE client_key = $1", client_key)
+    return found is not None
+
+
 # What has been decided is never rewritten, so the turn stays; its messages move to the end of the
 # line, where no turn covers them. now() is this transaction's: that of the cancellation.
 _ASK_AGAIN = f"""
@@ -284,8 +290,8 @@ WHERE k.id = $1 RETURNING {STATE}, k.inbound_seq, asked.ids
 """  # noqa: S608  # Ours.
 
 
-async def _ask_again(tx: Transaction, thread: Locked) -> Locked:
-    row = await tx.sql.fetchrow(_ASK_AGAIN, thread.id, thread.inbound_seq)
+async def _ask_again(tx: Transaction, thread: Locked, statement: str = _ASK_AGAIN) -> Locked:
+    row = await tx.sql.fetchrow(statement, thread.id, thread.inbound_seq)
     assert row is not None
     if row["ids"]:
         numbered = enumerate(row["ids"], thread.inbound_seq + 1)
@@ -335,6 +341,28 @@ async def ask_again(tx: Transaction, conversation_id: UUID, *, decided_at: datet
             thread.id,
         )
         tx.ring(CONVERSATION, thread.id)
+
+
+# People were given these and have not answered them: since then the contact has waited.
+_ASK_UNANSWERED = f"""
+WITH again AS (
+    SELECT m.id, row_number() OVER (ORDER BY m.seq) AS place
+    FROM message m JOIN conversation k ON k.id = m.conversation_id
+    JOIN turn t ON t.conversation_id = k.id AND m.seq BETWEEN t.from_seq AND t.to_seq
+    WHERE k.id = $1 AND m.seq <= k.handled_seq AND t.outcome = 'handoff'
+        AND m.created_at >= k.waiting_since
+), moved AS (
+    UPDATE message m SET seq = $2::int + again.place FROM again WHERE m.id = again.id
+)
+UPDATE conversation k SET inbound_seq = k.inbound_seq + asked.count
+FROM (SELECT count(*), array_agg(id ORDER BY place) AS ids FROM again) AS asked
+WHERE k.id = $1 RETURNING {STATE}, k.inbound_seq, asked.ids
+"""  # noqa: S608  # Ours.
+
+
+async def ask_unanswered(tx: Transaction, thread: Locked) -> Locked:
+    """Let messages wait for the AI that people were given and have not answered; the thread then."""
+    return await _ask_again(tx, thread, _ASK_UNANSWERED)
 
 
 @dataclass(frozen=True)
@@ -417,7 +445,16 @@ async def close(
         status=Status.CLOSED, handled_seq=thread.inbound_seq, closed_by=by, close_reason=reason
     )
     ai_in_flight = await change_owner(tx, thread, closed)
-    await publish(tx, Closed(tenant_id=tx.tenant_id, conversation_id=thread.id, reason=reason))
+    await publish(
+        tx,
+        Closed(
+            tenant_id=tx.tenant_id,
+            conversation_id=thread.id,
+            by=by,
+            reason=reason,
+            user_id=user_id,
+        ),
+    )
     return ai_in_flight
 
 

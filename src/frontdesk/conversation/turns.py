@@ -1,7 +1,7 @@
 """Claiming a burst, what a turn needs to know, and the fence that keeps a slow worker out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from frontdesk.conversation.errors import NoSuchConversation
@@ -49,6 +49,7 @@ class Claim:
     is_stale: bool = False  # The contact last wrote more than 24 hours ago, by WhatsApp's clock.
     contact_name: str | None = None
     contact_wa_id: str | None = None
+    previous_id: UUID | None = None
 
 
 _CLAIMED = """
@@ -57,7 +58,7 @@ k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_id, epoch,
     coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
     phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends,
     last_error, coalesce(last_inbound_at < now() - interval '24 hours', false) AS is_stale,
-    c.name AS contact_name, c.wa_id AS contact_wa_id
+    c.name AS contact_name, c.wa_id AS contact_wa_id, k.previous_id
 """
 # The whole mutual exclusion is this statement: no row means another worker has it, there is no
 # work, the tenant is suspended, or it has enough bursts in hand. The count can overshoot by a few
@@ -206,6 +207,39 @@ async def _with_memory(
         through_id = memory.through_id
         history = tuple(m for m in history if m.id > through_id)
     return Background(burst=burst, history=history, memory=memory)
+
+
+# What the contact has read of it, and only if it ended shortly before this one began.
+_EARLIER = """
+SELECT m.id, m.author, m.type, m.text, NULL::int AS seq, m.media IS NOT NULL AS has_media, m.wamid,
+    m.tokens
+FROM message m
+JOIN conversation k ON k.id = $1
+JOIN conversation b ON b.id = k.previous_id
+    AND b.closed_at > k.created_at - make_interval(mins => $2)
+WHERE m.conversation_id = b.id AND m.revoked_at IS NULL
+    AND (m.direction = 'in' AND m.ignored_reason IS NULL OR m.direction = 'out' AND NOT EXISTS (
+        SELECT 1 FROM outbound o WHERE o.tenant_id = m.tenant_id AND o.id = m.id
+        AND o.state IN ('cancelled', 'failed')))
+ORDER BY m.created_at DESC, m.id DESC LIMIT $3
+"""
+
+
+async def load_earlier(
+    tx: Transaction, claimed: Claim, background: Background, *, within_minutes: int
+) -> Background:
+    """The background with what was said in the conversation before this one, if it ended so shortly
+    before this one began and this one is still young."""
+    room = HISTORY_MESSAGES - len(background.history)
+    if background.memory is not None or room <= 0:
+        return background
+    rows = await tx.sql.fetch(_EARLIER, claimed.conversation_id, within_minutes, room)
+    if not rows:
+        return background
+    earlier = tuple(PastMessage(**row) for row in reversed(rows))
+    assert claimed.previous_id is not None
+    memory = await find_memory(tx, claimed.previous_id)
+    return replace(background, history=(*earlier, *background.history), memory=memory)
 
 
 async def lock_if_ours(tx: Transaction, claimed: Claim) -> Locked | None:

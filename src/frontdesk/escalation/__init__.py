@@ -1,6 +1,14 @@
 """Escalation: when people take over, who of them, with what in hand, and the way back."""
 
 from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
+from frontdesk.escalation.handing_back import HandBack, find_hand_back
+from frontdesk.escalation.handing_off import (
+    Notices,
+    hand_off,
+    look_after_failed_send,
+    look_after_silence,
+    reprioritise,
+)
 from frontdesk.escalation.models import HandoffState, Presence, Reason
 from frontdesk.escalation.packet import HandoffPacket, Packet, PacketFact, plain_packet
 from frontdesk.escalation.presence import is_anybody_online, set_presence
@@ -17,13 +25,10 @@ from frontdesk.escalation.rules import (
 )
 from frontdesk.escalation.schemas import AvailabilityPublic, HandoffPublic, Ownership
 from frontdesk.escalation.service import (
-    Notices,
     answered_from_phone,
     close,
     end_handoff,
     get_handoff,
-    hand_off,
-    look_after_failed_send,
     release,
     reopen,
     reply,
@@ -66,6 +71,7 @@ __all__ = [
     "DraftWish",
     "Escalation",
     "ExplainWish",
+    "HandBack",
     "HandoffPacket",
     "HandoffPublic",
     "HandoffState",
@@ -94,6 +100,7 @@ __all__ = [
     "claim_suggestion",
     "close",
     "end_handoff",
+    "find_hand_back",
     "finish_suggestion",
     "first_rule",
     "get_handoff",
@@ -102,12 +109,14 @@ __all__ = [
     "list_due_suggestions",
     "load_past",
     "look_after_failed_send",
+    "look_after_silence",
     "plain_packet",
     "propose",
     "propose_soon",
     "release",
     "reopen",
     "reply",
+    "reprioritise",
     "rules_of",
     "send_member_away",
     "set_presence",

@@ -17,6 +17,12 @@ from frontdesk.escalation.happenings import HandoffAssigned, tell_availability, 
 HANDOFF = "escalation.handoff"
 PRIORITIES = tuple(Priority)  # The place of each is its `urgency`.
 
+
+def urgency_of(priority: str) -> int:
+    """The urgency of a conversation's priority: one that can wait waits like any other."""
+    return next((place for place, name in enumerate(PRIORITIES) if name == priority), 0)
+
+
 # Whether the human agent `a` is of a team that the handoff `h` is for. It is for everybody when its
 # teams have nobody any more: better a person of another team than none.
 MAY_TAKE = """(EXISTS (SELECT FROM team_member m WHERE m.tenant_id = a.tenant_id

@@ -15,6 +15,12 @@ class NotTakenOver(Conflict):
     code, title = "not_taken_over", "Take the conversation over first"
 
 
+class NoRoom(Conflict):
+    """The colleague is away, or has as many conversations as they take."""
+
+    code, title = "no_room", "The colleague takes no more conversations now"
+
+
 class NeverHandedOver(NothingYet):
     """People never had the conversation."""
 

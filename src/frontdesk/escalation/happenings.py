@@ -1,5 +1,7 @@
 """What escalation tells the feed, kind by kind."""
 
+from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -8,7 +10,7 @@ from pydantic import Field
 from frontdesk import feed
 from frontdesk.core.db import Transaction
 from frontdesk.escalation.models import SilentAssignee, SuggestionState, Task
-from frontdesk.escalation.schemas import AvailabilityPublic, HandoffStanding
+from frontdesk.escalation.schemas import AvailabilityPublic, HandoffStanding, Owner
 from frontdesk.feed import FeedPayload
 
 
@@ -30,10 +32,27 @@ class HandoffAssigned(_HandoffTold):
     kind: ClassVar[str] = "handoff.assigned"
 
 
+class ReturnedFor(StrEnum):
+    """Why a handoff waits again."""
+
+    SILENCE = "silence"
+    AWAY = "away"
+    REASSIGNED = "reassigned"
+
+
 class HandoffReturned(_HandoffTold):
-    """A handoff waits in the queue again: it was taken from its human agent."""
+    """A handoff waits in the queue again: it was taken from its human agent, or is another team's."""
 
     kind: ClassVar[str] = "handoff.returned"
+
+    from_user_id: UUID | None
+    why: ReturnedFor
+
+
+class HandoffReprioritised(_HandoffTold):
+    """A handoff is more or less urgent than it was."""
+
+    kind: ClassVar[str] = "handoff.reprioritised"
 
 
 class HandoffEnded(_HandoffTold):
@@ -51,6 +70,18 @@ class HandoffSilent(FeedPayload):
     handoff_id: UUID
     assigned_user_id: UUID = Field(description="Who has been silent.")
     done: SilentAssignee = Field(description="What became of the conversation.")
+
+
+class ConversationOverdue(FeedPayload):
+    """A contact has waited too long for an answer; once for each message that begins a wait."""
+
+    kind: ClassVar[str] = "conversation.overdue"
+
+    conversation_id: UUID
+    waiting_since: datetime
+    owner: Owner = Field(description="Who should answer.")
+    assigned_user_id: UUID | None
+    reason: str = Field(description="Why nobody has, in words.")
 
 
 class AvailabilityChanged(FeedPayload):

@@ -101,6 +101,8 @@ class Handoff(TenantRow, table=True):
     # Who has been silent too long, and is not given it again before they come online anew.
     taken_from: UUID | None = None
     alerted_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # Set when people give the conversation back: what the AI has to know (`handing_back.py`).
+    hand_back: dict[str, Any] | None = Field(default=None, sa_type=Json)
 
 
 class BacktestState(StrEnum):
@@ -152,6 +154,10 @@ class Availability(TenantTable, table=True):
     # Kept with every assignment and end, under this row's lock, so the limit can't be overrun.
     open_conversations: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     last_assigned_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # Since when they are online, or away.
+    presence_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
 
 
 class Team(TenantRow, table=True):
@@ -192,13 +198,16 @@ class SilentAssignee(StrEnum):
 
 
 class AssignmentPolicy(TenantTable, table=True):
-    """How a tenant's conversations are assigned; without a row nothing returns by itself."""
+    """How a tenant's conversations are assigned and watched; without a row nothing returns by itself."""
 
     __tablename__ = "assignment_policy"
     __table_args__ = (of_tenant(),)
 
     return_after_minutes: int | None = None
     return_to: SilentAssignee = Field(sa_type=text_enum(SilentAssignee))
+    away_return_minutes: int | None = None
+    away_after_minutes: int | None = None
+    overdue_after_minutes: int | None = Field(default=15, sa_column_kwargs={"server_default": "15"})
 
 
 class Task(StrEnum):

@@ -6,7 +6,8 @@ HOLDINGS = (
     Holding(
         "handoff",
         of_contact=OF_THREADS,
-        erase="packet = jsonb_build_object('written_by', 'erased'), rule = '', end_reason = NULL",
+        erase="packet = jsonb_build_object('written_by', 'erased'), rule = '', "
+        "end_reason = NULL, hand_back = NULL",
     ),
     Holding(
         "suggestion",

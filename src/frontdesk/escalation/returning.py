@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from frontdesk import feed
-from frontdesk.conversation import Locked, assign, lock
+from frontdesk.conversation import lock
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.resources import Resources
 from frontdesk.escalation.assignment import (
-    HANDOFF,
     HAS_ROOM,
     MAY_TAKE,
     give_place_back,
@@ -16,11 +15,20 @@ from frontdesk.escalation.assignment import (
     need_of,
     pick_human_agent,
 )
-from frontdesk.escalation.happenings import HandoffReturned, HandoffSilent, tell_handoff
+from frontdesk.escalation.happenings import HandoffSilent, ReturnedFor
 from frontdesk.escalation.models import SilentAssignee
+from frontdesk.escalation.reassigning import put_back
 from frontdesk.escalation.schemas import AssignmentPolicyPublic, AssignmentPolicyUpdate
+from frontdesk.observability import OVERDUE_AFTER_MINUTES
 
 RETURN = "escalation.return"
+_POLICY = (
+    "return_after_minutes",
+    "return_to",
+    "away_return_minutes",
+    "away_after_minutes",
+    "overdue_after_minutes",
+)
 
 # The silence counts from the message that waits, or from the assignment when that came later. Of
 # each silence people are told once, but a colleague who comes to be free later gets it all the same.
@@ -39,20 +47,26 @@ WHERE h.state = 'assigned' AND h.assigned_user_id IS NOT NULL
 
 
 async def get_policy(tx: Transaction) -> AssignmentPolicyPublic:
-    """What becomes of conversations whose human agent is silent."""
-    row = await tx.sql.fetchrow("SELECT return_after_minutes, return_to FROM assignment_policy")
+    """What becomes of conversations whose human agent is silent or gone."""
+    row = await tx.sql.fetchrow(f"SELECT {', '.join(_POLICY)} FROM assignment_policy")  # noqa: S608  # Ours.
     if row is None:
-        return AssignmentPolicyPublic(return_after_minutes=None, return_to=SilentAssignee.ALERT)
+        return AssignmentPolicyPublic(
+            return_after_minutes=None,
+            return_to=SilentAssignee.ALERT,
+            away_return_minutes=None,
+            away_after_minutes=None,
+            overdue_after_minutes=OVERDUE_AFTER_MINUTES,
+        )
     return AssignmentPolicyPublic.model_validate(dict(row))
 
 
 async def set_policy(tx: Transaction, wish: AssignmentPolicyUpdate) -> AssignmentPolicyPublic:
     """Say what becomes of them."""
+    changed = ", ".join(f"{name} = excluded.{name}" for name in _POLICY)
     await tx.sql.execute(
-        "INSERT INTO assignment_policy (return_after_minutes, return_to) VALUES ($1, $2) "
-        "ON CONFLICT (tenant_id) DO UPDATE SET return_after_minutes = $1, return_to = $2",
-        wish.return_after_minutes,
-        wish.return_to,
+        f"INSERT INTO assignment_policy ({', '.join(_POLICY)}) VALUES ($1, $2, $3, $4, $5) "  # noqa: S608  # Ours.
+        f"ON CONFLICT (tenant_id) DO UPDATE SET {changed}",
+        *(getattr(wish, name) for name in _POLICY),
     )
     return await get_policy(tx)
 
@@ -86,7 +100,7 @@ async def return_silent(resources: Resources, tenant_id: UUID, handoff_id: UUID)
         silent, wanted = row["assigned_user_id"], SilentAssignee(row["return_to"])
         done = SilentAssignee.ALERT
         if wanted is SilentAssignee.QUEUE:
-            await put_back(tx, thread, handoff_id, silent)
+            await put_back(tx, thread, handoff_id, why=ReturnedFor.SILENCE)
             done = wanted
         elif wanted is SilentAssignee.COLLEAGUE:
             # First theirs, then the colleague's, who is passed over when somebody else holds it: two
@@ -105,17 +119,3 @@ async def return_silent(resources: Resources, tenant_id: UUID, handoff_id: UUID)
             conversation_id=thread.id, handoff_id=handoff_id, assigned_user_id=silent, done=done
         )
         feed.tell(tx, told)
-
-
-async def put_back(tx: Transaction, thread: Locked, handoff_id: UUID, user_id: UUID) -> None:
-    """Take a handoff from somebody; it waits again, at the place that its age and urgency give it."""
-    row = await tx.sql.fetchrow(
-        "UPDATE handoff SET state = 'waiting', assigned_user_id = NULL, assigned_at = NULL, "
-        "taken_from = $2, alerted_at = NULL WHERE id = $1 RETURNING *",
-        handoff_id,
-        user_id,
-    )
-    await assign(tx, thread.id, None)
-    tell_handoff(tx, HandoffReturned, row)
-    await give_place_back(tx, user_id)
-    tx.ring(HANDOFF, handoff_id)

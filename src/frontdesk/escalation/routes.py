@@ -19,23 +19,28 @@ from frontdesk.core.api import (
     problems,
     require_member,
 )
-from frontdesk.core.errors import Forbidden
-from frontdesk.escalation import presence, service
+from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.escalation import presence, reassigning, service, watchdog
 from frontdesk.escalation.errors import (
     AlreadyTaken,
     KeyReused,
     NeverHandedOver,
+    NoRoom,
     NoSuchDraft,
+    NoSuchTeam,
     NotTakenOver,
     NotYours,
 )
 from frontdesk.escalation.rule_routes import router as rules
 from frontdesk.escalation.schemas import (
+    AssignmentCreate,
     AvailabilityPublic,
     AvailabilityUpdate,
     CloseCreate,
     HandoffPublic,
+    OverduePublic,
     Ownership,
+    ReleaseCreate,
     ReplyCreate,
 )
 from frontdesk.escalation.suggestion_routes import router as suggestions
@@ -100,10 +105,38 @@ async def reply(
     responses=_OWNING,
 )
 async def release(
-    conversation_id: UUID, who: WritesConversations, session: TenantSession
+    conversation_id: UUID,
+    who: WritesConversations,
+    session: TenantSession,
+    body: ReleaseCreate | None = None,
 ) -> Ownership:
-    """The AI answers what nobody has answered, once."""
-    return await service.release(session, conversation_id, who)
+    """The AI answers what nobody has answered, once, and knows what your `note` says."""
+    return await service.release(session, conversation_id, who, body.note if body else "")
+
+
+@people.put(
+    "/conversations/{conversation_id}/assignment",
+    summary="Give a conversation to a colleague or a team",
+    responses=problems(
+        Forbidden,
+        NoSuchConversation,
+        ConversationClosed,
+        NotTakenOver,
+        NotYours,
+        NotFound,
+        NoSuchTeam,
+        NoRoom,
+    ),
+)
+async def reassign(
+    conversation_id: UUID,
+    body: AssignmentCreate,
+    who: WritesConversations,
+    session: TenantSession,
+) -> Ownership:
+    """Yours, one that waits, or as an admin anybody's. A colleague must be online and have room: 409
+    `no_room`, unless an admin forces it. For a team it waits until one of them is free."""
+    return await reassigning.reassign(session, conversation_id, who, body)
 
 
 @people.post(
@@ -127,7 +160,7 @@ async def reopen(
     conversation_id: UUID, who: WritesConversations, session: TenantSession
 ) -> Ownership:
     """Open a closed conversation again; the AI has it then."""
-    return await service.reopen(session, conversation_id)
+    return await service.reopen(session, conversation_id, who)
 
 
 @people.get(
@@ -146,6 +179,13 @@ async def get_handoff(
 async def list_waiting(who: ReadsConversations, session: TenantSession) -> list[HandoffPublic]:
     """Handoffs that wait for a human agent, the most urgent and longest waiting first."""
     return await service.list_waiting(session)
+
+
+@people.get("/overdue", summary="List contacts who wait too long", responses=problems())
+async def list_overdue(who: ReadsConversations, session: TenantSession) -> list[OverduePublic]:
+    """Who has waited longer than `overdue_after_minutes`, longest first, at most 200: whose it is to
+    answer, and why nobody has. Each is also the feed's `conversation.overdue`, once."""
+    return await watchdog.list_overdue(session)
 
 
 @people.get("/me/availability", summary="Read my availability", responses=problems())

@@ -29,6 +29,7 @@ from frontdesk.agent_config import (
     OutOfHours,
     Priority,
     Speaks,
+    Tagged,
     ToolsFail,
 )
 from frontdesk.escalation.models import Reason
@@ -61,6 +62,7 @@ class Signals:
         mood: -1 (furious) to 1 (delighted).
         confidence: of the answer in hand, 0 to 1.
         failed_tools: calls that failed or took too long.
+        tags: of all conversations with the contact.
         agent_asked, budget_spent, refused, gave_up: why, in words; empty when it is not so.
     """
 
@@ -71,6 +73,7 @@ class Signals:
     past: Past = Past()
     failed_tools: int | None = None
     out_of_hours: bool | None = None
+    tags: frozenset[str] | None = None
     agent_asked: str | None = None
     budget_spent: str | None = None
     model_down: bool | None = None
@@ -234,6 +237,8 @@ def _find(condition: Condition, signals: Signals) -> Finding:  # noqa: PLR0911, 
             return _failed(condition, signals)
         case ToolsFail():
             return _tools(condition, signals.failed_tools)
+        case Tagged():
+            return _tagged(signals.tags, condition.tags)
         case OutOfHours():
             return _flag(signals.out_of_hours)
         case AgentAsks():
@@ -256,6 +261,14 @@ def _flag(value: bool | None) -> Finding:
 
 def _told(why: str | None) -> Finding:
     return Finding(None if why is None else bool(why), why or "")
+
+
+def _tagged(tags: frozenset[str] | None, wanted: Sequence[str]) -> Finding:
+    if tags is None:
+        return Finding(None)
+    known = {tag.casefold(): tag for tag in tags}
+    found = next((known[tag.casefold()] for tag in wanted if tag.casefold() in known), None)
+    return Finding(found is not None, f"tagged “{found}”" if found else "")
 
 
 def _mentioned(said: Said | None, words: Mapping[str, Sequence[str]], *, typos: bool) -> Finding:

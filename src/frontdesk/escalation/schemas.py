@@ -1,17 +1,28 @@
 """What crosses HTTP in escalation."""
 
 from datetime import datetime
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from frontdesk.agent_config import Language, Priority, Target
 from frontdesk.conversation import ConversationPublic
 from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.json import loads
 from frontdesk.core.text import clean
 from frontdesk.escalation.models import HandoffState, Presence, Reason, SilentAssignee
 from frontdesk.escalation.packet import Packet
+
+
+class Owner(StrEnum):
+    """Who should answer a contact who waits."""
+
+    AGENT = "agent"
+    HUMAN_AGENT = "human_agent"
+    QUEUE = "queue"
+    NOBODY = "nobody"
 
 
 class AvailabilityPublic(PublicSchema):
@@ -51,6 +62,15 @@ class HandoffStanding(PublicSchema):
     assigned_at: datetime | None
     ended_at: datetime | None
     end_reason: str | None
+    hand_back_note: str | None = Field(
+        validation_alias="hand_back",
+        description="What people gave back to the AI with the conversation.",
+    )
+
+    @field_validator("hand_back_note", mode="before")
+    @classmethod
+    def _note_of(cls, hand_back: str | None) -> str | None:
+        return loads(hand_back)["note"] if hand_back else None
 
     @field_validator("priority", mode="before")
     @classmethod
@@ -88,10 +108,13 @@ class TeamWrite(Schema):
 
 
 class AssignmentPolicyPublic(PublicSchema):
-    """What becomes of conversations whose human agent is silent while the contact waits."""
+    """What becomes of conversations whose human agent is silent or gone, and when a wait is too long."""
 
     return_after_minutes: int | None
     return_to: SilentAssignee
+    away_return_minutes: int | None
+    away_after_minutes: int | None
+    overdue_after_minutes: int | None
 
 
 class AssignmentPolicyUpdate(Schema):
@@ -105,6 +128,65 @@ class AssignmentPolicyUpdate(Schema):
         "alert. `alert`: the feed's `handoff.silent`, and nothing more.",
         examples=["colleague"],
     )
+    away_return_minutes: int | None = Field(
+        None,
+        ge=1,
+        le=7 * 24 * 60,
+        description="So long after a human agent went away their conversations wait for others; "
+        "null: they keep them.",
+        examples=[60],
+    )
+    away_after_minutes: int | None = Field(
+        None,
+        ge=3,
+        le=24 * 60,
+        description="Who is online, has no open feed and has asked for nothing for so long goes "
+        "away; null: nobody does by themselves.",
+        examples=[10],
+    )
+    overdue_after_minutes: int | None = Field(
+        15,
+        ge=1,
+        le=7 * 24 * 60,
+        description="A contact who waits longer is overdue: `GET /overdue`; null: nobody is.",
+    )
+
+
+class AssignmentCreate(Schema):
+    """Whose a conversation is from now on: one colleague's, or a team's that it waits for."""
+
+    user_id: UUID | None = Field(None, description="A colleague who is online and has room.")
+    team_id: UUID | None = None
+    force: bool = Field(
+        False, description="Admins: also to somebody who is away, or has as many as they take."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.user_id is None) == (self.team_id is None):
+            raise ValueError("give either user_id or team_id")
+        return self
+
+
+class ReleaseCreate(Schema):
+    """What the AI should know."""
+
+    note: Annotated[str, AfterValidator(clean)] = Field(
+        "",
+        max_length=1_000,
+        description="What you decided or promised. The AI keeps to it and may tell the contact.",
+        examples=["The refund of 60 EUR is approved and arrives by Friday."],
+    )
+
+
+class OverduePublic(PublicSchema):
+    """A contact who has waited too long."""
+
+    conversation_id: UUID
+    waiting_since: datetime
+    owner: Owner = Field(description="Who should answer them.")
+    assigned_user_id: UUID | None
+    reason: str = Field(description="Why nobody has, in words.")
 
 
 class Ownership(PublicSchema):

@@ -1,12 +1,13 @@
 """Handing a conversation to people and back. Every act locks the conversation's row first."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from frontdesk import conversation, observability
+from frontdesk.agent_config import get_agent
 from frontdesk.conversation import (
     Actor,
     Change,
@@ -14,11 +15,14 @@ from frontdesk.conversation import (
     Locked,
     MessagePublic,
     NewMessage,
+    NewTimer,
     NewTurn,
     Status,
+    TimerKind,
     TurnOutcome,
+    add_timers,
+    ask_unanswered,
     change_owner,
-    find_memory,
     get_conversation,
     lock,
     send_message,
@@ -28,18 +32,11 @@ from frontdesk.conversation import (
 )
 from frontdesk.core import ids
 from frontdesk.core.api import Principal, Role
-from frontdesk.core.db import Transaction
+from frontdesk.core.db import Session, Transaction
 from frontdesk.core.json import dumps, loads
 from frontdesk.core.text import clean
 from frontdesk.escalation.assignment import (
-    HANDOFF,
-    PRIORITIES,
-    Need,
-    find_teams,
     give_place_back,
-    is_anybody_ahead,
-    need_of,
-    pick_human_agent,
     take_place,
 )
 from frontdesk.escalation.errors import (
@@ -49,6 +46,8 @@ from frontdesk.escalation.errors import (
     NotTakenOver,
     NotYours,
 )
+from frontdesk.escalation.handing_back import write_hand_back
+from frontdesk.escalation.handing_off import gather
 from frontdesk.escalation.happenings import (
     HandoffAssigned,
     HandoffEnded,
@@ -57,114 +56,10 @@ from frontdesk.escalation.happenings import (
     tell_handoff,
 )
 from frontdesk.escalation.learning import drafts_for, record_use
-from frontdesk.escalation.models import HandoffState, Presence, Reason
-from frontdesk.escalation.packet import Packet, plain_packet
-from frontdesk.escalation.presence import is_anybody_online
-from frontdesk.escalation.queueing import Standing, look_ahead
-from frontdesk.escalation.rules import Escalation
+from frontdesk.escalation.models import Presence, Reason
 from frontdesk.escalation.schemas import HandoffPublic, Ownership
 from frontdesk.identity import MemberDisabled
-from frontdesk.messaging import OutboundFailed, WindowClosed, is_open
-
-
-@dataclass(frozen=True)
-class Notices:
-    """What the contact is told once, when people take over: somebody is there, or nobody is.
-
-    With `once_as` nothing is said when something has been under the same key.
-
-    Args:
-        in_queue, wait: added when everybody who is there is busy; they hold `{position}` and
-            `{minutes}`.
-    """
-
-    somebody_online: str
-    nobody_online: str
-    in_queue: str = ""
-    wait: str = ""
-    once_as: str | None = None
-
-    def while_waiting(self, standing: Standing) -> str:
-        """What a contact is told for whom nobody is free."""
-        parts = [self.somebody_online]
-        parts += [self.in_queue.replace("{position}", str(standing.position))]
-        if standing.minutes is not None:
-            parts += [self.wait.replace("{minutes}", str(standing.minutes))]
-        return " ".join(part for part in parts if part)
-
-
-async def hand_off(
-    tx: Transaction,
-    thread: Locked,
-    escalation: Escalation,
-    packet: Packet,
-    *,
-    handled_seq: int,
-    notices: Notices | None,
-) -> UUID:
-    """Give a conversation to the human agents and silence the AI; the handoff's id.
-
-    It is assigned to whoever is free and should have it, else it waits in the queue. The contact is
-    told once, before anybody can have come to be free.
-    """
-    handoff_id = ids.new()
-    urgency = PRIORITIES.index(escalation.priority)
-    need = await need_of(tx, thread, await find_teams(tx, escalation.team, escalation.skill))
-    user_id, text = None, ""
-    if await is_anybody_ahead(tx, urgency):
-        tx.ring(HANDOFF, handoff_id)
-    else:
-        user_id = await pick_human_agent(tx, need)
-    if notices is not None and is_open(thread.last_inbound_at, thread.now):
-        text = await _what_to_say(tx, notices, need, urgency, assigned=user_id is not None)
-    opened = await tx.sql.fetchrow(
-        "INSERT INTO handoff (id, conversation_id, reason, rule, packet, state, "
-        "assigned_user_id, team_ids, urgency, assigned_at) VALUES ($1, $2, $3, $4, $5, $6, $7, "
-        "$8, $9, CASE WHEN $7::uuid IS NULL THEN NULL ELSE now() END) RETURNING *",
-        handoff_id,
-        thread.id,
-        escalation.reason,
-        escalation.rule,
-        dumps(packet.storable()),
-        HandoffState.WAITING if user_id is None else HandoffState.ASSIGNED,
-        user_id,
-        list(need.team_ids),
-        urgency,
-    )
-    await change_owner(
-        tx,
-        thread,
-        Change(
-            status=Status.WITH_HUMAN,
-            assigned_user_id=user_id,
-            handled_seq=handled_seq,
-            still_waiting=True,
-        ),
-    )
-    if notices is not None and text:
-        await _notify(tx, thread, text, once_as=notices.once_as)
-    tell_handoff(tx, HandoffOpened, opened)
-    return handoff_id
-
-
-async def _what_to_say(
-    tx: Transaction, notices: Notices, need: Need, urgency: int, *, assigned: bool
-) -> str:
-    if assigned:
-        return notices.somebody_online
-    if not await is_anybody_online(tx, need.team_ids):
-        return notices.nobody_online
-    return notices.while_waiting(await look_ahead(tx, need.team_ids, urgency))
-
-
-async def _notify(tx: Transaction, thread: Locked, text: str, *, once_as: str | None) -> None:
-    # The thread's row lock keeps two of the same key from passing here side by side.
-    if once_as is not None and await tx.sql.fetchval(
-        "SELECT 1 FROM outbound WHERE client_key = $1", once_as
-    ):
-        return
-    notice = NewMessage(text=text, author=Actor.SYSTEM, client_key=once_as)
-    await send_message(tx, thread, notice, epoch=thread.epoch + 1)
+from frontdesk.messaging import WindowClosed, is_open
 
 
 async def take_over(tx: Transaction, conversation_id: UUID, who: Principal) -> Ownership:
@@ -180,7 +75,7 @@ async def take_over(tx: Transaction, conversation_id: UUID, who: Principal) -> O
     if thread.status is Status.WITH_HUMAN and thread.assigned_user_id is not None:
         if thread.assigned_user_id != who.user_id:
             raise AlreadyTaken(assigned_user_id=str(thread.assigned_user_id))
-        return await _ownership(tx, thread.id, ai_in_flight=False)
+        return await ownership(tx, thread.id, ai_in_flight=False)
     ai_in_flight = await change_owner(
         tx,
         thread,
@@ -198,15 +93,8 @@ async def take_over(tx: Transaction, conversation_id: UUID, who: Principal) -> O
             tx, thread, Reason.TAKEN_OVER, "A human agent took over.", who.user_id
         )
     tell_handoff(tx, HandoffAssigned, row)
-    await observability.audit(
-        tx,
-        "conversation.taken_over",
-        "conversation",
-        str(thread.id),
-        user_id=who.user_id,
-        request_id=who.request_id,
-    )
-    return await _ownership(tx, thread.id, ai_in_flight=ai_in_flight)
+    await audit_act(tx, "conversation.taken_over", thread, who)
+    return await ownership(tx, thread.id, ai_in_flight=ai_in_flight)
 
 
 async def reply(
@@ -233,7 +121,7 @@ async def reply(
     drafts = await drafts_for(tx, conversation_id, draft_id)
     if client_key is not None and (earlier := await _sent_before(tx, thread, client_key, text)):
         return earlier
-    _must_own(thread, who)
+    must_own(thread, who)
     if not is_open(thread.last_inbound_at, thread.now):
         raise WindowClosed("The contact last wrote more than 24 hours ago.")
     thread = await withdraw(tx, thread)
@@ -260,17 +148,26 @@ async def reply(
     return await conversation.get_message(tx, message_id)
 
 
-async def release(tx: Transaction, conversation_id: UUID, who: Principal) -> Ownership:
+async def release(tx: Session, conversation_id: UUID, who: Principal, note: str = "") -> Ownership:
     """Give a conversation back to the AI, which answers what nobody has answered yet.
+
+    Args:
+        note: what people decided or promised; the AI is told.
 
     Raises:
         NoSuchConversation, ConversationClosed, NotTakenOver, NotYours.
     """
     thread = await lock(tx, conversation_id)
-    _must_own(thread, who)
-    await _end_handoff(tx, thread.id, "released")
+    must_own(thread, who)
+    handoff_id = await _end_handoff(tx, thread.id, "released")
+    if handoff_id is not None:
+        await write_hand_back(tx, handoff_id, note, user_id=who.user_id)
+    # What a person was asked for and left unanswered would be answered by nobody.
+    thread = await ask_unanswered(tx, thread)
     await change_owner(tx, thread, Change(status=Status.ACTIVE))
-    return await _ownership(tx, thread.id, ai_in_flight=False)
+    await _close_in_silence(tx, thread)
+    await audit_act(tx, "conversation.released", thread, who)
+    return await ownership(tx, thread.id, ai_in_flight=False)
 
 
 async def close(tx: Transaction, conversation_id: UUID, who: Principal, reason: str) -> Ownership:
@@ -281,22 +178,26 @@ async def close(tx: Transaction, conversation_id: UUID, who: Principal, reason: 
     """
     thread = await lock(tx, conversation_id)
     if thread.status is Status.WITH_HUMAN:
-        _must_own(thread, who)
+        must_own(thread, who)
     ai_in_flight = await conversation.close(
         tx, thread, by=Actor.HUMAN_AGENT, reason=clean(reason), user_id=who.user_id
     )
-    return await _ownership(tx, thread.id, ai_in_flight=ai_in_flight)
+    await audit_act(tx, "conversation.closed", thread, who)
+    return await ownership(tx, thread.id, ai_in_flight=ai_in_flight)
 
 
-async def reopen(tx: Transaction, conversation_id: UUID) -> Ownership:
+async def reopen(tx: Session, conversation_id: UUID, who: Principal) -> Ownership:
     """Open a closed conversation again, for the AI.
 
     Raises:
         NoSuchConversation, AnotherIsOpen.
     """
     thread = await lock(tx, conversation_id)
-    await conversation.reopen(tx, thread)
-    return await _ownership(tx, thread.id, ai_in_flight=False)
+    if thread.status is Status.CLOSED:
+        await conversation.reopen(tx, thread)
+        await _close_in_silence(tx, thread)
+        await audit_act(tx, "conversation.reopened", thread, who)
+    return await ownership(tx, thread.id, ai_in_flight=False)
 
 
 async def answered_from_phone(tx: Transaction, conversation_id: UUID) -> None:
@@ -348,33 +249,10 @@ async def end_handoff(tx: Transaction, event: conversation.ConversationHasClosed
     await _end_handoff(tx, event.conversation_id, "closed")
 
 
-async def look_after_failed_send(tx: Transaction, event: OutboundFailed) -> None:
-    """Subscriber: an answer of the AI that will not arrive becomes a person's business."""
-    if event.origin != Actor.AGENT:
-        return
-    thread = await lock(tx, event.conversation_id)
-    if thread.status is not Status.ACTIVE:
-        return
-    packet = plain_packet(
-        contact_lines=[],
-        agent_lines=[],
-        reasoning=f"The answer could not be delivered: {event.reason}",
-        suggested_next_action="See why, and reach the contact another way if need be.",
-    )
-    await hand_off(
-        tx,
-        thread,
-        Escalation(Reason.SEND_FAILED, f"The answer could not be delivered: {event.reason}"),
-        packet,
-        handled_seq=thread.handled_seq,
-        notices=None,
-    )
-
-
 async def send_member_away(tx: Transaction, event: MemberDisabled) -> None:
     """Subscriber: whoever may not sign in gets no new conversations."""
     row = await tx.sql.fetchrow(
-        "UPDATE availability SET presence = $2 WHERE user_id = $1 RETURNING *",
+        "UPDATE availability SET presence = $2, presence_at = now() WHERE user_id = $1 RETURNING *",
         event.user_id,
         Presence.AWAY,
     )
@@ -382,7 +260,8 @@ async def send_member_away(tx: Transaction, event: MemberDisabled) -> None:
         tell_availability(tx, row)
 
 
-def _must_own(thread: Locked, who: Principal) -> None:
+def must_own(thread: Locked, who: Principal) -> None:
+    """Raise `ConversationClosed`, `NotTakenOver` or `NotYours` unless they have it, or are an admin."""
     if thread.status is Status.CLOSED:
         raise ConversationClosed("The conversation is closed.")
     if thread.status is Status.ACTIVE:
@@ -391,22 +270,38 @@ def _must_own(thread: Locked, who: Principal) -> None:
         raise NotYours("Another human agent has this conversation, or it waits to be taken over.")
 
 
+async def _close_in_silence(tx: Session, thread: Locked) -> None:
+    """Let silence close a conversation that the AI has again, as it would after an answer."""
+    agent = await get_agent(tx, thread.agent_id)
+    if after := agent.config.auto_close_minutes:
+        timer = NewTimer(TimerKind.AUTO_CLOSE, after)
+        await add_timers(tx, replace(thread, epoch=thread.epoch + 1), [timer])
+
+
+async def audit_act(
+    tx: Transaction,
+    act: str,
+    thread: Locked,
+    who: Principal,
+    *,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write down who did something to a conversation."""
+    await observability.audit(
+        tx,
+        act,
+        "conversation",
+        str(thread.id),
+        user_id=who.user_id,
+        details=details,
+        request_id=who.request_id,
+    )
+
+
 async def _open_assigned(
     tx: Transaction, thread: Locked, reason: Reason, rule: str, user_id: UUID | None
 ) -> Any:
-    lines = await tx.sql.fetch(
-        "SELECT id, author, text FROM message WHERE conversation_id = $1 "
-        "ORDER BY created_at DESC, id DESC LIMIT 10",
-        thread.id,
-    )
-    packet = plain_packet(
-        contact_lines=[
-            (str(row["id"]), row["text"]) for row in reversed(lines) if row["author"] == "contact"
-        ],
-        agent_lines=[row["text"] for row in reversed(lines) if row["author"] == "agent"],
-        reasoning=rule,
-        memory=await find_memory(tx, thread.id),
-    )
+    packet = await gather(tx, thread.id, rule)
     return await tx.sql.fetchrow(
         "INSERT INTO handoff (id, conversation_id, reason, rule, packet, state, assigned_user_id, "
         "assigned_at) VALUES ($1, $2, $3, $4, $5, 'assigned', $6, now()) RETURNING *",
@@ -419,7 +314,8 @@ async def _open_assigned(
     )
 
 
-async def _end_handoff(tx: Transaction, conversation_id: UUID, reason: str) -> None:
+async def _end_handoff(tx: Transaction, conversation_id: UUID, reason: str) -> UUID | None:
+    """End the open handoff, if there is one; its id."""
     row = await tx.sql.fetchrow(
         "UPDATE handoff SET state = 'ended', ended_at = now(), end_reason = $2 "
         "WHERE conversation_id = $1 AND state <> 'ended' RETURNING *",
@@ -427,10 +323,12 @@ async def _end_handoff(tx: Transaction, conversation_id: UUID, reason: str) -> N
         reason,
     )
     if row is None:
-        return
+        return None
     if row["assigned_user_id"] is not None:
         await give_place_back(tx, row["assigned_user_id"])
     tell_handoff(tx, HandoffEnded, row)
+    handoff_id: UUID = row["id"]
+    return handoff_id
 
 
 async def _sent_before(
@@ -447,7 +345,8 @@ async def _sent_before(
     return message
 
 
-async def _ownership(tx: Transaction, conversation_id: UUID, *, ai_in_flight: bool) -> Ownership:
+async def ownership(tx: Transaction, conversation_id: UUID, *, ai_in_flight: bool) -> Ownership:
+    """A conversation as it is now, after it changed hands."""
     return Ownership(
         conversation=await conversation.get_conversation(tx, conversation_id),
         ai_in_flight=ai_in_flight,

@@ -25,7 +25,10 @@ _MOST_TURNS = 20
 _TURNS = """
 SELECT conversation_id, id, outcome, trace, created_at, ARRAY(SELECT m.text FROM message m
     WHERE m.conversation_id = t.conversation_id AND m.seq BETWEEN t.from_seq AND t.to_seq
-    AND m.text <> '' ORDER BY m.seq) AS texts
+    AND m.text <> '' ORDER BY m.seq) AS texts, ARRAY(SELECT g.tag FROM conversation_tag g
+    JOIN conversation k ON k.tenant_id = g.tenant_id AND k.id = g.conversation_id
+    JOIN conversation o ON o.tenant_id = k.tenant_id AND o.contact_id = k.contact_id
+    WHERE o.id = t.conversation_id) AS tags
 FROM (SELECT *, row_number() OVER (PARTITION BY conversation_id ORDER BY to_seq DESC) AS back
       FROM turn WHERE conversation_id = ANY($1) AND by IN ('agent', 'system')) t
 WHERE back <= $2 ORDER BY conversation_id, to_seq
@@ -102,6 +105,7 @@ async def load_turns(
             said=Said(texts),
             asked_for_person=plainly_asked or seen.asked_for_person,
             past=past_of(before),
+            tags=frozenset(row["tags"]),
         )
         turns.append(RecordedTurn(row["id"], row["created_at"], texts, signals))
         before.append((row["outcome"], seen))

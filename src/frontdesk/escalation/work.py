@@ -1,7 +1,7 @@
 """Due work of escalation."""
 
 from frontdesk.core.work import Due
-from frontdesk.escalation import assignment, backtest, returning
+from frontdesk.escalation import absent, assignment, backtest, returning, watchdog
 
 ASSIGN = Due(
     kind=assignment.HANDOFF,
@@ -21,4 +21,46 @@ RETURN = Due(
     handle=returning.return_silent,
     at_once=2,
     sweep_seconds=10,  # The silence is measured in minutes.
+)
+IDLE = Due(
+    kind=absent.IDLE,
+    list_ids=absent.list_idle,
+    handle=absent.send_idle_away,
+    at_once=2,
+    sweep_seconds=10,
+)
+AWAY_RETURN = Due(
+    kind=absent.AWAY_RETURN,
+    list_ids=absent.list_left,
+    handle=absent.return_left,
+    at_once=2,
+    sweep_seconds=10,
+)
+OVERDUE = Due(
+    kind=watchdog.OVERDUE,
+    list_ids=watchdog.list_untold,
+    handle=watchdog.tell_overdue,
+    at_once=4,
+    sweep_seconds=10,
+)
+IDLE = Due(
+    kind=absent.IDLE,
+    list_ids=absent.list_idle,
+    handle=absent.send_idle_away,
+    at_once=2,
+    sweep_seconds=10,
+)
+AWAY_RETURN = Due(
+    kind=absent.AWAY_RETURN,
+    list_ids=absent.list_left,
+    handle=absent.return_left,
+    at_once=2,
+    sweep_seconds=10,
+)
+OVERDUE = Due(
+    kind=watchdog.OVERDUE,
+    list_ids=watchdog.list_untold,
+    handle=watchdog.tell_overdue,
+    at_once=4,
+    sweep_seconds=10,
 )

@@ -22,7 +22,7 @@ from frontdesk.identity.errors import (
     WrongCredentials,
 )
 from frontdesk.identity.events import ContactPolicyChanged, MemberDisabled, RoleChanged
-from frontdesk.identity.live_sessions import LiveSession, forget
+from frontdesk.identity.live_sessions import LiveSession, forget, last_seen
 from frontdesk.identity.members import find_admin, get_member, get_user_names, list_members
 from frontdesk.identity.models import TenantStatus
 from frontdesk.identity.plans import PlanLimit, require_room
@@ -57,6 +57,7 @@ __all__ = [
     "forget",
     "get_member",
     "get_user_names",
+    "last_seen",
     "list_members",
     "make_super_admin",
     "prune_sign_ins",

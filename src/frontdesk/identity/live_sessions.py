@@ -144,6 +144,19 @@ class LiveSessions:
             self._kept[session_id] = (now + KEEP_SECONDS, session)
 
 
+async def last_seen(resources: Resources, tenant_id: UUID, user_id: UUID) -> datetime | None:
+    """When a user last asked for something in a tenant, or had the feed open there, to the minute or
+    so; None when they are not signed in."""
+    async with resources.db.system() as connection:
+        seen_at: datetime | None = await connection.fetchval(
+            "SELECT max(seen_at) FROM user_session WHERE tenant_id = $1 AND user_id = $2 "
+            "AND revoked_at IS NULL",
+            tenant_id,
+            user_id,
+        )
+    return seen_at
+
+
 def forget(resources: Resources, session_id: UUID) -> None:
     """Make an ended session end at once in this process; the others notice within ten seconds."""
     resources.keep(LiveSessions).forget(session_id)

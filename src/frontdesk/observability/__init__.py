@@ -12,6 +12,7 @@ from frontdesk.observability.llm_calls import (
     record_llm_call,
 )
 from frontdesk.observability.models import ReplayState
+from frontdesk.observability.overdue import OVERDUE_AFTER_MINUTES, WAITS_TOO_LONG
 from frontdesk.observability.privacy import HOLDINGS
 from frontdesk.observability.refusals import record_refusal
 from frontdesk.observability.replays import (
@@ -35,7 +36,9 @@ from frontdesk.observability.schemas import (
 
 __all__ = [
     "HOLDINGS",
+    "OVERDUE_AFTER_MINUTES",
     "REPLAY",
+    "WAITS_TOO_LONG",
     "AuditEntryPublic",
     "Exposures",
     "InvariantResult",

@@ -58,6 +58,7 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("turn", "outcome"): ("replied", "handoff", "ignored", "refused"),
     ("turn", "by"): _ACTORS,
     ("timer", "kind"): ("follow_up", "auto_close", "snooze"),
+    ("timer", "cause"): _ACTORS,
     ("outbound", "origin"): ("agent", "human_agent", "system"),
     ("outbound", "state"): (
         "pending", "sending", "unknown", "sent", "failed", "cancelled", "needs_attention"
@@ -150,6 +151,21 @@ INVARIANTS = (
                 ),
             ]
         ),
+    ),
+    Invariant(
+        "waiting_has_an_owner",
+        "Every conversation that people have has an open handoff, which says whose it is, and no "
+        "conversation that they do not have has one.",
+        """
+        SELECT k.tenant_id, format('conversation %s is %s; open handoffs: %s', k.id, k.status,
+            count(h.id)) AS what
+        FROM conversation k
+        LEFT JOIN handoff h ON h.tenant_id = k.tenant_id AND h.conversation_id = k.id
+            AND h.state <> 'ended'
+        GROUP BY k.tenant_id, k.id
+        HAVING count(h.id) <> (k.status = 'WITH_HUMAN')::int
+            OR bool_or(h.assigned_user_id IS DISTINCT FROM k.assigned_user_id AND h.id IS NOT NULL)
+        """,
     ),
     Invariant(
         "webhooks_are_received",

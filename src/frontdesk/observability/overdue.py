@@ -49,6 +49,27 @@ OVERDUE = (
     DueTable("outgoing_mail", "dead_at IS NULL", tenant=f"'{NIL}'::uuid"),
 )
 
+# Where a tenant says nothing else.
+OVERDUE_AFTER_MINUTES = 15
+# Conversations `k` whose contact has waited longer than the tenant lets them. By the rank, which an
+# index has: those who have waited longest are its first.
+WAITS_TOO_LONG = f"""
+LEFT JOIN assignment_policy p ON p.tenant_id = k.tenant_id
+WHERE k.status <> 'CLOSED' AND k.waiting_since IS NOT NULL
+    AND k.inbox_rank < now() - make_interval(mins => CASE WHEN p.tenant_id IS NULL
+        THEN {OVERDUE_AFTER_MINUTES} ELSE p.overdue_after_minutes END)
+        - timestamptz '2000-01-01 00:00:00+00'
+"""
+_OWNER = """
+CASE WHEN k.status = 'ACTIVE' THEN 'agent' WHEN k.assigned_user_id IS NOT NULL THEN 'human_agent'
+    ELSE 'queue' END
+"""
+_OVERDUE_CONTACTS = f"""
+SELECT late.owner, count(*) AS count FROM tenant t CROSS JOIN LATERAL (
+    SELECT {_OWNER} AS owner FROM conversation k {WAITS_TOO_LONG} AND k.tenant_id = t.id
+) late GROUP BY late.owner
+"""  # noqa: S608  # Ours.
+
 _LOOK_SECONDS = 3
 # Each `min` is the first entry of an index.
 _AGES = ", ".join(
@@ -87,6 +108,7 @@ class Waiting:
 
     dead_webhooks: int
     uncertain_sends: int
+    overdue_contacts: Mapping[str, int]
 
 
 async def look_at_backlog(connection: Connection) -> Backlog:
@@ -100,7 +122,9 @@ async def look_at_waiting(connection: Connection) -> Waiting:
     """How much waits for people, over all tenants, from a connection that sees them."""
     row = await connection.fetchrow(_WAITING)
     assert row is not None
-    return Waiting(**row)
+    overdue = dict.fromkeys(("agent", "human_agent", "queue"), 0)
+    overdue |= {each["owner"]: each["count"] for each in await connection.fetch(_OVERDUE_CONTACTS)}
+    return Waiting(**row, overdue_contacts=overdue)
 
 
 class BacklogGauges(Collector):
@@ -143,3 +167,11 @@ class BacklogGauges(Collector):
             "Messages of which a person has to say whether they arrived",
             waiting.uncertain_sends,
         )
+        overdue = GaugeMetricFamily(
+            "frontdesk_overdue_contacts",
+            "Contacts who have waited longer than their tenant lets them, by who should answer",
+            labels=["owner"],
+        )
+        for owner, count in waiting.overdue_contacts.items():
+            overdue.add_metric([owner], count)
+        yield overdue

@@ -4,7 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from frontdesk import escalation
-from frontdesk.agent_config import AgentConfig
+from frontdesk.agent_config import AgentConfig, WhenClosed
 from frontdesk.conversation import (
     Actor,
     Background,
@@ -15,6 +15,7 @@ from frontdesk.conversation import (
     NewTurn,
     TimerKind,
     TurnOutcome,
+    add_tag,
     conclude,
     lock_if_ours,
     opt_out,
@@ -30,12 +31,14 @@ from frontdesk.core.resources import Resources
 from frontdesk.core.work import despite_clashes
 from frontdesk.escalation import Escalation, Notices, Reason, plain_packet
 from frontdesk.gateway import count_tokens
-from frontdesk.pipeline.ruling import gave_up
+from frontdesk.pipeline.ruling import absence_of, gave_up
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
 
 # After a goodbye the conversation ends soon, unless the contact has something to add.
 GOODBYE_CLOSE_MINUTES = 2
+# What people find those by who want to hear from them in the morning.
+CALLBACK_TAG = "callback"
 
 _TURN_OUTCOMES = {
     OutcomeKind.REPLY: TurnOutcome.REPLIED,
@@ -53,7 +56,7 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
     A clash with another transaction costs the transaction, not the draft, which was paid for.
     """
     record = _record(turn, outcome)
-    timers = timers_after(turn.agent.config, closes=outcome.closes)
+    timers = timers_after(turn.agent.config, outcome)
     if any(timer.kind is TimerKind.FOLLOW_UP for timer in timers) and await goes_without(
         resources, turn, Extra.FOLLOW_UP
     ):
@@ -83,10 +86,9 @@ async def _make_true(
             )
             if outcome.text is not None:
                 await _reply(tx, thread, outcome, turn_id)
-            if outcome.kind is OutcomeKind.REPLY:
-                await set_timers(tx, thread, timers)
-                if outcome.is_crowded:
-                    await summarise_soon(tx, thread.id)
+            await set_timers(tx, thread, timers)
+            if outcome.is_crowded:
+                await summarise_soon(tx, thread.id)
         await remember(tx, thread.id, outcome.remembered)
         crash("before_decide_commit")
     return True
@@ -143,19 +145,26 @@ async def _reply(tx: Transaction, thread: Locked, outcome: Outcome, turn_id: UUI
         author=Actor.AGENT,
         turn_id=turn_id,
         tokens=count_tokens(outcome.text),
+        client_key=outcome.once_as,
     )
     await send_message(tx, thread, message, listed=True)
 
 
-def timers_after(config: AgentConfig, *, closes: bool) -> list[NewTimer]:
-    """What is to happen if the contact stays silent after a reply."""
-    if closes:
-        return [NewTimer(TimerKind.AUTO_CLOSE, GOODBYE_CLOSE_MINUTES)]
+def timers_after(config: AgentConfig, outcome: Outcome) -> list[NewTimer]:
+    """What is to happen if the contact stays silent after this."""
+    if outcome.kind is OutcomeKind.HAND_OFF:
+        return []
+    if outcome.closes:
+        return [NewTimer(TimerKind.AUTO_CLOSE, GOODBYE_CLOSE_MINUTES, cause=Actor.AGENT)]
     timers = []
-    if config.follow_up_minutes and config.follow_up_text:
-        timers.append(NewTimer(TimerKind.FOLLOW_UP, config.follow_up_minutes))
+    # Nobody is reminded of what waits for the business to open.
+    is_answer = outcome.kind is OutcomeKind.REPLY and outcome.once_as is None
+    if config.follow_ups and is_answer:
+        timers.append(NewTimer(TimerKind.FOLLOW_UP, config.follow_ups[0].after_minutes))
     if config.auto_close_minutes:
-        timers.append(NewTimer(TimerKind.AUTO_CLOSE, config.auto_close_minutes))
+        # What got no answer is settled, and no model need look at it again.
+        cause = Actor.SYSTEM if is_answer else Actor.AGENT
+        timers.append(NewTimer(TimerKind.AUTO_CLOSE, config.auto_close_minutes, cause=cause))
     return timers
 
 
@@ -163,6 +172,7 @@ async def _hand_off(tx: Transaction, thread: Locked, turn: Turn, outcome: Outcom
     assert outcome.escalation is not None
     assert outcome.packet is not None
     config = turn.agent.config
+    absence = absence_of(turn, outcome.language)
     await tx.sql.execute(
         "UPDATE conversation SET language = $2 WHERE id = $1", thread.id, outcome.language
     )
@@ -174,12 +184,17 @@ async def _hand_off(tx: Transaction, thread: Locked, turn: Turn, outcome: Outcom
         handled_seq=turn.claim.inbound_seq,
         notices=Notices(
             somebody_online=config.notice_in(config.handoff_notice, outcome.language),
-            nobody_online=config.notice_in(config.away_notice, outcome.language),
+            nobody_online=(
+                absence.text if absence else config.notice_in(config.away_notice, outcome.language)
+            ),
             in_queue=config.notice_in(config.queue_notice, outcome.language),
             wait=config.notice_in(config.wait_notice, outcome.language),
             once_as=await _outage(tx, thread, outcome.escalation),
+            nobody_once_as=absence.told_as(thread.id) if absence else None,
         ),
     )
+    if absence is not None and config.when_closed is WhenClosed.CALLBACK:
+        await add_tag(tx, thread.id, CALLBACK_TAG)
 
 
 async def _outage(tx: Transaction, thread: Locked, why: Escalation) -> str | None:

@@ -1,5 +1,7 @@
 """Stage 5: whether a person must take over, and the packet that person gets."""
 
+from frontdesk.agent_config import Absence, WhenClosed
+from frontdesk.conversation import was_sent
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import (
@@ -13,7 +15,7 @@ from frontdesk.escalation import (
 from frontdesk.gateway import BudgetReached, PromptRejected
 from frontdesk.pipeline.asking import ask, prompt_for
 from frontdesk.pipeline.prompt import transcript
-from frontdesk.pipeline.ruling import look
+from frontdesk.pipeline.ruling import absence_of, look
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.tool_loop import Work
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Reply, Triaged, Turn
@@ -52,7 +54,13 @@ async def handed_off(
     work: Work | None = None,
     ask_model: bool = True,
 ) -> Outcome:
-    """A handoff with its packet: written by a model if one answers in time, else gathered."""
+    """A handoff with its packet: written by a model if one answers in time, else gathered.
+
+    Out of business hours no handoff, where the tenant wants none then: a word on when it opens.
+    """
+    absence = absence_of(turn, language)
+    if absence is not None and turn.agent.config.when_closed is WhenClosed.MESSAGE:
+        return await _told_when_it_opens(resources, turn, language, escalation, absence)
     ask_model = ask_model and not await goes_without(resources, turn, Extra.PACKET)
     packet = await _write_packet(resources, turn, escalation, draft) if ask_model else None
     if packet is None:
@@ -77,6 +85,19 @@ async def handed_off(
         packet=packet,
         remembered=tuple(work.remembered) if work else (),
     )
+
+
+async def _told_when_it_opens(
+    resources: Resources, turn: Turn, language: str, escalation: Escalation, absence: Absence
+) -> Outcome:
+    reason = f"{escalation.rule} It is outside business hours."
+    told_as = absence.told_as(turn.claim.conversation_id)
+    if not turn.trace.on_paper:
+        async with resources.db.hot(turn.claim.tenant_id) as tx:
+            if await was_sent(tx, told_as):
+                why = f"{reason} The contact was told when it opens."
+                return Outcome(OutcomeKind.IGNORE, language, why)
+    return Outcome(OutcomeKind.REPLY, language, reason, text=absence.text, once_as=told_as)
 
 
 async def _write_packet(

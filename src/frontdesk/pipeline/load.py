@@ -7,10 +7,12 @@ import structlog
 
 from frontdesk.agent_config import load_agent
 from frontdesk.conversation import (
+    Actor,
     Background,
     Claim,
     claim,
     load_background,
+    load_earlier,
     pause_seconds,
     put_off,
 )
@@ -18,7 +20,8 @@ from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
-from frontdesk.pipeline.ruling import load_past_of
+from frontdesk.escalation import HandBack, find_hand_back
+from frontdesk.pipeline.ruling import load_past_of, with_tags
 from frontdesk.pipeline.turn import Trace, Turn
 
 log = structlog.get_logger(__name__)
@@ -85,5 +88,26 @@ async def load_turn(resources: Resources, claimed: Claim, background: Background
         attempt=claimed.attempts,
         agent_version=agent.version,
     )
-    turn = Turn(claim=claimed, background=background, agent=agent, trace=trace)
+    within = agent.config.recall_minutes
+    if claimed.previous_id is not None and within is not None:
+        async with resources.db.hot(claimed.tenant_id) as tx:
+            background = await load_earlier(tx, claimed, background, within_minutes=within)
+    hand_back = None
+    if claimed.epoch:  # It has changed hands.
+        async with resources.db.hot(claimed.tenant_id) as tx:
+            hand_back = await find_hand_back(tx, claimed.conversation_id)
+    if hand_back is not None:
+        background = without_old_notices(background, hand_back)
+        trace.add("hand_back", note=hand_back.note, wrote=hand_back.wrote)
+    turn = Turn(claim=claimed, background=background, agent=agent, trace=trace, hand_back=hand_back)
+    turn = await with_tags(resources, turn)
     return replace(turn, past=await load_past_of(resources, turn))
+
+
+def without_old_notices(background: Background, hand_back: HandBack) -> Background:
+    """The background without what was said by itself before people gave the conversation back: that a
+    person takes over holds no more."""
+    history = tuple(
+        m for m in background.history if m.author != Actor.SYSTEM or m.id > hand_back.through_id
+    )
+    return replace(background, history=history)

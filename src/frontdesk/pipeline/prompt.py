@@ -84,7 +84,8 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         },
     )
     canary = canary_of(tenant_id)
-    system = f"{filled.text}\n\n{_MARK.format(canary=canary)}"
+    given_back = f"\n\n{turn.hand_back.in_words()}" if turn.hand_back else ""
+    system = f"{filled.text}{given_back}\n\n{_MARK.format(canary=canary)}"
     memory = turn.background.memory
     notes = f"{_NOTES}\n{memory.summary.as_data()}" if memory else ""
     room = config.context_tokens - max(ANSWER_TOKENS, config.max_output_tokens)

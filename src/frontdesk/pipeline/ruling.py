@@ -1,10 +1,11 @@
 """The rules of the agent, asked about what a turn knows so far."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from frontdesk.agent_config import FailedTurns, MoodFalls, is_open
-from frontdesk.conversation import Claim
+from frontdesk.agent_config import Absence, FailedTurns, MoodFalls, Tagged, absence_at, is_open
+from frontdesk.conversation import Claim, tags_of_contact
 from frontdesk.core.resources import Resources
 from frontdesk.escalation import GAVE_UP, Escalation, Past, Signals, first_rule, load_past, rules_of
 from frontdesk.pipeline.turn import Turn
@@ -23,9 +24,20 @@ def look(turn: Turn, *, own: bool = False, **known: Any) -> Escalation | None:
         said=turn.said,
         past=turn.past,
         out_of_hours=None if hours is None else not is_open(hours, datetime.now(UTC)),
+        tags=turn.tags,
         **known,
     )
+    if turn.was_left_to_us:
+        # For what they are and what they said people had them already: or it would go round for ever.
+        signals = replace(
+            signals, said=None, asked_for_person=None, mood=None, tags=None, out_of_hours=None
+        )
     return first_rule(config.escalation_rules if own else rules_of(config), signals)
+
+
+def absence_of(turn: Turn, language: str) -> Absence | None:
+    """What a contact who needs a person is told now; None while the business is open."""
+    return absence_at(turn.agent.config, datetime.now(UTC), language)
 
 
 def must(turn: Turn, **known: Any) -> Escalation:
@@ -41,6 +53,19 @@ def gave_up(claim: Claim) -> Escalation:
     escalation = first_rule((GAVE_UP,), Signals(gave_up=f"the last time: {last_error}"))
     assert escalation is not None
     return escalation
+
+
+async def with_tags(resources: Resources, turn: Turn) -> Turn:
+    """The turn with the contact's tags, when a rule of the agent looks at them."""
+    looks = any(
+        isinstance(condition, Tagged)
+        for rule in turn.agent.config.escalation_rules
+        for condition in rule.when
+    )
+    if not looks:
+        return turn
+    async with resources.db.hot(turn.claim.tenant_id) as tx:
+        return replace(turn, tags=await tags_of_contact(tx, turn.claim.contact_id))
 
 
 async def load_past_of(resources: Resources, turn: Turn) -> Past:

@@ -6,7 +6,7 @@ from frontdesk.gateway import Completion
 from frontdesk.pipeline.asking import ask, prompt_for
 from frontdesk.pipeline.feelings import SURE, Feelings, read_feelings
 from frontdesk.pipeline.language import Reading, read_language, settle_language
-from frontdesk.pipeline.ruling import gave_up, look, must
+from frontdesk.pipeline.ruling import absence_of, gave_up, look, must
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.signals import (
     SURE_INJECTION,
@@ -85,6 +85,8 @@ def triage_locally(  # noqa: PLR0911  # One line a check reads best.
     if not config.answers_enabled:
         off = Escalation(Reason.RULE, "The agent's answers are switched off.")
         return _to_person(language, off)
+    if not config.answers_when_closed and absence_of(turn, language):
+        return _to_person(language, Escalation(Reason.RULE, "It is outside business hours."))
     # That no pattern finds a wish for a person does not mean there is none.
     wants_person = feelings.wants_person >= SURE
     asked_for_person = wants_person or any(asks_for_person(text) for text in texts) or None

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from frontdesk.agent_config import AgentSnapshot
 from frontdesk.conversation import Background, Claim, Remembered
-from frontdesk.escalation import Escalation, Packet, Past, Said
+from frontdesk.escalation import Escalation, HandBack, Packet, Past, Said
 from frontdesk.gateway import Completion
 from frontdesk.prompts import Exposure
 
@@ -85,6 +85,14 @@ class Turn:
     agent: AgentSnapshot
     trace: Trace = field(compare=False)
     past: Past = field(default_factory=Past)
+    tags: frozenset[str] | None = None  # The contact's, when a rule looks at them.
+    hand_back: HandBack | None = None
+
+    @cached_property
+    def was_left_to_us(self) -> bool:
+        """Whether people have seen all of the burst, and left it to the AI."""
+        burst = [m.id for m in self.background.burst]
+        return self.hand_back is not None and self.hand_back.covers(burst)
 
     @cached_property
     def said(self) -> Said:
@@ -181,3 +189,4 @@ class Outcome:
     prompt_version: str | None = None
     is_crowded: bool = False  # The thread outgrows its prompt.
     remembered: tuple[Remembered, ...] = ()
+    once_as: str | None = None  # The text is not sent when something has been under this key.

@@ -61,6 +61,12 @@ DEFAULT_PROMPTS = {
             samples={"company_name": "Lumen & Oak"},
         ),
         DefaultPrompt(
+            name="closing",
+            description="The system message that judges a silence before it closes a conversation.",
+            content=_text("closing"),
+            samples={"company_name": "Lumen & Oak", "asked_already": False},
+        ),
+        DefaultPrompt(
             name="handoff",
             description="The system message that writes the packet for a human agent.",
             content=_text("handoff"),

@@ -1,0 +1,63 @@
+"""What the AI is told when people give a conversation back: what they did, and that it is its turn."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from frontdesk.core import ids
+from frontdesk.core.db import Transaction
+from frontdesk.core.json import dumps, loads
+
+
+@dataclass(frozen=True)
+class HandBack:
+    """A conversation given back by people.
+
+    Args:
+        note: what they decided or promised, in their own words; may be empty.
+        through_id: messages up to here were there when it was given back; ids rise with time.
+        wrote: whether people wrote to the contact while they had it.
+    """
+
+    note: str
+    through_id: UUID
+    wrote: bool
+
+    def covers(self, message_ids: list[UUID]) -> bool:
+        """Whether people have seen all of these and left them to the AI."""
+        return bool(message_ids) and max(message_ids) <= self.through_id
+
+    def in_words(self) -> str:
+        """What the AI is told of it."""
+        told = [
+            "# Given back to you",
+            "A colleague had this conversation and has given it back: you answer this customer now. "
+            "What was said before about a colleague taking over or getting in touch is over. Do not "
+            "repeat it, and pass the conversation on again only for something new.",
+        ]
+        if self.wrote:
+            told += ["What your colleague told the customer holds: keep to it."]
+        if self.note:
+            told += [f"Your colleague notes for you: {self.note}"]
+        return "\n".join(told)
+
+
+async def write_hand_back(tx: Transaction, handoff_id: UUID, note: str, *, user_id: UUID) -> None:
+    """Keep with a handoff that ends what the AI has to know of it."""
+    packet = {"note": note, "through_id": ids.new(), "user_id": user_id}
+    await tx.sql.execute(
+        "UPDATE handoff SET hand_back = $2 WHERE id = $1", handoff_id, dumps(packet)
+    )
+
+
+async def find_hand_back(tx: Transaction, conversation_id: UUID) -> HandBack | None:
+    """How people gave a conversation back, if that is how they had it last; else None."""
+    row = await tx.sql.fetchrow(
+        "SELECT h.hand_back, EXISTS (SELECT FROM message m WHERE m.conversation_id = $1 "
+        "AND m.author = 'human_agent' AND m.created_at >= h.created_at) AS wrote FROM handoff h "
+        "WHERE h.conversation_id = $1 ORDER BY h.id DESC LIMIT 1",
+        conversation_id,
+    )
+    if row is None or row["hand_back"] is None:
+        return None
+    packet = loads(row["hand_back"])
+    return HandBack(packet["note"], UUID(packet["through_id"]), row["wrote"])

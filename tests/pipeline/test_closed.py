@@ -1,0 +1,57 @@
+"""Outside business hours: who needs a person hears when it opens, once, and what becomes of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.desk import Desk
+
+_PERSON = "I want to talk to a person"
+
+
+def _closed() -> dict[str, Any]:
+    """Hours of a business that opens the day after tomorrow."""
+    day = (datetime.now(UTC) + timedelta(days=2)).strftime("%A")
+    return {"time_zone": "UTC", "week": {day.lower(): [{"start": "09:00", "end": "18:00"}]}}
+
+
+def _opening() -> str:
+    day = (datetime.now(UTC) + timedelta(days=2)).strftime("%A")
+    return f"We open again on {day}, 09:00."
+
+
+async def test_who_needs_a_person_waits_for_the_morning_and_hears_of_it_once(desk: Desk) -> None:
+    await desk.configure(business_hours=_closed())
+    assert "working days" in (await desk.say("How long does shipping take?"))[-1], "the AI goes on"
+    told = await desk.say(_PERSON)
+    assert told[-1].endswith(_opening())
+    conversation = await desk.conversation()
+    assert conversation["status"] == "WITH_HUMAN"
+    ana = await desk.ana()
+    # Given back and needed again in the same absence: nobody is told twice.
+    await ana.post(f"/conversations/{conversation['id']}/take-over")
+    await ana.post(f"/conversations/{conversation['id']}/release")
+    again = await desk.say(_PERSON + "!")
+    assert (await desk.conversation())["status"] == "WITH_HUMAN"
+    assert sum(text.endswith(_opening()) for text in again) == 1
+    # In the morning the queue is theirs.
+    await ana.put("/me/availability", {"presence": "online"})
+    await desk.work_until_idle()
+    assert (await desk.conversation())["assigned_user_id"] == str(ana.id)
+
+
+async def test_a_tenant_may_call_back_instead_or_say_when_it_opens_and_no_more(desk: Desk) -> None:
+    await desk.configure(business_hours=_closed(), when_closed="callback")
+    (told,) = await desk.say(_PERSON)
+    assert "write your number" in told
+    assert (await desk.conversation())["tags"] == ["callback"]
+    await desk.configure(when_closed="message", answers_when_closed=False)
+    first = await desk.say("How long does shipping take?", number="4915550002")
+    more = await desk.say("Hello? How long?", "Anybody?", number="4915550002")
+    assert first == more, "no flood"
+    assert first[0].endswith(_opening())
+    conversation = await desk.conversation("4915550002")
+    assert (conversation["status"], conversation["waiting_since"]) == ("ACTIVE", None)
+    assert await desk.sql("SELECT 1 FROM handoff") == await desk.sql("SELECT 1")
+    kinds = await desk.sql("SELECT kind FROM timer")
+    assert [row["kind"] for row in kinds] == ["auto_close"]
+    assert not desk.simulator.model.asked("reply"), "no model is paid for it"
