@@ -149,6 +149,37 @@ def test_another_site_can_not_act_with_our_cookie(
             check_origin(method, sec_fetch_site, origin, OURS)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_listed_site_may_do_what_ours_may_and_no_other(method: str) -> None:
+    theirs = ("https://console.example.com",)
+    check_origin(method, "same-site", *theirs, OURS, theirs)
+    check_origin(method, None, *theirs, OURS, theirs)
+    for origin in ("https://other.example.com", "https://console.example.com.evil.example", "null"):
+        with pytest.raises(CrossSiteRequest):
+            check_origin(method, "same-site", origin, OURS, theirs)
+
+
+async def test_only_listed_sites_are_told_that_they_may_read(
+    settings: Settings, resources: Resources
+) -> None:
+    theirs, ask = "https://console.example.com", {"Access-Control-Request-Method": "POST"}
+    web = settings.web.model_copy(update={"allowed_origins": (theirs,)})
+    listing = create_app(settings.model_copy(update={"web": web}), resources)
+    for app, origin, told in [
+        (listing, theirs, theirs),
+        (listing, "https://evil.example", None),
+        (create_app(settings, resources), theirs, None),
+    ]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            asked = await client.options("/api/v1/me", headers={"Origin": origin, **ask})
+            read = await client.get("/api/v1/me", headers={"Origin": origin})
+        # A refusal can be read too: that it is not signed in, or that it is another site.
+        for answer in (asked, read):
+            assert answer.headers.get("access-control-allow-origin") == told
+        assert read.status_code == (401 if told else 403)
+
+
 @pytest.mark.parametrize(
     ("url", "origin"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
@@ -147,8 +148,19 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     app.add_middleware(
         Edge,
         public_url=settings.web.public_url,
+        allowed_origins=settings.web.allowed_origins,
         json_body_bytes=settings.limits.json_body_bytes,
     )
+    if settings.web.allowed_origins:
+        # Around the edge: a page must be able to read its refusals too.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.web.allowed_origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-ID"],
+            expose_headers=["ETag", "Retry-After", "X-Request-ID"],
+        )
     install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

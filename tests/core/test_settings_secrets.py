@@ -107,3 +107,19 @@ def test_no_way_of_printing_settings_shows_a_secret() -> None:
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
     for secret in ("s3cret", "an0ther", "0f1e2d3c", GOOD[3:], "9f8e7d6c", "anything-of-ours"):
         assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "*",
+        "null",
+        "console.example.com",
+        "https://a.example/",
+        "https://A.example",
+        "https://a.example:443",
+    ],
+)
+def test_a_site_that_may_use_the_api_is_named_as_browsers_name_it(origins: str) -> None:
+    with pytest.raises(SettingsError, match="is no origin"):
+        load_settings(None, **values(web__allowed_origins=f"https://b.example:8443,{origins}"))

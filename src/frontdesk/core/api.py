@@ -69,6 +69,7 @@ class Principal:
     `masked` says that contact details are hidden from them (`core/masking.py`).
     `api_key_id` is set when a program asks with a key: the user is then who made the key, there is
     no session, and `scopes` say what it may.
+    `plan` is the tenant's, and `asked_at` when the request came.
     """
 
     user_id: UUID
@@ -80,6 +81,8 @@ class Principal:
     api_key_id: UUID | None = None
     scopes: frozenset[Scope] = frozenset()
     masked: bool = False
+    plan: str = "standard"
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,9 @@ async def _signed_in(request: Request) -> Principal | SuperAdmin:
     structlog.contextvars.bind_contextvars(user_id=str(caller.user_id))
     principal = caller.acting if isinstance(caller, SuperAdmin) else caller
     if principal is not None:
-        structlog.contextvars.bind_contextvars(tenant_id=str(principal.tenant_id))
+        structlog.contextvars.bind_contextvars(
+            tenant_id=str(principal.tenant_id), plan=principal.plan
+        )
         request.scope[MASKED] = principal.masked
         request.state.principal = principal
     return caller
@@ -285,11 +290,12 @@ TenantSession = Annotated[Session, Depends(_open_transaction, scope="function")]
 ResourcesDep = Annotated[Resources, Depends(resources_of)]
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def asked_at(request: Request) -> datetime:
+    """When this request came, as the edge noted it: one time for all that it does."""
+    return request.scope.get("frontdesk.asked_at") or datetime.now(UTC)
 
 
-Now = Annotated[datetime, Depends(_now)]
+Now = Annotated[datetime, Depends(asked_at)]
 Limit = Annotated[int, Query(ge=1, le=100, description="Items on a page.")]
 Cursor = Annotated[
     str | None, Query(max_length=500, description="`next_cursor` of the page before.")

@@ -6,7 +6,8 @@ paths pass with a request id and a count only; they check themselves, and are th
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 # Keys of ours in the ASGI scope. Headers put into the second go out with the answer, whatever it
 # becomes: sign-in renews its cookie this way.
 REQUEST_ID = "frontdesk.request_id"
+ASKED_AT = "frontdesk.asked_at"
 ANSWER_HEADERS = "frontdesk.answer_headers"
 
 Headers = list[tuple[bytes, bytes]]
@@ -48,7 +50,13 @@ class CrossSiteRequest(Forbidden):
     code, title = "cross_site_request", "The request comes from another site"
 
 
-def check_origin(method: str, sec_fetch_site: str | None, origin: str | None, ours: str) -> None:
+def check_origin(
+    method: str,
+    sec_fetch_site: str | None,
+    origin: str | None,
+    ours: str,
+    allowed: Container[str] = (),
+) -> None:
     """Refuse a request that another site may have made with our cookie.
 
     A browser's `Sec-Fetch-Site` decides where it is sent, since pages can't set it; else `Origin`
@@ -56,12 +64,15 @@ def check_origin(method: str, sec_fetch_site: str | None, origin: str | None, ou
 
     Args:
         ours: the origin of this deployment, `scheme://host[:port]`.
+        allowed: other origins whose pages may do what ours may.
 
     Raises:
         CrossSiteRequest: another site made it, or it would change something and does not say.
     """
     reads = method in _SAFE_METHODS
-    if sec_fetch_site is not None:
+    if origin is not None and origin in allowed:
+        fine = True
+    elif sec_fetch_site is not None:
         # "none" is someone typing the address, which can only read.
         fine = sec_fetch_site == "same-origin" or (reads and sec_fetch_site == "none")
     elif origin is not None:
@@ -86,6 +97,7 @@ class Edge:
 
     Args:
         public_url: how browsers reach this deployment.
+        allowed_origins: origins of other sites whose pages may use the API as our own may.
         json_body_bytes: the largest body of a route under `/api` and `/v1`.
         file_paths: paths under `/api` that take multipart; they check type and size themselves.
     """
@@ -95,11 +107,13 @@ class Edge:
         app: ASGIApp,
         *,
         public_url: str,
+        allowed_origins: Iterable[str] = (),
         json_body_bytes: int,
         file_paths: re.Pattern[str] | None = None,
     ) -> None:
         self._app = app
         self._origin = origin_of(public_url)
+        self._allowed = frozenset(allowed_origins)
         self._json_body_bytes = json_body_bytes
         self._file_paths = file_paths
         always: Headers = [
@@ -129,6 +143,7 @@ class Edge:
         path: str = scope["path"]
         request_id = _request_id(scope)
         scope[REQUEST_ID] = request_id
+        scope[ASKED_AT] = datetime.now(UTC)
         pending: Headers = []
         scope[ANSWER_HEADERS] = pending
         structlog.contextvars.clear_contextvars()
@@ -176,7 +191,7 @@ class Edge:
         if b"authorization" not in headers:
             # With it the cookie is not looked at, and no other site's page can send it.
             site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
-            check_origin(method, site, origin, self._origin)
+            check_origin(method, site, origin, self._origin, self._allowed)
         if method in _SAFE_METHODS:
             return receive
         if self._file_paths is not None and self._file_paths.fullmatch(scope["path"]):

@@ -22,6 +22,8 @@ APP_ROLE, SYSTEM_ROLE, MIGRATOR_ROLE = "frontdesk_app", "frontdesk_system", "fro
 MIN_SECRET_BYTES = 32
 # A random secret of that length has more; what is made of one or two words repeated has not.
 MIN_DIFFERENT = 8
+# As browsers write it: lower case, no path, no default port.
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?<!\.)(:(?!(80|443)$)[0-9]{1,5})?")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 # What stands in examples, and what people type to get on: whole values, without their punctuation.
 _EXAMPLES = re.compile(
@@ -38,6 +40,13 @@ class SettingsError(Exception):
 
 class _Section(BaseModel, extra="forbid", hide_input_in_errors=True):
     pass
+
+
+def _listed(value: Any) -> Any:
+    """A comma-separated variable as its items."""
+    if not isinstance(value, str):
+        return value
+    return tuple(filter(None, (item.strip() for item in value.split(","))))
 
 
 def _not_an_example(value: SecretStr) -> SecretStr:
@@ -149,6 +158,11 @@ class WebSettings(_Section):
         "http://127.0.0.1:8000",
         description="How browsers reach this deployment; unsafe requests must come from it.",
     )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Other sites whose pages may use the API with a user's cookie, comma-separated, "
+        "as `https://desk.example.com`; they must share the domain, or browsers send no cookie.",
+    )
     insecure_cookies: bool = Field(
         False,
         description="Allow sign-in over plain http (development only): the cookie loses `Secure`.",
@@ -166,6 +180,19 @@ class WebSettings(_Section):
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token for `/metrics`; without one only loopback may read it."
     )
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return _listed(value)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _only_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin, as https://desk.example.com is")
+        return value
 
     @field_validator("metrics_token")
     @classmethod
@@ -260,9 +287,7 @@ class WhatsAppSettings(_Section):
     @field_validator("app_secrets", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        secrets = tuple(filter(None, (item.strip() for item in value.split(","))))
+        secrets = _listed(value)
         if not secrets:
             raise ValueError("must hold at least one secret")
         return secrets
@@ -357,9 +382,7 @@ class LlmSettings(_Section):
     @field_validator("chain", "cheaper_chain", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        return tuple(filter(None, (item.strip() for item in value.split(","))))
+        return _listed(value)
 
     @field_validator("routes", mode="before")
     @classmethod

@@ -10,14 +10,17 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from arq import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+from arq.utils import timestamp_ms
 from arq.worker import Worker as ArqWorker
 from arq.worker import func
 
@@ -120,24 +123,29 @@ class RedisBell:
         while self._waiting:
             batch, self._waiting = self._waiting, {}
             try:
-                in_turn = take_turns(batch.items(), lambda ring: ring[0][1])
-                for (kind, tenant_id, row_id), after_seconds in in_turn:
-                    await self._redis.enqueue_job(
-                        JOB,
-                        kind,
-                        str(tenant_id),
-                        str(row_id),
-                        _queue_name=QUEUE,
-                        _defer_by=after_seconds or None,
-                        _expires=RING_LIFETIME_SECONDS + after_seconds,
-                    )
-                await self._redis.publish(CHANNEL, b"")
+                await self._send(take_turns(batch.items(), lambda ring: ring[0][1]))
                 await asyncio.sleep(RING_PAUSE_SECONDS)
             except REDIS_DOWN as error:
                 log.warning("bell_unheard", rings=len(batch), error=type(error).__name__)
                 # The sweep does the work meanwhile; trying at every ring would only cost.
                 await asyncio.sleep(1)
                 self._waiting.clear()
+
+    async def _send(self, rings: Iterable[tuple[Key, float]]) -> None:
+        """Do for all of them at once what arq's `enqueue_job` takes four round trips for, each.
+
+        It makes sure that an id is not there yet; these are random.
+        """
+        now_ms = timestamp_ms()
+        async with self._redis.pipeline() as pipe:
+            for (kind, tenant_id, row_id), after_seconds in rings:
+                ring = (kind, str(tenant_id), str(row_id))
+                job = serialize_job(JOB, ring, {}, None, now_ms, serializer=dumps_bytes)
+                job_id, after_ms = uuid4().hex, round(after_seconds * 1000)
+                pipe.psetex(job_key_prefix + job_id, RING_LIFETIME_SECONDS * 1000 + after_ms, job)
+                pipe.zadd(QUEUE, {job_id: now_ms + after_ms})
+            pipe.publish(CHANNEL, b"")
+            await pipe.execute()
 
 
 class Dispatcher:

@@ -59,8 +59,10 @@ async def watch_feed(
     """
     # A reading request, and yet refused from other sites: it shows what happens as it happens.
     headers = request.headers
-    ours = origin_of(resources.settings.web.public_url)
-    check_origin("GET", headers.get("sec-fetch-site"), headers.get("origin"), ours)
+    web = resources.settings.web
+    ours = origin_of(web.public_url)
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    check_origin("GET", site, origin, ours, web.allowed_origins)
     stream = await hub(resources).open(who, last_event_id or after)
     return FeedResponse(stream)
 

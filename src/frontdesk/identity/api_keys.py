@@ -23,6 +23,7 @@ from frontdesk.core.api import (
     Principal,
     Role,
     Scope,
+    asked_at,
     newest_page,
     request_id_of,
     resources_of,
@@ -61,7 +62,7 @@ WITH used AS (
      WHERE key_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
        AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
 )
-SELECT k.id, k.created_by, k.scopes, k.expires_at
+SELECT k.id, k.created_by, k.scopes, k.expires_at, t.plan
   FROM api_key k JOIN tenant t ON t.id = k.tenant_id
  WHERE k.key_hash = $1 AND k.revoked_at IS NULL AND t.status = 'ACTIVE'
    AND (k.expires_at IS NULL OR k.expires_at > now())
@@ -82,6 +83,7 @@ class LiveKey:
     made_by: UUID
     scopes: frozenset[Scope]
     expires_at: datetime | None
+    plan: str
 
 
 class LiveKeys:
@@ -89,7 +91,7 @@ class LiveKeys:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._cache = SnapshotCache(resources, kind="api_key:v1", encode=_encode, decode=_decode)
+        self._cache = SnapshotCache(resources, kind="api_key:v2", encode=_encode, decode=_decode)
 
     async def find(self, key: str, *, network: str) -> tuple[UUID, LiveKey]:
         """Whose key this is and what it may.
@@ -123,7 +125,8 @@ class LiveKeys:
             row = await tx.sql.fetchrow(_FIND, key_hash)
         if row is None:
             raise Unauthenticated
-        return LiveKey(row["id"], row["created_by"], _scopes(row["scopes"]), row["expires_at"])
+        scopes = _scopes(row["scopes"])
+        return LiveKey(row["id"], row["created_by"], scopes, row["expires_at"], row["plan"])
 
 
 async def authenticate_key(request: Request) -> Principal:
@@ -147,6 +150,8 @@ async def authenticate_key(request: Request) -> Principal:
         request_id=request_id_of(request),
         api_key_id=live.id,
         scopes=live.scopes,
+        plan=live.plan,
+        asked_at=asked_at(request),
     )
 
 
@@ -297,10 +302,10 @@ def _scopes(stored: list[str]) -> frozenset[Scope]:
 
 
 def _encode(live: LiveKey) -> bytes:
-    return dumps_bytes([live.id, live.made_by, sorted(live.scopes), live.expires_at])
+    return dumps_bytes([live.id, live.made_by, sorted(live.scopes), live.expires_at, live.plan])
 
 
 def _decode(data: bytes) -> LiveKey:
-    key_id, made_by, scopes, expires_at = loads(data)
+    key_id, made_by, scopes, expires_at, plan = loads(data)
     ends = datetime.fromisoformat(expires_at) if expires_at else None
-    return LiveKey(UUID(key_id), UUID(made_by), _scopes(scopes), ends)
+    return LiveKey(UUID(key_id), UUID(made_by), _scopes(scopes), ends, plan)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from fastapi import Request
 
-from frontdesk.core.api import Principal, Role, SuperAdmin, request_id_of, resources_of
+from frontdesk.core.api import Principal, Role, SuperAdmin, asked_at, request_id_of, resources_of
 from frontdesk.core.asgi import ANSWER_HEADERS
 from frontdesk.core.errors import Unauthenticated
 from frontdesk.core.resources import Resources
@@ -31,12 +31,12 @@ async def authenticate(request: Request) -> Principal | SuperAdmin:
         Unauthenticated: no cookie, not one of ours, or its session has ended.
     """
     resources = resources_of(request)
-    now = datetime.now(UTC)
+    now = asked_at(request)
     token = _access_token(request) or await _renewed(request, now)
     session = await resources.keep(LiveSessions).find(token.session_id)
     if session is None or (session.user_id, session.tenant_id) != (token.user_id, token.tenant_id):
         raise Unauthenticated
-    return _caller(session, token, request_id_of(request), now)
+    return _caller(session, token, request)
 
 
 async def recheck(resources: Resources, principal: Principal) -> Principal:
@@ -88,9 +88,9 @@ async def _renewed(request: Request, now: datetime) -> SessionToken:
     return token
 
 
-def _caller(
-    session: LiveSession, token: SessionToken, request_id: str, now: datetime
-) -> Principal | SuperAdmin:
+def _caller(session: LiveSession, token: SessionToken, request: Request) -> Principal | SuperAdmin:
+    request_id, now = request_id_of(request), asked_at(request)
+    plan = session.plan or "standard"
     if session.tenant_id is not None and session.role is not None:
         return Principal(
             user_id=session.user_id,
@@ -99,6 +99,8 @@ def _caller(
             session_id=token.session_id,
             request_id=request_id,
             masked=session.masked,
+            plan=plan,
+            asked_at=now,
         )
     acting = session.acting_at(now)
     principal = None
@@ -110,5 +112,7 @@ def _caller(
             session_id=token.session_id,
             request_id=request_id,
             acting_id=acting.id,
+            plan=plan,
+            asked_at=now,
         )
     return SuperAdmin(session.user_id, token.session_id, request_id, principal)

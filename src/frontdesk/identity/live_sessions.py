@@ -22,15 +22,15 @@ WITH seen AS (
     UPDATE user_session SET seen_at = now()
      WHERE id = $1 AND seen_at < now() - interval '1 minute' AND revoked_at IS NULL
 )
-SELECT s.user_id, s.tenant_id, m.role, t.contacts_masked, a.id AS acting_id, a.tenant_id AS acting_tenant_id,
-       a.expires_at AS acting_until
+SELECT s.user_id, s.tenant_id, m.role, t.contacts_masked, coalesce(t.plan, a.plan) AS plan,
+       a.id AS acting_id, a.tenant_id AS acting_tenant_id, a.expires_at AS acting_until
   FROM user_session s
   JOIN app_user u ON u.id = s.user_id
   LEFT JOIN membership m
     ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id AND m.disabled_at IS NULL
   LEFT JOIN tenant t ON t.id = m.tenant_id AND t.status = 'ACTIVE'
   LEFT JOIN LATERAL (
-    SELECT w.id, w.tenant_id, w.expires_at FROM acting w JOIN tenant v ON v.id = w.tenant_id
+    SELECT w.id, w.tenant_id, w.expires_at, v.plan FROM acting w JOIN tenant v ON v.id = w.tenant_id
      WHERE w.session_id = s.id AND w.ended_at IS NULL AND w.expires_at > now()
        AND s.tenant_id IS NULL AND (NOT v.mfa_required OR EXISTS (SELECT 1 FROM totp_factor f
            WHERE f.user_id = s.user_id AND f.confirmed_at IS NOT NULL))
@@ -59,6 +59,7 @@ class LiveSession:
     role: Role | None
     acting: LiveActing | None = None
     contacts_masked: bool = False
+    plan: str | None = None
 
     @property
     def masked(self) -> bool:
@@ -108,6 +109,7 @@ class LiveSessions:
             if row["acting_id"]
             else None,
             bool(row["contacts_masked"]),
+            row["plan"],
         )
         # What was read before somebody called `forget` may be what they want forgotten.
         if forgotten == self._forgotten:

@@ -117,7 +117,12 @@ class AuditEntry(TenantRow, table=True):
     """Who did what to what. Append-only: the application's role may neither change nor delete."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (of_tenant(), sa.Index("ix_audit_entry_created", "tenant_id", "created_at"))
+    __table_args__ = (
+        of_tenant(),
+        sa.Index("ix_audit_entry_created", "tenant_id", "created_at"),
+        sa.Index("ix_audit_entry_subject", "tenant_id", "subject_id", "id"),
+        sa.Index("ix_audit_entry_user", "tenant_id", "user_id", "id"),
+    )
 
     user_id: UUID | None = None
     # Set on what a super admin did while they acted in the tenant.
