@@ -43,24 +43,3 @@ OVERDUE = Due(
     at_once=4,
     sweep_seconds=10,
 )
-IDLE = Due(
-    kind=absent.IDLE,
-    list_ids=absent.list_idle,
-    handle=absent.send_idle_away,
-    at_once=2,
-    sweep_seconds=10,
-)
-AWAY_RETURN = Due(
-    kind=absent.AWAY_RETURN,
-    list_ids=absent.list_left,
-    handle=absent.return_left,
-    at_once=2,
-    sweep_seconds=10,
-)
-OVERDUE = Due(
-    kind=watchdog.OVERDUE,
-    list_ids=watchdog.list_untold,
-    handle=watchdog.tell_overdue,
-    at_once=4,
-    sweep_seconds=10,
-)
