@@ -125,6 +125,7 @@ def setting_values(urls: dict[str, str], simulator: Simulator) -> dict[str, dict
         "llm": {"groq_api_base": simulator.groq_url, "openai_api_base": simulator.openai_url},
         "log": {"level": "WARNING"},
         "privacy": {"folder": PRIVACY_FOLDER},
+        "storage": {"folder": f"{PRIVACY_FOLDER}/files"},
         "fetch": {"allow_loopback": True},
     }
 

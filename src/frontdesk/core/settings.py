@@ -283,6 +283,21 @@ class WhatsAppSettings(_Section):
     phone_app_max_per_second: float = Field(
         20, gt=0, description="The same for a number that is on the phone app as well."
     )
+    media_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("lookaside.fbsbx.com", ".fbcdn.net"),
+        description="Hosts that files of contacts are fetched from with the tenant's token, besides "
+        "that of `API_BASE`; comma-separated, one that begins with a dot stands for all under it.",
+    )
+    media_timeout_seconds: float = Field(
+        60, gt=0, le=90, description="Total time for fetching, or handing over, one file."
+    )
+
+    @field_validator("media_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(filter(None, (item.strip().lower() for item in value.split(","))))
 
     @field_validator("app_secrets", mode="before")
     @classmethod
@@ -500,6 +515,11 @@ class LimitSettings(_Section):
         4 * 1024 * 1024, ge=1024, description="Largest webhook body (Meta sends up to 3 MB)."
     )
     json_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest JSON body of the API.")
+    media_bytes: int = Field(
+        100 * 1024 * 1024,
+        ge=1024,
+        description="Largest file that is taken, from contacts or human agents (WhatsApp's own limit).",
+    )
     streams_per_user: int = Field(10, ge=1, description="Live feed streams of one user.")
     streams_per_tenant: int = Field(1_000, ge=1, description="Live feed streams of one tenant.")
 
@@ -511,6 +531,9 @@ class RetentionSettings(_Section):
         30, ge=1, description="What was said in model calls; their tokens and costs are kept."
     )
     export_days: int = Field(3, ge=1, description="Files of exports.")
+    media_days: int = Field(
+        365, ge=1, description="Files of contacts and human agents; their messages are kept."
+    )
 
 
 class PromptSettings(_Section):
@@ -528,6 +551,25 @@ class PrivacySettings(_Section):
         description="Folder for exports and the ledger of erasures. Web and workers share it; keep "
         "it out of the database's backups, as the ledger is needed after a restore.",
     )
+
+
+class StorageSettings(_Section):
+    folder: str = Field(
+        "var/files",
+        description="Folder for files that contacts and human agents send. Web and workers share it; "
+        "not used with a bucket.",
+    )
+    s3_bucket: str | None = Field(
+        None, description="Keep files in this bucket instead, of S3 or of what speaks its protocol."
+    )
+    s3_endpoint_url: str | None = Field(
+        None, description="Where that answers, if it is not Amazon's: `https://minio.example.com`."
+    )
+    s3_region: str | None = Field(None, description="The bucket's region.")
+    s3_access_key_id: str | None = Field(
+        None, description="Key id for the bucket; without one the machine's own role is used."
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="The key's secret.")
 
 
 class MailSettings(_Section):
@@ -623,6 +665,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     prompts: PromptSettings = PromptSettings()
     privacy: PrivacySettings = PrivacySettings()
+    storage: StorageSettings = StorageSettings()
     mail: MailSettings = MailSettings()
     fetch: FetchSettings = FetchSettings()
     log: LogSettings = LogSettings()

@@ -219,6 +219,7 @@ async def running(
     named = {
         **named,
         "PRIVACY__FOLDER": str(folder.path / "privacy"),
+        "STORAGE__FOLDER": str(folder.path / "files"),
         "MAIL__OUTBOX_FOLDER": str(folder.path / "mail"),
     }
     settings = environment(plan, folder.secrets(), named)
