@@ -1,6 +1,7 @@
 """The web process: every route of every context, around one set of open resources."""
 
 import gc
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -60,6 +61,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     observability,
 )
 
+# What takes a file instead of JSON; each checks its type and size itself.
+FILE_PATHS = re.compile(r"/api/v1/conversations/[^/]+/files")
 # Of the API, not of the code: what is under /api/v1 grows and does not break.
 API_VERSION = "1.0.0"
 _DESCRIPTION = """
@@ -144,12 +147,13 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     app.state.authenticate_key = authenticate_key
     app.add_middleware(Masking)
     app.state.record_refusal = record_refusal
-    app.add_middleware(Again)
+    app.add_middleware(Again, file_paths=FILE_PATHS)
     app.add_middleware(
         Edge,
         public_url=settings.web.public_url,
         allowed_origins=settings.web.allowed_origins,
         json_body_bytes=settings.limits.json_body_bytes,
+        file_paths=FILE_PATHS,
     )
     if settings.web.allowed_origins:
         # Around the edge: a page must be able to read its refusals too.

@@ -139,14 +139,14 @@ async def test_one_conversation_by_feature_and_model(
     await use(resources, tenant_id, conversation_id=ids.new())
     async with resources.db.hot(tenant_id) as tx:
         await record_deliveries(
-            tx, DeliveredMessage(ids.new(), "service", "DE", conversation_id=conversation_id)
+            tx, DeliveredMessage(ids.new(), "service", "ZZ", conversation_id=conversation_id)
         )
     url = f"/api/v1/usage/conversations/{conversation_id}"
     answer = (await sign_in(tenant_id).get(url)).json()
     assert (answer["total"]["calls"], answer["total"]["messages"]) == (2, 1)
     assert (answer["total"]["amount_usd"], answer["total"]["unpriced"]) == ("0.002000000", 1)
     assert [(item["feature"], item["model"]) for item in answer["items"]] == [
-        ("delivery", "service/DE"),
+        ("delivery", "service/ZZ"),
         ("reply", "openai/gpt-4o-mini"),
         ("triage", "openai/gpt-4o-mini"),
     ]

@@ -122,7 +122,12 @@ async def test_no_page_of_another_site_can_change_anything_anywhere(
         sent = [(marks, form, 403) for marks in elsewhere]
         # And what does come from our own page is not read unless it is JSON.
         types = ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "")
-        sent += [({"origin": ORIGIN}, {"content-type": kind}, 415) for kind in types]
+        takes_files = operation.path.endswith("/files")
+        sent += [
+            ({"origin": ORIGIN}, {"content-type": kind}, 415)
+            for kind in types
+            if not (takes_files and kind.startswith("multipart"))
+        ]
         for marks, kind, status in sent:
             request["headers"] = {**cookie, **marks, **kind}
             answer = await ask(neighbours.app, operation.method, **request, body=body)

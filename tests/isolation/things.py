@@ -17,6 +17,8 @@ import asyncpg
 from tests.desk import Desk
 from tests.isolation.operations import Operation, Slot
 
+from frontdesk.simulator.threads import Template
+
 MISSING_ID = "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001"
 
 
@@ -60,6 +62,7 @@ KINDS: dict[str, Kind] = {
     "invite_id": Kind(_newest("invite")),
     "key_id": Kind(_newest("api_key")),
     "letter_id": Kind(_newest("outbound", where="state = 'failed'")),
+    "media_id": Kind(_newest("media")),
     "message_id": Kind(_newest("outbound", where="state = 'needs_attention'")),
     "note_id": Kind(_newest("note")),
     "preview_id": Kind(_newest("agent_preview")),
@@ -70,6 +73,7 @@ KINDS: dict[str, Kind] = {
     "session_id": Kind(_newest("user_session")),
     "source_id": Kind(_newest("knowledge_source")),
     "team_id": Kind(_newest("team")),
+    "template_id": Kind(_newest("message_template")),
     "turn_id": Kind(_newest("turn")),
     "user_id": _MEMBER,
     "assigned_to": _MEMBER,
@@ -151,6 +155,9 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
         times: how many versions of what has numbered ones; more than another tenant has.
     """
     admin, agent = await desk.admin(), f"/agents/{desk.agent_id}"
+    templates = (Template(mark, body=mark),)
+    desk.simulator.register_channel(desk.phone_number_id, templates=templates)
+    await admin.post("/templates/sync")
     await admin.post("/invites", {"email": f"new@{mark}.example", "role": "ADMIN"})
     await admin.post("/api-keys", {"name": mark, "scopes": ["usage:read"]})
     await admin.post(f"{agent}/eval-cases", {"name": mark, "messages": [mark]})
@@ -174,6 +181,7 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     gone = await admin_sql.fetchval("SELECT id FROM contact WHERE tenant_id = $1", desk.id)
     await admin.post("/erasures", {"contact_id": str(gone)})
     desk.phone("49155502", name=mark).say("I want to talk to a person, now.")
+    desk.phone("49155502", name=mark).send_image(mark)
     await desk.say(f"How long does shipping take? {mark}", number="49155501", name=mark)
     page = await admin.get("/conversations", order="recent", limit=1)
     conversation = f"/conversations/{page['items'][0]['id']}"

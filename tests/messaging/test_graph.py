@@ -92,7 +92,8 @@ class Server:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length:")[2].split()[0])
+                declared = head.lower().partition(b"content-length:")[2].split()
+                length = int(declared[0]) if declared else 0
                 self.requests.append(head + await reader.readexactly(length))
                 await (self.replies.pop(0) if self.replies else reply())(writer)
         except (asyncio.IncompleteReadError, ConnectionError):

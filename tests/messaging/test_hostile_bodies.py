@@ -377,6 +377,8 @@ async def test_no_body_makes_any_route_of_the_api_fail(desk: Desk) -> None:
 
 def _nonsense(schema: dict[str, Any], body: Any) -> Iterator[Any]:
     """For each field the route declares: the fields it has, and nonsense in this one."""
+    if "application/json" not in body["content"]:
+        return  # A file, of which nothing is read but what its first bytes say.
     shape = body["content"]["application/json"]["schema"]
     shape = schema["components"]["schemas"].get(shape.get("$ref", "").rpartition("/")[2], shape)
     fields = shape.get("properties", {})
@@ -413,8 +415,9 @@ async def test_five_megabytes_and_other_types_are_refused_by_every_route(desk: D
             place = _path(path, ids)
             await desk.resources.redis.flushdb()
             json_type = {"Content-Type": "application/json"}
-            answer = await admin.http.request(method, place, content=large, headers=json_type)
-            assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+            if not path.endswith("/files"):  # Those take more, and no JSON at all.
+                answer = await admin.http.request(method, place, content=large, headers=json_type)
+                assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
             for other in ("text/plain", "application/x-www-form-urlencoded", "application/xml"):
                 answer = await admin.http.request(
                     method, place, content=b"{}", headers={"Content-Type": other}

@@ -22,7 +22,13 @@ from frontdesk.core.settings import Settings
 from frontdesk.observability import changes
 
 # What changes nothing, so it leaves nothing: a text filled in to look at, rules that are tried.
-CHANGES_NOTHING = {"preview_prompt", "try_agent_rules", "try_rules_on_conversation"}
+# Of the tenant's own; listing templates anew only asks Meta what there is.
+CHANGES_NOTHING = {
+    "preview_prompt",
+    "sync_templates",
+    "try_agent_rules",
+    "try_rules_on_conversation",
+}
 
 
 def _rule(dependant: Dependant) -> Allow | None:

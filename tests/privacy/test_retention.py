@@ -55,6 +55,7 @@ async def test_a_tenant_may_keep_things_for_fewer_days_than_the_deployment(
         "feed_days": 2,
         "llm_text_days": 2,
         "export_days": 1,
+        "media_days": limits.media_days,
         "webhook_days": limits.webhook_days,
     }
     await desk.work_until_idle()

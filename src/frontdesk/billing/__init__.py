@@ -8,7 +8,7 @@ from frontdesk.billing.ledger import (
     record_deliveries,
     record_usage,
 )
-from frontdesk.billing.prices import TokenUsage, UnitPrices, cost_usd, price_of
+from frontdesk.billing.prices import TokenUsage, UnitPrices, cost_usd, message_price, price_of
 from frontdesk.billing.privacy import HOLDINGS
 from frontdesk.billing.reservations import (
     Reservation,
@@ -48,6 +48,7 @@ __all__ = [
     "cost_usd",
     "find_accounts",
     "foresee",
+    "message_price",
     "price_of",
     "record_deliveries",
     "record_usage",

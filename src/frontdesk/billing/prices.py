@@ -102,6 +102,26 @@ async def price_of(resources: Resources, model: str, at: datetime) -> UnitPrices
     return None
 
 
+async def message_price(
+    resources: Resources, category: str, country: str | None, at: datetime
+) -> Decimal | None:
+    """What Meta bills in USD for one delivered WhatsApp message; None when no price is known.
+
+    Args:
+        category: `utility`, `marketing`, `service`, …, in any case.
+        country: of the recipient, ISO 3166-1 alpha-2.
+
+    Raises:
+        Unavailable: the database is down and no prices have been read yet.
+    """
+    if country is None:
+        return None
+    model = f"whatsapp/{category.replace('-', '_').lower()}/{country.upper()}"
+    prices = await price_of(resources, model, at)
+    # Kept by the million, as for tokens.
+    return None if prices is None else prices.input_usd_per_million / _MILLION
+
+
 def cost_usd(prices: UnitPrices | None, usage: TokenUsage) -> Decimal | None:
     """What the tokens cost in USD, exactly; None when no price is known."""
     if prices is None:

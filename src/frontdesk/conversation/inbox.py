@@ -17,7 +17,7 @@ from frontdesk.core.api import Page, cursor_time, cursor_uuid, decode_cursor, en
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import loads
-from frontdesk.messaging import seconds_left, window_closes_at
+from frontdesk.messaging import MediaPublic, retry_problem, seconds_left, window_closes_at
 
 # Why messages are ignored that need no reading either.
 NEVER_UNREAD = (
@@ -53,8 +53,11 @@ m.id, m.direction, m.author, m.user_id, m.type, m.text, m.media, m.payload, m.ig
     m.turn_id, m.reply_to_wamid, m.provider_at, m.edited_at, m.revoked_at, m.tokens, m.created_at
 """
 _MESSAGE = f"""
-SELECT {STORED}, t.id AS covering_turn_id, o.state, o.delivery, o.last_error AS error
+SELECT {STORED}, t.id AS covering_turn_id, o.state, o.delivery, o.last_error AS error, o.error_code,
+    f.id AS file_id, f.kind, f.state AS file_state, f.mime_type, f.filename, f.size_bytes,
+    f.last_error AS file_error, m.conversation_id
 FROM message m
+LEFT JOIN media f ON f.tenant_id = m.tenant_id AND f.message_id = m.id
 LEFT JOIN outbound o ON o.tenant_id = m.tenant_id AND o.id = m.id
 LEFT JOIN turn t ON t.tenant_id = m.tenant_id AND t.conversation_id = m.conversation_id
     AND m.seq BETWEEN t.from_seq AND t.to_seq
@@ -189,6 +192,21 @@ def message_of(row: Any) -> MessagePublic:
             "turn_id": row["turn_id"] or row.get("covering_turn_id"),
             "media": _loaded(row["media"]),
             "payload": _loaded(row["payload"]),
+            "file": _file(row) if row.get("file_id") else None,
+            "can_retry": row.get("state") is not None
+            and retry_problem(row["state"], row.get("error_code"), row.get("file_state")) is None,
+        }
+    )
+
+
+def _file(row: Any) -> MediaPublic:
+    return MediaPublic.model_validate(
+        {
+            **row,
+            "id": row["file_id"],
+            "message_id": row["id"],
+            "state": row["file_state"],
+            "error": row["file_error"],
         }
     )
 

@@ -49,6 +49,8 @@ from frontdesk.messaging import (
     MessageEdit,
     MessageRevoke,
     PreferenceChange,
+    delete_of_message,
+    receive_media,
 )
 
 CONVERSATION = "conversation.turn"
@@ -141,6 +143,16 @@ async def receive_message(
         row = await _keep_ignored(tx, channel, thread_id, message, ignored)
     else:
         row = await _receive(tx, channel, contact, message, debounce)
+    if message.media is not None:
+        await receive_media(
+            tx,
+            channel.id,
+            row["conversation_id"],
+            row["id"],
+            message.type,
+            message.media,
+            limited=limited,
+        )
     tell_received(tx, contact.id, row)
 
 
@@ -237,7 +249,7 @@ async def receive_history(tx: Transaction, channel: ChannelRef, item: HistoryMes
 
 async def edit_message(tx: Transaction, channel: ChannelRef, edit: MessageEdit) -> bool:
     """Replace a message's text by what its sender made of it; False when we do not have it (yet)."""
-    return await _change_message(
+    changed = await _change_message(
         tx,
         channel,
         edit.original_wamid,
@@ -245,6 +257,7 @@ async def edit_message(tx: Transaction, channel: ChannelRef, edit: MessageEdit) 
         edit.text,
         edit.provider_at,
     )
+    return changed is not None
 
 
 async def revoke_message(tx: Transaction, channel: ChannelRef, revoke: MessageRevoke) -> bool:
@@ -252,7 +265,7 @@ async def revoke_message(tx: Transaction, channel: ChannelRef, revoke: MessageRe
 
     False when we do not have it (yet).
     """
-    return await _change_message(
+    message_id = await _change_message(
         tx,
         channel,
         revoke.original_wamid,
@@ -260,6 +273,9 @@ async def revoke_message(tx: Transaction, channel: ChannelRef, revoke: MessageRe
         "",
         revoke.provider_at,
     )
+    if message_id is not None:
+        await delete_of_message(tx, message_id)
+    return message_id is not None
 
 
 async def change_identity(tx: Transaction, change: IdentityChange) -> None:
@@ -375,7 +391,7 @@ async def _insert_copy(
     author: str,
     ignored: str | None,
 ) -> Any:
-    return await tx.sql.fetchrow(
+    stored = await tx.sql.fetchrow(
         "INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, wamid, "  # noqa: S608  # Ours.
         "ignored_reason, type, text, media, provider_at, tokens) VALUES "
         "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
@@ -393,6 +409,9 @@ async def _insert_copy(
         item.provider_at,
         count_tokens(item.text),
     )
+    if stored is not None and item.media is not None:
+        await receive_media(tx, channel.id, conversation_id, stored["id"], item.type, item.media)
+    return stored
 
 
 async def _change_message(
@@ -402,7 +421,8 @@ async def _change_message(
     assignments: str,
     text: str,
     at: datetime | None,
-) -> bool:
+) -> UUID | None:
+    """The message that was changed; None when we do not have it (yet)."""
     row = await tx.sql.fetchrow(
         f"UPDATE message m SET {assignments} FROM message before "  # noqa: S608  # Our own words.
         "WHERE m.channel_id = $1 AND m.wamid = $2 "
@@ -415,7 +435,7 @@ async def _change_message(
         count_tokens(text),
     )
     if row is None:
-        return False
+        return None
     message = await get_message(tx, row["id"])
     await forget_message(tx, row["conversation_id"], message.id)
     told = MessageChanged(
@@ -428,7 +448,7 @@ async def _change_message(
         and message.ignored_reason not in NEVER_UNREAD,
     )
     feed.tell(tx, told)
-    return True
+    return message.id
 
 
 def _payload(message: InboundMessage) -> str | None:

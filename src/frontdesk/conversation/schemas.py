@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from frontdesk.conversation.models import Actor, Direction, Priority, Status, TurnOutcome
 from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.core.text import clean
-from frontdesk.messaging import Delivery, OutboundState
+from frontdesk.messaging import Delivery, MediaPublic, OutboundState
 
 MOST_UNREAD = 100
 
@@ -123,14 +123,18 @@ class MessagePublic(PublicSchema):
     user_id: UUID | None
     type: str
     text: str
-    media: dict[str, Any] | None
+    media: dict[str, Any] | None = Field(description="What WhatsApp said of its file.")
+    file: MediaPublic | None = Field(description="Its file, as far as it is here.")
     payload: dict[str, Any] | None
     ignored_reason: str | None = Field(description="Why this message wants no answer.")
     seq: int | None = Field(description="Its number among the contact's that want an answer.")
     turn_id: UUID | None = Field(description="The turn that made, or took care of, this message.")
     state: OutboundState | None = Field(description="How far a message going out has got.")
     delivery: Delivery | None = Field(description="What WhatsApp says: the ticks.")
-    error: str | None
+    error: str | None = Field(description="Why it did not arrive, or not yet, in words.")
+    can_retry: bool = Field(
+        description="It failed, and sending it again may succeed: `POST .../retry`."
+    )
     reply_to_wamid: str | None
     provider_at: datetime | None
     edited_at: datetime | None

@@ -31,13 +31,16 @@ from frontdesk.core.text import excerpt
 from frontdesk.gateway import estimate_tokens
 from frontdesk.messaging import (
     ContactKey,
+    Content,
     NewOutbound,
     Origin,
     OutboundState,
+    Text,
     cancel_pending,
     enqueue,
     in_flight,
-    text_message,
+    note_message,
+    to_wire,
 )
 
 # So much of its last message stands in the inbox.
@@ -170,7 +173,11 @@ def tell_decided(
 
 @dataclass(frozen=True)
 class NewMessage:
-    """A text to be sent in a conversation."""
+    """A message to be sent in a conversation.
+
+    `content` is what goes out when it is more than the text, which then says what people read of it:
+    a caption, a template filled in. `media_id`: the file in it.
+    """
 
     text: str
     author: Actor
@@ -179,6 +186,8 @@ class NewMessage:
     client_key: str | None = None
     tokens: int | None = None  # None: estimated here.
     reply_to_wamid: str | None = None
+    content: Content | None = None
+    media_id: UUID | None = None
 
 
 _ORIGINS = {
@@ -191,7 +200,7 @@ _ORIGINS = {
 _INSERT_MESSAGE = f"""
 INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, user_id, type, text, tokens,
     turn_id, reply_to_wamid)
-VALUES ($1, $2, $3, 'out', $4, $5, 'text', $6, $7, $8, $9) RETURNING {STORED}
+VALUES ($1, $2, $3, 'out', $4, $5, $10, $6, $7, $8, $9) RETURNING {STORED}
 """  # noqa: S608  # Ours.
 
 
@@ -211,12 +220,13 @@ async def send_message(
         listed: the conversation already shows it as its last word.
     """
     message_id, state = ids.new(), None
+    content = message.content or Text(body=message.text)
     if not listed:
         row = await tx.sql.fetchrow(
             "UPDATE conversation k SET last_activity_at = now(), last_text = $2 WHERE id = $1 "  # noqa: S608  # Ours.
             f"RETURNING {STATE}",
             thread.id,
-            excerpt(message.text, LISTED_CHARACTERS),
+            excerpt(message.text or f"[{content.type}]", LISTED_CHARACTERS),
         )
         state = state_of(row)
     stored = await tx.sql.fetchrow(
@@ -230,7 +240,10 @@ async def send_message(
         estimate_tokens(message.text) if message.tokens is None else message.tokens,
         message.turn_id,
         message.reply_to_wamid,
+        content.type,
     )
+    if message.media_id is not None:
+        await note_message(tx, message.media_id, message_id)
     await enqueue(
         tx,
         NewOutbound(
@@ -241,9 +254,9 @@ async def send_message(
             epoch=thread.epoch if epoch is None else epoch,
             turn_id=message.turn_id,
             client_key=message.client_key,
-            content=text_message(
+            content=to_wire(
                 thread.contact,
-                message.text,
+                content,
                 callback_data=str(message_id),
                 reply_to=message.reply_to_wamid,
             ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,14 +18,21 @@ class Again:
 
     All of the try before is undone, so the next one is the same request again. Its body, which is
     at most `LIMITS__JSON_BODY_BYTES` long, is kept for that; the last try's answer is the answer.
+    Paths that take files are run once.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, file_paths: re.Pattern[str]) -> None:
         self._app = app
+        self._file_paths = file_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, and again while its answer is that it clashed."""
-        if scope["type"] != "http" or scope["method"] in _CHANGES_NOTHING:
+        if (
+            scope["type"] != "http"
+            or scope["method"] in _CHANGES_NOTHING
+            # What is sent as a file is not kept in memory to be heard twice.
+            or self._file_paths.fullmatch(scope["path"])
+        ):
             await self._app(scope, receive, send)
             return
         heard: list[Message] = []

@@ -7,11 +7,12 @@ it reaches the public internet only, never a machine beside us.
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import certifi
 
@@ -27,6 +28,7 @@ _MAX_CONNECTIONS = 500
 # Soon enough that a server hardly ever closes a connection just as we use it again.
 _IDLE_SECONDS = 5
 _MAX_ANSWER_BYTES = 64 * 1024
+_PIECE_BYTES = 256 * 1024
 _USER_AGENT = "frontdesk/0.1"
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -48,6 +50,16 @@ class Answer:
     def is_success(self) -> bool:
         """Whether its status says so; a redirect's does not."""
         return 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class FormPart:
+    """A field of a form, or a file when it has a name of its own."""
+
+    name: str
+    content: str | BinaryIO
+    filename: str | None = None
+    mime_type: str = "text/plain"
 
 
 class NotConnected(Exception):
@@ -130,8 +142,28 @@ class HttpClient:
             "POST", url, timeout_seconds=timeout_seconds, data=body, headers=headers
         )
 
-    async def request(self, method: str, url: str, *, timeout_seconds: float, **how: Any) -> Answer:
-        """The same for any method; `how` as aiohttp takes it: `headers`, `params`, `data`."""
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout_seconds: float,
+        most_bytes: int = _MAX_ANSWER_BYTES,
+        **how: Any,
+    ) -> Answer:
+        """The same for any method; `how` as aiohttp takes it: `headers`, `params`, `data`; or a
+        `form`, whose parts are sent as multipart."""
+        if form := how.pop("form", ()):
+            how["data"] = data = _multipart(form)
+            how["headers"] = {**how.get("headers", {}), "Content-Type": data.content_type}
+        async with self._asked(method, url, timeout_seconds, **how) as response:
+            return Answer(response.status, await _read(response, most_bytes))
+
+    @asynccontextmanager
+    async def _asked(
+        self, method: str, url: str, timeout_seconds: float, **how: Any
+    ) -> AsyncIterator["aiohttp.ClientResponse"]:
+        """The answer to a request while it is read; whatever breaks is an error of ours."""
         import aiohttp
 
         session = self._session or self._open()
@@ -140,7 +172,7 @@ class HttpClient:
                 asyncio.timeout(timeout_seconds),
                 session.request(method, url, allow_redirects=False, **how) as response,
             ):
-                return Answer(response.status, await _read(response, _MAX_ANSWER_BYTES))
+                yield response
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ConnectionTimeoutError,
@@ -150,6 +182,36 @@ class HttpClient:
         # ValueError: a token that can't stand in a header.
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise NoAnswer(type(error).__name__) from error
+
+    async def download(
+        self,
+        url: str,
+        into: BinaryIO,
+        *,
+        token: str,
+        most_bytes: int,
+        timeout_seconds: float,
+    ) -> int:
+        """Write what a host we chose answers into a file; its HTTP status.
+
+        What is no success is not written. Redirects are not followed: the token is for this host.
+
+        Raises:
+            FetchRefused: it is larger than `most_bytes`.
+            NotConnected, NoAnswer: as `post`; the file then holds a beginning.
+        """
+        async with self._asked(
+            "GET", url, timeout_seconds, headers={"Authorization": f"Bearer {token}"}
+        ) as response:
+            if 200 <= response.status < 300:
+                size = 0
+                async for part in response.content.iter_chunked(_PIECE_BYTES):
+                    size += len(part)
+                    if size > most_bytes:
+                        raise FetchRefused(f"It is larger than {most_bytes} bytes.")
+                    await asyncio.to_thread(into.write, part)
+            status: int = response.status
+            return status
 
     async def fetch_public(
         self,
@@ -304,6 +366,17 @@ class HttpClient:
             trust_env=False,
         )
         return self._session
+
+
+def _multipart(parts: Collection[FormPart]) -> "aiohttp.MultipartWriter":
+    import aiohttp
+
+    writer = aiohttp.MultipartWriter("form-data")
+    for part in parts:
+        payload = writer.append(part.content, {"Content-Type": part.mime_type})
+        named: dict[str, Any] = {"filename": part.filename} if part.filename else {}
+        payload.set_content_disposition("form-data", name=part.name, **named)
+    return writer
 
 
 def _pinned(addresses: Sequence[Address]) -> "aiohttp.abc.AbstractResolver":

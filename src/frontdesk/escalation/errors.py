@@ -1,6 +1,6 @@
 """Errors of escalation."""
 
-from frontdesk.core.errors import Conflict, Forbidden, NotFound, NothingYet
+from frontdesk.core.errors import Conflict, Forbidden, Invalid, NotFound, NothingYet
 
 
 class AlreadyTaken(Conflict):
@@ -61,3 +61,21 @@ class KeyReused(Conflict):
     """The idempotency key was used for another message."""
 
     code, title = "idempotency_key_reused", "The idempotency key was used for something else"
+
+
+class TemplateNotSendable(Conflict):
+    """The template can't be sent from here now; the message says why."""
+
+    code, title = "template_not_sendable", "The template can't be sent"
+
+
+class TemplateUnfit(Invalid):
+    """The values are not the template's: the message names those that are missing or unknown."""
+
+    code, title = "template_parameters", "The values do not fit the template"
+
+
+class OptedOut(Conflict):
+    """The contact wants no messages that the business starts."""
+
+    code, title = "opted_out", "The contact wants no such messages"

@@ -45,7 +45,8 @@ from frontdesk.escalation.schemas import (
 )
 from frontdesk.escalation.suggestion_routes import router as suggestions
 from frontdesk.escalation.team_routes import router as teams
-from frontdesk.messaging import WindowClosed
+from frontdesk.escalation.template_routes import router as templates
+from frontdesk.messaging import ChannelGone, MediaNotThere, MediaSent, RetryHopeless, WindowClosed
 
 router = APIRouter()
 people = APIRouter(prefix="/api/v1", tags=["human agents"])
@@ -81,6 +82,9 @@ async def take_over(
         NotYours,
         WindowClosed,
         KeyReused,
+        NotFound,
+        MediaNotThere,
+        MediaSent,
     ),
 )
 async def reply(
@@ -90,13 +94,37 @@ async def reply(
     session: TenantSession,
     idempotency_key: IdempotencyKey = None,
 ) -> MessagePublic:
-    """Send a text. With an `Idempotency-Key`, sending twice (a double click) sends one message.
+    """Send a text, a file uploaded before, or both. With an `Idempotency-Key`, sending twice (a
+    double click) sends one message.
 
-    With a `draft_id` it is recorded how far the text is from that draft.
+    With a `draft_id` it is recorded how far the text is from that draft. Outside the 24-hour window
+    the refusal names, as `templates`, those that would work.
     """
-    return await service.reply(
-        session, conversation_id, who, body.text, idempotency_key, draft_id=body.draft_id
-    )
+    return await service.reply(session, conversation_id, who, body, idempotency_key)
+
+
+@people.post(
+    "/messages/{message_id}/retry",
+    status_code=202,
+    summary="Send a failed message again",
+    responses=problems(
+        NotFound,
+        ConversationClosed,
+        NotTakenOver,
+        NotYours,
+        RetryHopeless,
+        WindowClosed,
+        ChannelGone,
+    ),
+)
+async def retry_message(
+    message_id: UUID, who: WritesConversations, session: TenantSession
+) -> MessagePublic:
+    """Once more, where `can_retry` says that it may succeed.
+
+    One of unknown outcome is settled instead: `POST /api/v1/messages/{message_id}/resolution`.
+    """
+    return await service.retry(session, message_id, who)
 
 
 @people.post(
@@ -211,5 +239,6 @@ async def list_availability(who: Staff, session: TenantSession) -> list[Availabi
 
 router.include_router(people)
 router.include_router(teams)
+router.include_router(templates)
 router.include_router(rules)
 router.include_router(suggestions)

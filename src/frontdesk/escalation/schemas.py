@@ -1,11 +1,19 @@
 """What crosses HTTP in escalation."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from frontdesk.agent_config import Language, Priority, Target
 from frontdesk.conversation import ConversationPublic
@@ -14,6 +22,7 @@ from frontdesk.core.json import loads
 from frontdesk.core.text import clean
 from frontdesk.escalation.models import HandoffState, Presence, Reason, SilentAssignee
 from frontdesk.escalation.packet import Packet
+from frontdesk.messaging import MAX_CAPTION_CHARACTERS
 
 
 class Owner(StrEnum):
@@ -199,23 +208,65 @@ class Ownership(PublicSchema):
 
 
 class ReplyCreate(Schema):
-    """A text to the contact."""
+    """A text to the contact, a file, or a file with a text under it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "I have put a new parcel in the post for you."}]}
+    )
 
     text: str = Field(
-        min_length=1, max_length=4096, examples=["I have put a new parcel in the post for you."]
+        "",
+        max_length=4096,
+        description="With a file its caption: 1024 characters at most, and none under sound.",
+    )
+    media_id: UUID | None = Field(
+        None, description="A file uploaded to this conversation; each can be sent once."
     )
     draft_id: UUID | None = Field(
         None,
         description="The suggestion it was made from, or the handoff when it was the packet's draft.",
     )
 
-    @field_validator("text")
-    @classmethod
-    def _readable(cls, text: str) -> str:
-        text = clean(text)
-        if not text.strip():
-            raise ValueError("must have something to read in it")
-        return text
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        self.text = clean(self.text)
+        if not self.text.strip():
+            if self.media_id is None:
+                raise ValueError("text: must have something to read in it")
+            self.text = ""
+        if self.media_id is not None and len(self.text) > MAX_CAPTION_CHARACTERS:
+            raise ValueError(f"text: a caption has at most {MAX_CAPTION_CHARACTERS} characters")
+        return self
+
+
+class TemplateSend(Schema):
+    """A template with its values."""
+
+    template_id: UUID = Field(description="One of `GET /api/v1/templates`.")
+    parameters: Annotated[
+        dict[
+            Annotated[str, StringConstraints(max_length=80)],
+            Annotated[str, StringConstraints(max_length=2_000)],
+        ],
+        Field(max_length=40),
+    ] = Field(
+        {},
+        description="A value for each of its parameters, by key; line breaks become spaces.",
+        examples=[{"body.1": "Ana"}],
+    )
+
+
+class TemplatePreview(PublicSchema):
+    """What a template would say and cost; nothing is sent."""
+
+    text: str
+    category: str
+    country: str | None = Field(description="Of the contact's number; null when it is not known.")
+    price_usd: Decimal | None = Field(
+        description="What Meta is expected to bill once it is delivered; null when no price is "
+        "known for the category and country, never a guess."
+    )
+    window_open: bool = Field(description="A free text could be sent as well.")
 
 
 class CloseCreate(Schema):

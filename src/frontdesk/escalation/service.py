@@ -33,6 +33,7 @@ from frontdesk.conversation import (
 from frontdesk.core import ids
 from frontdesk.core.api import Principal, Role
 from frontdesk.core.db import Session, Transaction
+from frontdesk.core.errors import Invalid, NotFound
 from frontdesk.core.json import dumps, loads
 from frontdesk.core.text import clean
 from frontdesk.escalation.assignment import (
@@ -57,9 +58,19 @@ from frontdesk.escalation.happenings import (
 )
 from frontdesk.escalation.learning import drafts_for, record_use
 from frontdesk.escalation.models import Presence, Reason
-from frontdesk.escalation.schemas import HandoffPublic, Ownership
+from frontdesk.escalation.schemas import HandoffPublic, Ownership, ReplyCreate
 from frontdesk.identity import MemberDisabled
-from frontdesk.messaging import WindowClosed, is_open
+from frontdesk.messaging import (
+    Content,
+    RetryHopeless,
+    WindowClosed,
+    attach,
+    file_content,
+    is_open,
+    retry_problem,
+    send_again,
+    templates_that_work,
+)
 
 
 async def take_over(tx: Transaction, conversation_id: UUID, who: Principal) -> Ownership:
@@ -101,50 +112,102 @@ async def reply(
     tx: Transaction,
     conversation_id: UUID,
     who: Principal,
-    text: str,
+    body: ReplyCreate,
     client_key: str | None,
-    *,
-    draft_id: UUID | None = None,
 ) -> MessagePublic:
-    """Send a human agent's text. The same `client_key` again gives the same message.
-
-    Args:
-        draft_id: the suggestion, or the handoff, whose draft it was made from.
+    """Send what a human agent says. The same `client_key` again gives the same message.
 
     Raises:
         NoSuchConversation, ConversationClosed: there is nothing to reply to.
         NoSuchDraft: there is no such draft in this conversation.
         NotTakenOver: the AI has it. NotYours: a colleague has it.
         WindowClosed: the contact wrote too long ago. KeyReused: the key was for another message.
+        NotFound, MediaNotThere, MediaSent: there is no such file to send. Invalid: it has no caption.
     """
     thread = await lock(tx, conversation_id)
-    drafts = await drafts_for(tx, conversation_id, draft_id)
-    if client_key is not None and (earlier := await _sent_before(tx, thread, client_key, text)):
+    drafts = await drafts_for(tx, conversation_id, body.draft_id)
+    said = (body.text, body.media_id)
+    if client_key is not None and (earlier := await sent_before(tx, thread, client_key, said)):
         return earlier
+    content = await _file_of(tx, thread.id, body) if body.media_id else None
     must_own(thread, who)
     if not is_open(thread.last_inbound_at, thread.now):
-        raise WindowClosed("The contact last wrote more than 24 hours ago.")
+        raise WindowClosed(
+            "The contact last wrote more than 24 hours ago.",
+            templates=await templates_that_work(tx, thread.channel_id),
+        )
+    new = NewMessage(
+        text=body.text,
+        author=Actor.HUMAN_AGENT,
+        user_id=who.user_id,
+        client_key=client_key,
+        content=content,
+        media_id=body.media_id,
+    )
+    message = await say(tx, thread, new)
+    for draft in drafts:
+        await record_use(
+            tx, thread, draft, sent=body.text, message_id=message.id, user_id=who.user_id
+        )
+    return message
+
+
+async def say(tx: Transaction, thread: Locked, new: NewMessage) -> MessagePublic:
+    """Send what a person has to say: the answer to everything that is open.
+
+    Raises:
+        KeyReused: the key of the message was for one of another conversation.
+    """
     thread = await withdraw(tx, thread)
     turn_id = await write_turn(
         tx,
         thread,
-        NewTurn(outcome=TurnOutcome.REPLIED, by=Actor.HUMAN_AGENT, user_id=who.user_id),
+        NewTurn(outcome=TurnOutcome.REPLIED, by=Actor.HUMAN_AGENT, user_id=new.user_id),
     )
     await settle(tx, thread.id)
-    new = NewMessage(
-        text=text,
-        author=Actor.HUMAN_AGENT,
-        user_id=who.user_id,
-        turn_id=turn_id,
-        client_key=client_key,
-    )
+    new = replace(new, turn_id=turn_id)
     try:
         message_id = await send_message(tx, thread, new)
     except asyncpg.UniqueViolationError:
         # The same key in another conversation, at this very moment.
         raise KeyReused("This Idempotency-Key was used for another message.") from None
-    for draft in drafts:
-        await record_use(tx, thread, draft, sent=text, message_id=message_id, user_id=who.user_id)
+    return await conversation.get_message(tx, message_id)
+
+
+async def _file_of(tx: Transaction, conversation_id: UUID, body: ReplyCreate) -> Content:
+    assert body.media_id is not None
+    media = await attach(tx, body.media_id, conversation_id)
+    try:
+        return file_content(
+            media.kind, str(media.id), caption=body.text or None, filename=media.filename
+        )
+    except ValueError as error:
+        raise Invalid(f"text: {error}") from None
+
+
+async def retry(tx: Transaction, message_id: UUID, who: Principal) -> MessagePublic:
+    """Send a message again that failed; from then on it is the word of who says so.
+
+    Raises:
+        NotFound: there is no such message. RetryHopeless: it did not fail, or would again.
+        ConversationClosed, NotTakenOver, NotYours, WindowClosed, ChannelGone: as for a reply.
+    """
+    conversation_id = await tx.sql.fetchval(
+        "SELECT conversation_id FROM outbound WHERE id = $1", message_id
+    )
+    if conversation_id is None:
+        raise NotFound(f"There is no message {message_id} that was sent.")
+    thread = await lock(tx, conversation_id)
+    must_own(thread, who)
+    row = await tx.sql.fetchrow(
+        "SELECT o.state, o.error_code, f.state AS media_state FROM outbound o LEFT JOIN media f "
+        "ON f.tenant_id = o.tenant_id AND f.message_id = o.id WHERE o.id = $1 FOR UPDATE OF o",
+        message_id,
+    )
+    assert row is not None
+    if problem := retry_problem(row["state"], row["error_code"], row["media_state"]):
+        raise RetryHopeless(problem)
+    await send_again(tx, message_id)
     return await conversation.get_message(tx, message_id)
 
 
@@ -331,16 +394,25 @@ async def _end_handoff(tx: Transaction, conversation_id: UUID, reason: str) -> U
     return handoff_id
 
 
-async def _sent_before(
-    tx: Transaction, thread: Locked, client_key: str, text: str
+async def sent_before(
+    tx: Transaction, thread: Locked, client_key: str, said: tuple[str, UUID | None]
 ) -> MessagePublic | None:
+    """The message that was sent under a key before, if there is one.
+
+    Args:
+        said: its text and file.
+
+    Raises:
+        KeyReused: it was another message.
+    """
     row = await tx.sql.fetchrow(
         "SELECT id, conversation_id FROM outbound WHERE client_key = $1", client_key
     )
     if row is None:
         return None
     message = await conversation.get_message(tx, row["id"])
-    if row["conversation_id"] != thread.id or message.text != text:
+    was_said = (message.text, message.file and message.file.id)
+    if row["conversation_id"] != thread.id or was_said != said:
         raise KeyReused("This Idempotency-Key was used for another message.")
     return message
 

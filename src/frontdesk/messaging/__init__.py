@@ -11,8 +11,18 @@ from frontdesk.messaging.channels import (
     resume_by_admin,
 )
 from frontdesk.messaging.connecting import connect_by_signup, connect_channel
-from frontdesk.messaging.errors import ChannelTaken, NotUncertain, WindowClosed
-from frontdesk.messaging.events import ChannelPaused, OutboundFailed
+from frontdesk.messaging.countries import country_of
+from frontdesk.messaging.errors import (
+    ChannelGone,
+    ChannelTaken,
+    MediaNotThere,
+    MediaSent,
+    NotSendable,
+    NotUncertain,
+    RetryHopeless,
+    WindowClosed,
+)
+from frontdesk.messaging.events import ChannelPaused, MediaSettled, OutboundFailed
 from frontdesk.messaging.formatting import shorten, to_whatsapp
 from frontdesk.messaging.graph import (
     Accepted,
@@ -23,6 +33,7 @@ from frontdesk.messaging.graph import (
     mark_read,
     post_message,
 )
+from frontdesk.messaging.graph_accounts import MetaRefused, MetaUnavailable, upload_media
 from frontdesk.messaging.graph_errors import FailureClass, Scope, SendFailure
 from frontdesk.messaging.happenings import MOVED, tell_moved
 from frontdesk.messaging.health import channel_health
@@ -48,7 +59,23 @@ from frontdesk.messaging.incoming_items import (
     TemplateEvent,
     Unknown,
 )
-from frontdesk.messaging.models import ChannelStatus, Delivery, Origin, OutboundState
+from frontdesk.messaging.media import (
+    attach,
+    begin_upload,
+    delete_of_message,
+    end_upload,
+    get_media,
+    look_at_upload,
+    media_key,
+    note_handed_over,
+    note_message,
+    open_media,
+    receive_media,
+    scratch_file,
+)
+from frontdesk.messaging.media_keeping import delete_files, list_files
+from frontdesk.messaging.media_rules import UPLOAD_LIVES
+from frontdesk.messaging.models import ChannelStatus, Delivery, MediaState, Origin, OutboundState
 from frontdesk.messaging.outbound import (
     OUTBOUND,
     SENDING_DEADLINE_SECONDS,
@@ -64,32 +91,50 @@ from frontdesk.messaging.outbound import (
     resend_is_proven,
     resolve_uncertain,
 )
-from frontdesk.messaging.outgoing import read_mark, text_message
+from frontdesk.messaging.outgoing import (
+    MAX_CAPTION_CHARACTERS,
+    Content,
+    Text,
+    file_content,
+    read_mark,
+    text_message,
+    to_wire,
+)
 from frontdesk.messaging.privacy import HOLDINGS, Person, pattern_of, redacted, scrub_webhooks
 from frontdesk.messaging.registry import ChannelRef, ChannelRegistry
+from frontdesk.messaging.resending import retry_problem, send_again
 from frontdesk.messaging.schemas import (
     ChannelCreate,
     ChannelHealth,
     ChannelPublic,
     Finding,
     HealthState,
+    MediaPublic,
     SignupCreate,
+    TemplatePublic,
 )
 from frontdesk.messaging.signature import signature
 from frontdesk.messaging.statuses import apply_statuses
+from frontdesk.messaging.template_rules import Filled as FilledTemplate
+from frontdesk.messaging.template_rules import Unfit
+from frontdesk.messaging.template_rules import fill as fill_template
+from frontdesk.messaging.templates import get_template, templates_that_work
 from frontdesk.messaging.window import WINDOW, is_open, seconds_left, window_closes_at
 
 __all__ = [
     "HOLDINGS",
+    "MAX_CAPTION_CHARACTERS",
     "MOVED",
     "OUTBOUND",
     "SENDING_DEADLINE_SECONDS",
+    "UPLOAD_LIVES",
     "WEBHOOK_EVENT",
     "WINDOW",
     "Accepted",
     "AccountEvent",
     "CallEvent",
     "ChannelCreate",
+    "ChannelGone",
     "ChannelHealth",
     "ChannelPaused",
     "ChannelPublic",
@@ -99,19 +144,29 @@ __all__ = [
     "ChannelTaken",
     "ContactKey",
     "ContactSync",
+    "Content",
     "Delivery",
     "Echo",
     "FailureClass",
+    "FilledTemplate",
     "Finding",
     "HealthState",
     "HistoryMessage",
     "IdentityChange",
     "InboundMessage",
     "Item",
+    "MediaNotThere",
+    "MediaPublic",
     "MediaRef",
+    "MediaSent",
+    "MediaSettled",
+    "MediaState",
     "MessageEdit",
     "MessageRevoke",
+    "MetaRefused",
+    "MetaUnavailable",
     "NewOutbound",
+    "NotSendable",
     "NotSent",
     "NotUncertain",
     "Origin",
@@ -122,6 +177,7 @@ __all__ = [
     "Person",
     "PreferenceChange",
     "Refused",
+    "RetryHopeless",
     "Scope",
     "SendFailure",
     "SendResult",
@@ -129,45 +185,71 @@ __all__ = [
     "SignupCreate",
     "Status",
     "TemplateEvent",
+    "TemplatePublic",
+    "Text",
     "Uncertain",
+    "Unfit",
     "Unknown",
     "WebhookInbox",
     "WindowClosed",
     "announce_failure",
     "apply_statuses",
+    "attach",
+    "begin_upload",
     "callback_data",
     "cancel_pending",
     "channel_health",
     "connect_by_signup",
     "connect_channel",
+    "country_of",
+    "delete_files",
+    "delete_of_message",
     "disconnect_by_admin",
+    "end_upload",
     "enqueue",
+    "file_content",
+    "fill_template",
     "get_channel",
+    "get_media",
+    "get_template",
     "has_unread_webhooks",
     "in_flight",
     "is_hopeless",
     "is_open",
     "list_channels",
     "list_due",
+    "list_files",
+    "look_at_upload",
     "mark_read",
+    "media_key",
     "note_alive",
+    "note_handed_over",
+    "note_message",
+    "open_media",
     "parse_webhook",
     "pattern_of",
     "pause_by_admin",
     "pause_channel",
     "post_message",
     "read_mark",
+    "receive_media",
     "redacted",
     "resend_is_proven",
     "resolve_uncertain",
     "resume_by_admin",
+    "retry_problem",
+    "scratch_file",
     "scrub_webhooks",
     "seconds_left",
+    "send_again",
     "shorten",
     "signature",
     "store_account_event",
     "tell_moved",
+    "templates_that_work",
     "text_message",
     "to_whatsapp",
+    "to_wire",
+    "upload_media",
     "window_closes_at",
 ]

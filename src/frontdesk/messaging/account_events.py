@@ -22,6 +22,7 @@ from frontdesk.messaging.incoming_items import (
     TemplateEvent,
 )
 from frontdesk.messaging.registry import ChannelRef
+from frontdesk.messaging.templates import note_template_event
 
 # What an event says something about: a later one of the same topic takes its place.
 _TOPICS: Mapping[str, str] = {
@@ -90,6 +91,8 @@ async def store_account_event(tx: Transaction, channel: ChannelRef, item: Item) 
         said_at=said_at,
         until=getattr(item, "until", None),
     )
+    if is_new and isinstance(item, TemplateEvent):
+        await note_template_event(tx, channel.waba_id, item)
     if is_new and isinstance(item, AccountEvent) and item.channel_effect is not None:
         is_outdated = await tx.sql.fetchval(
             "SELECT EXISTS (SELECT 1 FROM account_event WHERE channel_id = $1 AND topic = $2 "

@@ -31,6 +31,7 @@ from frontdesk.messaging.connecting_rules import (
 from frontdesk.messaging.graph_accounts import MetaRefused, MetaUnavailable
 from frontdesk.messaging.jobs import Job, claim, grant_of, note, token_of, utcnow
 from frontdesk.messaging.models import HOLDS_NUMBER, ChannelStatus, ConnectStage
+from frontdesk.messaging.templates import list_first
 from frontdesk.observability import audit
 
 log = structlog.get_logger(__name__)
@@ -82,6 +83,7 @@ async def _look_after(resources: Resources, job: Job) -> None:
         if noted is None:
             return
         await _alarm(tx, resources, job, look.expires_at, now)
+        await list_first(tx, job.waba_id)
         if look.problem is not None and look.problem.code in _PAUSING:
             resources.metrics.channel_alarms.labels(look.problem.code).inc()
             await pause_channel(tx, job.id, look.problem.words)

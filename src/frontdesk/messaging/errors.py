@@ -1,6 +1,6 @@
 """Errors of messaging."""
 
-from frontdesk.core.errors import Conflict
+from frontdesk.core.errors import Conflict, Invalid, NothingYet
 
 
 class ChannelTaken(Conflict):
@@ -49,3 +49,39 @@ class NotUncertain(Conflict):
     """The outcome of this message is known, so there is nothing to decide."""
 
     code, title = "outcome_known", "The outcome of this message is known"
+
+
+class MediaNotThere(NothingYet):
+    """The file is not here: not yet, no longer, or it could not be fetched; the message says why."""
+
+    code, title = "media_not_there", "The file is not there"
+
+
+class MediaNotFailed(Conflict):
+    """The file is here, on its way or deleted, so there is nothing to ask for once more."""
+
+    code, title = "media_not_failed", "Fetching the file did not fail"
+
+
+class MediaSent(Conflict):
+    """The file went with another message: upload it once more for this one."""
+
+    code, title = "media_sent", "The file was sent already"
+
+
+class NotSendable(Invalid):
+    """WhatsApp takes no files of this type; it is told by their content."""
+
+    code, title = "not_sendable", "WhatsApp takes no such files"
+
+
+class ChannelGone(Conflict):
+    """The channel is disconnected: nothing can be sent from it."""
+
+    code, title = "channel_disconnected", "The channel is disconnected"
+
+
+class RetryHopeless(Conflict):
+    """The message did not fail, or the same would fail again; its message says why."""
+
+    code, title = "retry_hopeless", "Sending it again can't succeed"

@@ -19,3 +19,11 @@ class ChannelPaused(Event):
 
     channel_id: UUID
     reason: str
+
+
+class MediaSettled(Event):
+    """The file of a message is here, or will not come."""
+
+    media_id: UUID
+    conversation_id: UUID
+    is_stored: bool

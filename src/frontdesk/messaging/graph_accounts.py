@@ -4,9 +4,10 @@ What Meta refuses, and that it did not answer, are exceptions of two kinds: the 
 about what was asked, the second only about the moment.
 """
 
+from pathlib import Path
 from typing import Any, cast
 
-from frontdesk.core.http import NoAnswer, NotConnected
+from frontdesk.core.http import FormPart, NoAnswer, NotConnected
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.resources import Resources
 from frontdesk.messaging.graph_errors import (
@@ -24,6 +25,11 @@ _FIELDS = (
     "status,platform_type,is_on_biz_app,throughput,health_status,"
     "whatsapp_business_manager_messaging_limit"
 )
+_TEMPLATE_FIELDS = "id,name,language,category,status,quality_score,components"
+_TEMPLATES_A_PAGE = 100
+# An account of a verified business may have so many (WhatsApp Cloud API: templates).
+_MOST_TEMPLATES = 6_000
+_MOST_BYTES = 4 * 1024 * 1024
 # Longer than this, a wait that Meta asks for is a refusal to whoever sits before a screen.
 _LONGEST_WAIT_SECONDS = 300
 
@@ -177,6 +183,79 @@ async def sync_phone_app(
     await _ask(resources, "POST", f"{phone_number_id}/smb_app_data", token=token, body=body)
 
 
+async def describe_media(
+    resources: Resources, media_id: str, phone_number_id: str, token: str
+) -> Json:
+    """What Meta says of a file: `url`, good for 5 minutes, `mime_type`, `sha256`, `file_size`.
+
+    Raises:
+        MetaRefused, MetaUnavailable
+    """
+    params = {"phone_number_id": phone_number_id}
+    return await _ask(resources, "GET", media_id, token=token, params=params)
+
+
+async def upload_media(
+    resources: Resources,
+    phone_number_id: str,
+    token: str,
+    file: Path,
+    mime_type: str,
+    filename: str | None,
+) -> str:
+    """Give Meta a file to send; the id it has there for 30 days.
+
+    Raises:
+        MetaRefused, MetaUnavailable
+    """
+    with file.open("rb") as content:
+        answer = await _ask(
+            resources,
+            "POST",
+            f"{phone_number_id}/media",
+            token=token,
+            timeout_seconds=resources.settings.whatsapp.media_timeout_seconds,
+            form=(
+                FormPart("messaging_product", "whatsapp"),
+                FormPart("type", mime_type),
+                FormPart("file", content, filename or file.name, mime_type),
+            ),
+        )
+    media_id = answer.get("id")
+    if not isinstance(media_id, str | int):
+        raise MetaUnavailable("Meta's answer holds no id.")
+    return str(media_id)
+
+
+async def list_templates(resources: Resources, waba_id: str, token: str) -> list[Json]:
+    """All message templates of an account, with what they are made of.
+
+    Raises:
+        MetaRefused, MetaUnavailable
+    """
+    found: list[Json] = []
+    params = {"fields": _TEMPLATE_FIELDS, "limit": str(_TEMPLATES_A_PAGE)}
+    while len(found) < _MOST_TEMPLATES:
+        answer = await _ask(
+            resources,
+            "GET",
+            f"{waba_id}/message_templates",
+            token=token,
+            params=params,
+            most_bytes=_MOST_BYTES,
+        )
+        data = answer.get("data")
+        found += [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+        paging = answer.get("paging")
+        paging = paging if isinstance(paging, dict) else {}
+        cursors = paging.get("cursors")
+        after = cursors.get("after") if isinstance(cursors, dict) else None
+        if not data or not isinstance(after, str) or "next" not in paging:
+            break
+        params = {**params, "after": after}
+    return found
+
+
 async def _ask(
     resources: Resources,
     method: str,
@@ -186,6 +265,7 @@ async def _ask(
     body: Json | None = None,
     headers: dict[str, str] | None = None,
     is_patient: bool = True,
+    timeout_seconds: float | None = None,
     **how: Any,
 ) -> Json:
     settings = resources.settings.whatsapp
@@ -196,7 +276,7 @@ async def _ask(
         answer = await resources.http.request(
             method,
             f"{settings.api_base}/{settings.api_version}/{path}",
-            timeout_seconds=settings.account_timeout_seconds,
+            timeout_seconds=timeout_seconds or settings.account_timeout_seconds,
             headers={**vouching, **(headers or {})},
             **how,
         )

@@ -9,6 +9,7 @@ from frontdesk import feed
 from frontdesk.core.db import Transaction
 from frontdesk.feed import FeedPayload
 from frontdesk.messaging.models import ChannelStatus, Delivery, OutboundState
+from frontdesk.messaging.schemas import MediaPublic
 
 # Of an outbound row; statements that move one return this for the feed.
 MOVED = "id, conversation_id, state, delivery, last_error"
@@ -48,6 +49,23 @@ class AccountReported(FeedPayload):
     event: str
     severity: str
     words: str
+
+
+class MediaChanged(FeedPayload):
+    """A file of a message is here, will not come, or is gone."""
+
+    kind: ClassVar[str] = "media.changed"
+
+    conversation_id: UUID
+    media: MediaPublic
+
+
+class TemplatesChanged(FeedPayload):
+    """Templates of an account are new, gone, or have another state: list them anew."""
+
+    kind: ClassVar[str] = "templates.changed"
+
+    waba_id: str
 
 
 def tell_moved(tx: Transaction, row: Any) -> None:

@@ -60,14 +60,15 @@ def media_ref(part: dict[str, Any]) -> MediaRef | None:
         id=media_id,
         mime_type=text(part.get("mime_type")).lower()[:200] or None,
         sha256=text(part.get("sha256"))[:200] or None,
-        filename=_file_name(part.get("filename")),
+        filename=file_name(part.get("filename")),
         voice=part.get("voice") is True,
         url=url if url.startswith("https://") else None,
     )
 
 
-def _file_name(value: object) -> str | None:
-    # The sender chose it: no folders, nothing invisible that makes `exe` look like `pdf`.
+def file_name(value: object) -> str | None:
+    """The name its sender gave a file, without folders and without what is invisible and makes `exe`
+    look like `pdf`; None when nothing is left."""
     bare = _NOT_IN_A_FILE_NAME.sub("", text(value))
     return re.split(r"[/\\]", bare)[-1].strip()[:200] or None
 

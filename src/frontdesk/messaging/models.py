@@ -261,6 +261,95 @@ class Outbound(TenantRow, table=True):
     discarded_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
+class MediaState(StrEnum):
+    """Where the file of a message is."""
+
+    PENDING = "pending"  # At WhatsApp; a worker fetches it.
+    STORED = "stored"
+    FAILED = "failed"
+    DELETED = "deleted"  # Its days were over, or it was erased.
+
+
+class Media(TenantRow, table=True):
+    """A file that came with a message, or is to go with one; the bytes lie in the storage.
+
+    While it is at WhatsApp the row is the job of fetching it.
+    """
+
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        refers("channel_id", to="channel"),
+        sa.UniqueConstraint("tenant_id", "message_id"),
+        sa.Index("ix_media_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+        sa.Index("ix_media_stored", "stored_at", postgresql_where=sa.text("state = 'stored'")),
+        sa.Index("ix_media_conversation", "tenant_id", "conversation_id"),
+    )
+
+    conversation_id: UUID
+    channel_id: UUID
+    message_id: UUID | None = None  # None: uploaded, and not sent yet.
+    user_id: UUID | None = None  # Who uploaded it; None: it came from WhatsApp.
+    kind: str = Field(sa_type=sa.Text)  # WhatsApp's word: image, audio, video, document, sticker.
+    state: MediaState = Field(
+        default=MediaState.PENDING,
+        sa_type=text_enum(MediaState),
+        sa_column_kwargs={"server_default": "pending"},
+    )
+    # WhatsApp's id: of a contact's file good for 7 days, of one of ours for 30.
+    whatsapp_id: str | None = Field(default=None, sa_type=sa.Text)
+    uploaded_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # What WhatsApp said of it; `mime_type` is what we found.
+    declared: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    mime_type: str | None = Field(default=None, sa_type=sa.Text)
+    filename: str | None = Field(default=None, sa_type=sa.Text)
+    size_bytes: int | None = Field(default=None, sa_type=sa.BigInteger)
+    sha256: str | None = Field(default=None, sa_type=sa.Text)  # Hex.
+    stored_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    last_error: str | None = Field(default=None, sa_type=sa.Text)
+
+
+class MessageTemplate(TenantRow, table=True):
+    """A message template of an account, as Meta listed it last."""
+
+    __tablename__ = "message_template"
+    __table_args__ = (
+        of_tenant(),
+        sa.UniqueConstraint("tenant_id", "waba_id", "name", "language"),
+    )
+
+    waba_id: str = Field(sa_type=sa.Text)
+    name: str = Field(sa_type=sa.Text)
+    language: str = Field(sa_type=sa.Text)
+    category: str = Field(sa_type=sa.Text)
+    status: str = Field(sa_type=sa.Text)  # Meta's word; APPROVED ones can be sent.
+    quality: str | None = Field(default=None, sa_type=sa.Text)
+    components: list[dict[str, Any]] = Field(sa_type=Json)
+    synced_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+
+
+class TemplateCatalogue(TenantRow, table=True):
+    """The templates of one account, and the work of listing them anew."""
+
+    __tablename__ = "template_catalogue"
+    __table_args__ = (
+        of_tenant(),
+        sa.UniqueConstraint("tenant_id", "waba_id"),
+        sa.Index(
+            "ix_template_catalogue_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")
+        ),
+    )
+
+    waba_id: str = Field(sa_type=sa.Text)
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    synced_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    last_error: str | None = Field(default=None, sa_type=sa.Text)
+
+
 class AccountEvent(TenantRow, table=True):
     """Something Meta said about an account, a number or a template, in words."""
 

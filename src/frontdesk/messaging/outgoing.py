@@ -129,6 +129,25 @@ class Audio(_File):
     voice: bool | None = None
 
 
+def file_content(
+    kind: str, file_id: str, *, caption: str | None = None, filename: str | None = None
+) -> Content:
+    """The content of a message with a file.
+
+    Args:
+        kind: `image`, `video`, `audio` or `document`.
+
+    Raises:
+        ValueError: a caption that is too long, or one for sound, which has none.
+    """
+    if kind == "audio" and caption:
+        raise ValueError("sound has no caption: send the text as a message of its own")
+    if kind == "document":
+        return Document(id=file_id, caption=caption, filename=filename)
+    kinds: dict[str, type[Image | Video]] = {"image": Image, "video": Video}
+    return kinds[kind](id=file_id, caption=caption) if kind in kinds else Audio(id=file_id)
+
+
 class Location(Content):
     """A place on the map."""
 

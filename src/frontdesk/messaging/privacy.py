@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from frontdesk.core.db import Connection
-from frontdesk.core.holdings import OF_THREADS, Holding
+from frontdesk.core.holdings import DELETE, OF_THREADS, Holding
+from frontdesk.messaging.media import FORGET
 
 HOLDINGS = (
     Holding(
@@ -23,6 +24,8 @@ HOLDINGS = (
         "WHEN state = 'needs_attention' THEN 'failed' ELSE state END, "
         "finished_at = coalesce(finished_at, now()), discarded_at = coalesce(discarded_at, now())",
     ),
+    # Of the file itself `media_keeping.delete_files` takes care.
+    Holding("media", of_contact=OF_THREADS, erase=FORGET, erase_with_tenant=DELETE),
     Holding(
         "account_event",
         of_contact="payload::text ~ $2 OR words ~ $2",

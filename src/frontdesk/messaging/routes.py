@@ -31,7 +31,7 @@ from frontdesk.core.errors import (
     Unauthenticated,
 )
 from frontdesk.core.limits import Bucket
-from frontdesk.messaging import channel_routes, outbound
+from frontdesk.messaging import channel_routes, media_routes, outbound, template_routes
 from frontdesk.messaging.errors import NotUncertain
 from frontdesk.messaging.inbox import WebhookInbox
 from frontdesk.messaging.models import AccountEvent
@@ -155,4 +155,6 @@ async def resolve_uncertain(
 
 router.include_router(webhook)
 router.include_router(channel_routes.api)
+router.include_router(media_routes.api)
+router.include_router(template_routes.api)
 router.include_router(api)

@@ -16,7 +16,7 @@ from pydantic import (
 
 from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.messaging.incoming_items import Severity
-from frontdesk.messaging.models import ChannelStatus, ConnectStage
+from frontdesk.messaging.models import ChannelStatus, ConnectStage, MediaState
 
 MetaId = Annotated[str, StringConstraints(pattern=r"^\d{5,32}$")]
 
@@ -194,3 +194,50 @@ class AccountEventPublic(PublicSchema):
     severity: str
     words: str
     created_at: datetime
+
+
+class MediaPublic(PublicSchema):
+    """The file of a message; its bytes are at `GET /api/v1/media/{media_id}`."""
+
+    id: UUID
+    conversation_id: UUID
+    message_id: UUID | None = Field(description="Null: it was uploaded and not sent yet.")
+    kind: str = Field(
+        description="WhatsApp's word: `image`, `audio`, `video`, `document`, `sticker`.",
+        examples=["image"],
+    )
+    state: MediaState
+    mime_type: str | None = Field(
+        description="Told by its content, not by its name.", examples=["image/jpeg"]
+    )
+    filename: str | None = Field(description="As its sender calls it: to be shown, nothing else.")
+    size_bytes: int | None
+    error: str | None = Field(description="Why it is not there, or not yet.")
+
+
+class PlaceholderPublic(PublicSchema):
+    """A value that a template needs."""
+
+    key: str = Field(
+        description="Its part and name: `body.1`, `body.customer`, `header.1`, `button.0`.",
+        examples=["body.1"],
+    )
+    example: str | None
+
+
+class TemplatePublic(PublicSchema):
+    """A message template of an account, as Meta listed it last."""
+
+    id: UUID
+    waba_id: str
+    name: str
+    language: str = Field(examples=["en_US"])
+    category: str = Field(examples=["UTILITY"])
+    status: str = Field(description="Meta's word; `APPROVED` ones can be sent.")
+    quality: str | None
+    text: str = Field(
+        description="Header and body, with the places for values as they are written."
+    )
+    parameters: list[PlaceholderPublic]
+    problem: str | None = Field(description="Why it can't be sent from here; null when it can.")
+    synced_at: datetime

@@ -45,6 +45,7 @@ from frontdesk.messaging.jobs import (
 )
 from frontdesk.messaging.models import ChannelStatus, ConnectStage
 from frontdesk.messaging.registry import TOKEN_FIELD, ChannelRegistry
+from frontdesk.messaging.templates import list_soon
 from frontdesk.observability import audit
 
 log = structlog.get_logger(__name__)
@@ -203,6 +204,7 @@ async def _confirm(resources: Resources, job: Job) -> None:
             details = {"phone_number_id": job.phone_number_id, "waba_id": job.waba_id}
             await audit(tx, "channel.connected", "channel", job.id, details=details)
             log.info("channel_connected", channel_id=str(job.id))
+            await list_soon(tx, job.waba_id)
             tx.ring(CHANNEL, job.id)
 
 

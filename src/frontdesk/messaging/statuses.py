@@ -11,8 +11,9 @@ from frontdesk import billing
 from frontdesk.billing import DeliveredMessage
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps
+from frontdesk.messaging.graph_errors import FailureClass, classify_code
 from frontdesk.messaging.happenings import MOVED, tell_moved
-from frontdesk.messaging.incoming_items import Status
+from frontdesk.messaging.incoming_items import ErrorDetail, Status
 from frontdesk.messaging.outbound import announce_failure, attempt_of, outbound_id_of
 
 STATUS_RANK = ("sent", "delivered", "read", "played")
@@ -151,7 +152,7 @@ def _delivered(outbound_id: UUID, conversation_id: UUID, status: Status) -> Deli
 
 async def _fail(tx: Transaction, outbound_id: UUID, status: Status) -> bool:
     error = status.errors[0] if status.errors else None
-    reason = error.details or error.title if error else "WhatsApp could not deliver it."
+    reason = _in_words(error)
     await tx.sql.execute(_LOCK_THREAD, outbound_id)
     row = await tx.sql.fetchrow(
         _FAIL,
@@ -166,6 +167,15 @@ async def _fail(tx: Transaction, outbound_id: UUID, status: Status) -> bool:
         return False
     await announce_failure(tx, row)
     return True
+
+
+def _in_words(error: ErrorDetail | None) -> str:
+    """Why a message did not arrive, as we say it, or as WhatsApp does where the code is new to us."""
+    if error is None:
+        return "WhatsApp could not deliver it."
+    failure = classify_code(error.code)
+    is_known = error.code is not None and failure.failure_class is not FailureClass.OTHER
+    return failure.words if is_known else error.details or error.title
 
 
 def _pricing(status: Status | None) -> str | None:

@@ -44,6 +44,8 @@ OVERDUE = (
     DueTable("chat_request", "state = 'queued'"),
     DueTable("conversation_memory", "due_at IS NOT NULL", key="conversation_id"),
     DueTable("channel", "due_at IS NOT NULL"),
+    DueTable("media", "due_at IS NOT NULL"),
+    DueTable("template_catalogue", "due_at IS NOT NULL"),
     DueTable("data_export", "due_at IS NOT NULL"),
     DueTable("erasure", "due_at IS NOT NULL"),
     DueTable("outgoing_mail", "dead_at IS NULL", tenant=f"'{NIL}'::uuid"),

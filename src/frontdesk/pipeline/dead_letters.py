@@ -14,23 +14,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from frontdesk.core.db import Connection, Transaction
+from frontdesk.core.db import Connection
 from frontdesk.core.json import loads
 from frontdesk.core.resources import Resources
-from frontdesk.messaging import (
-    MOVED,
-    OUTBOUND,
-    NotUncertain,
-    WindowClosed,
-    is_open,
-    resolve_uncertain,
-    tell_moved,
-)
+from frontdesk.messaging import NotUncertain, resolve_uncertain, send_again
 from frontdesk.pipeline import dead_webhooks
 from frontdesk.pipeline.letters import (
     Caller,
     Change,
-    ChannelGone,
     Kind,
     Letter,
     NoSuchLetter,
@@ -63,27 +54,6 @@ _LIST_BURSTS = f"""
 {_BURSTS} AND state <> 'ended' AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
 """
 _FIND_BURST = f"{_BURSTS} AND id = $2"
-# The conversation first, as everywhere.
-_LOCK_THREAD = """
-SELECT k.last_inbound_at FROM conversation k JOIN outbound o
-    ON o.tenant_id = k.tenant_id AND o.conversation_id = k.id
-WHERE o.id = $1 FOR UPDATE OF k
-"""
-_LOCK_SEND = """
-SELECT o.state, o.discarded_at, o.conversation_id, o.content->>'type' AS type,
-    h.status AS channel_status, clock_timestamp() AS now
-FROM outbound o JOIN channel h ON h.tenant_id = o.tenant_id AND h.id = o.channel_id
-WHERE o.id = $1 FOR UPDATE OF o
-"""
-# It failed for sure, so it is sent again as the person's own who says so: whoever had the
-# conversation when it was written no longer matters. Attempts go on counting, since a late answer
-# to an earlier one is known by its number.
-_SEND_AGAIN = f"""
-UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), wamid = NULL,
-    delivery = NULL, delivery_at = NULL, finished_at = NULL, error_code = NULL, last_error = NULL,
-    refusals = 0, unknowns = 0, discarded_at = NULL
-WHERE id = $1 RETURNING {MOVED}
-"""  # noqa: S608  # Ours.
 _DISCARD_SEND = """
 UPDATE outbound SET discarded_at = now()
 WHERE id = $1 AND state IN ('failed', 'needs_attention') AND discarded_at IS NULL RETURNING id
@@ -159,7 +129,7 @@ async def replay_letter(resources: Resources, by: Caller, letter_id: UUID) -> Ch
         changed = await dead_webhooks.replay_webhook(resources, by, letter)
     else:
         async with resources.db.hot(letter.tenant_ids[0]) as tx:
-            if changed := await _send_again(tx, letter.id):
+            if changed := await send_again(tx, letter.id):
                 await note(tx, "replayed", letter, by)
     return await _changed(resources, by, letter, changed, "It will be tried again at once.")
 
@@ -208,27 +178,6 @@ async def _connection(resources: Resources, by: Caller) -> AsyncIterator[Connect
     else:
         async with resources.db.hot(by.tenant_id) as tx:
             yield tx.sql
-
-
-async def _send_again(tx: Transaction, outbound_id: UUID) -> bool:
-    """Back to where delivery begins, if it failed or nobody knows; False when it did neither."""
-    thread = await tx.sql.fetchrow(_LOCK_THREAD, outbound_id)
-    row = await tx.sql.fetchrow(_LOCK_SEND, outbound_id)
-    assert thread is not None
-    assert row is not None
-    if row["state"] not in ("failed", "needs_attention"):
-        return False
-    if row["type"] != "template" and not is_open(thread["last_inbound_at"], row["now"]):
-        raise WindowClosed("The contact last wrote more than 24 hours ago.")
-    if row["channel_status"] == "DISCONNECTED":
-        raise ChannelGone("Connect the channel again first.")
-    if row["state"] == "needs_attention":
-        await resolve_uncertain(tx, outbound_id, arrived=False)
-    else:
-        moved = await tx.sql.fetchrow(_SEND_AGAIN, outbound_id)
-        tx.ring(OUTBOUND, outbound_id)
-        tell_moved(tx, moved)
-    return True
 
 
 def _as_people_have_it(letter: Letter) -> Change:

@@ -28,6 +28,9 @@ from frontdesk.messaging import (
     Accepted,
     ChannelRegistry,
     FailureClass,
+    MediaNotThere,
+    MetaRefused,
+    MetaUnavailable,
     NotSent,
     Origin,
     Refused,
@@ -40,6 +43,7 @@ from frontdesk.messaging import (
     post_message,
     resend_is_proven,
 )
+from frontdesk.pipeline.hand_over import OurFile, hand_over
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +56,8 @@ LEAST_TRIES = 5
 FINISH_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0)
 LONGEST_WAIT_SECONDS = 64.0
 CHANNEL_PAUSED_WAIT_SECONDS = 30
+# For so long a worker that gives WhatsApp a file has the message to itself.
+HAND_OVER_SECONDS = 120
 # Behind another AI message: until that is due again, but a status may settle it any moment.
 BEHIND_ANOTHER_WAIT_SECONDS = (0.5, 5.0)
 # WhatsApp's pair limit: one message in 6 seconds to one contact, 45 at once on credit.
@@ -87,6 +93,20 @@ class Row:
     phone_number_id: str
     access_token_sealed: str
     now: datetime
+    file: OurFile | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is posted; a file goes by the name that WhatsApp gave it."""
+        if self.file is None:
+            return self.content
+        kind = self.content["type"]
+        return {**self.content, kind: {**self.content[kind], "id": self.file.whatsapp_id}}
+
+    @property
+    def waits_for_its_file(self) -> bool:
+        """Whether WhatsApp has to be given the file first."""
+        return self.file is not None and not self.file.is_at_whatsapp(self.now)
 
 
 @dataclass(frozen=True)
@@ -145,10 +165,52 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
         if row.state == "unknown":
             await _look_for_evidence(tx, resources, row)
             return
-        marked = await _mark(tx, row)
-    if marked:
+        if hands_over := row.waits_for_its_file and may_send(row) == Send():
+            await _put_off(tx, row, HAND_OVER_SECONDS)
+        else:
+            marked = await _mark(tx, row)
+    if hands_over:
+        await _hand_over(resources, tenant_id, row)
+    elif marked:
         crash("after_mark")
         await _send(resources, tenant_id, row, began)
+
+
+async def _hand_over(resources: Resources, tenant_id: UUID, row: Row) -> None:
+    """Give WhatsApp the file of a message, then go on with the message from the start."""
+    assert row.file is not None
+    failed: Refused | NotSent | MediaNotThere | None = None
+    try:
+        await hand_over(
+            resources, tenant_id, row.file, row.phone_number_id, row.access_token_sealed
+        )
+    except MetaRefused as refused:
+        failed = Refused(refused.error, refused.failure)
+    except MetaUnavailable as error:
+        failed = NotSent(str(error))
+    except MediaNotThere as gone:
+        failed = gone
+    async with resources.db.hot(tenant_id) as tx:
+        await tx.sql.execute(
+            "SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", row.conversation_id
+        )
+        waiting = await tx.sql.fetchval(
+            "UPDATE outbound SET due_at = now() "
+            "WHERE id = $1 AND attempt = $2 AND state = 'pending' RETURNING id",
+            row.id,
+            row.attempt,
+        )
+        if waiting is None:
+            return  # Somebody withdrew it, or erased it.
+        if isinstance(failed, Refused):
+            await _refused(tx, row, row.attempt, failed)
+        elif isinstance(failed, NotSent):
+            wait = min(4.0**row.refusals, LONGEST_WAIT_SECONDS)
+            await _retry(tx, row, failed.reason, wait)
+        elif failed is not None:
+            await _end(tx, row, "failed", f"The file can't be sent: {failed}")
+    if failed is None:
+        await deliver(resources, tenant_id, row.id)
 
 
 _LOAD = """
@@ -157,6 +219,7 @@ SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.re
     k.status AS conversation_status, k.epoch AS conversation_epoch, k.last_inbound_at,
     h.status AS channel_status, h.alive_at AS channel_alive_at, h.is_on_phone_app,
     h.phone_number_id, h.access_token_sealed, clock_timestamp() AS now,
+    f.id AS file_id, f.whatsapp_id, f.uploaded_at,
     CASE WHEN o.origin = 'agent' THEN (SELECT max(e.due_at) FROM outbound e
         WHERE e.tenant_id = o.tenant_id AND e.conversation_id = o.conversation_id
         AND e.origin = 'agent' AND e.state IN ('pending', 'sending', 'unknown')
@@ -164,6 +227,7 @@ SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.re
 FROM outbound o
 JOIN conversation k ON k.tenant_id = o.tenant_id AND k.id = o.conversation_id
 JOIN channel h ON h.tenant_id = o.tenant_id AND h.id = o.channel_id
+LEFT JOIN media f ON f.tenant_id = o.tenant_id AND f.message_id = o.id
 WHERE o.id = $1 AND o.state IN ('pending', 'sending', 'unknown')
 FOR SHARE OF k
 FOR UPDATE OF o SKIP LOCKED
@@ -175,7 +239,10 @@ async def _load(tx: Transaction, outbound_id: UUID) -> Row | None:
     row = await tx.sql.fetchrow(_LOAD, outbound_id)
     if row is None:
         return None
-    return Row(**{**row, "origin": Origin(row["origin"]), "content": loads(row["content"])})
+    known = dict(row)
+    file = OurFile(*(known.pop(name) for name in ("file_id", "whatsapp_id", "uploaded_at")))
+    known |= {"origin": Origin(row["origin"]), "content": loads(row["content"])}
+    return Row(**known, file=file if file.id else None)
 
 
 async def _mark(tx: Transaction, row: Row) -> bool:
@@ -217,7 +284,7 @@ async def _send(resources: Resources, tenant_id: UUID, row: Row, began: float) -
         return
     token = resources.keep(ChannelRegistry).access_token(tenant_id, row.access_token_sealed)
     body = {
-        **row.content,
+        **row.body,
         "biz_opaque_callback_data": messaging.callback_data(row.id, attempt),
     }
     if time.monotonic() - began > LONGEST_PAUSE_AFTER_MARK_SECONDS:

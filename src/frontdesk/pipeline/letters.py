@@ -101,9 +101,3 @@ class WithPerson(Conflict):
     """A person has the burst: it can be neither tried again nor let go behind their back."""
 
     code, title = "with_a_person", "A person has this conversation"
-
-
-class ChannelGone(Conflict):
-    """The channel is disconnected: nothing can be sent from it."""
-
-    code, title = "channel_disconnected", "The channel is disconnected"

@@ -17,10 +17,10 @@ from frontdesk.core.api import (
     page_of,
     problems,
 )
-from frontdesk.messaging import WindowClosed
+from frontdesk.messaging import ChannelGone, WindowClosed
 from frontdesk.pipeline import dead_letters
 from frontdesk.pipeline.health_routes import router as health
-from frontdesk.pipeline.letters import Caller, ChannelGone, Kind, NoSuchLetter, WithPerson
+from frontdesk.pipeline.letters import Caller, Kind, NoSuchLetter, WithPerson
 from frontdesk.pipeline.preview_routes import router as previews
 from frontdesk.pipeline.replay_routes import router as replays
 from frontdesk.pipeline.schemas import DeadLetterChange, DeadLetterPublic, DeadLetterSummary

@@ -31,7 +31,7 @@ from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
-from frontdesk.messaging import Person, scrub_webhooks
+from frontdesk.messaging import Person, delete_files, scrub_webhooks
 from frontdesk.observability import audit
 from frontdesk.privacy import scrubbing
 from frontdesk.privacy.errors import AlreadyRunning
@@ -170,6 +170,8 @@ class Job:
         await self.move("stage = 'scrub'")
         async with self._everything() as tx:
             changed = await scrubbing.scrub_contact(tx, contact_id, known.pattern)
+        # After their rows: a worker that fetches one just now finds its row changed.
+        await delete_files(self.resources, self.tenant_id, contact_id)
         await self._delete_exports(contact_id)
         webhooks = await self._scrub_webhooks(known, await self._channels())
         await self._forget_limits(known)
@@ -194,6 +196,7 @@ class Job:
         async with self._everything() as tx:
             changed = await scrubbing.empty_tenant(tx)
             left = await scrubbing.what_is_left(tx)
+        await delete_files(self.resources, self.tenant_id, None)
         await self._finish({"changed": changed, "webhooks": webhooks, "left": left})
 
     async def _stop_tenant(self) -> None:

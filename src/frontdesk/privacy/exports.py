@@ -24,6 +24,7 @@ from frontdesk.core.api import Page, Principal, newest_page
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.resources import Resources
+from frontdesk.messaging import MediaNotThere, MediaPublic, list_files, open_media
 from frontdesk.observability import audit
 from frontdesk.privacy.catalogue import Table, list_tables
 from frontdesk.privacy.errors import AlreadyRunning, ExportGone
@@ -40,7 +41,8 @@ _LEASE_SECONDS = 900
 _ROWS_AT_ONCE = 500
 _README = """\
 One file of JSON Lines per table, a row each, in the order of its key; manifest.json lists them with
-their rows. Times are UTC, amounts USD. Passwords, tokens and their hashes are not in it.
+their rows. files/ holds what was sent as files, under the ids of media.jsonl, which tells what each
+is. Times are UTC, amounts USD. Passwords, tokens and their hashes are not in it.
 """
 # People and the tenant itself have no `tenant_id`; row-level security shows those of the tenant.
 _BESIDE = {
@@ -189,6 +191,11 @@ async def _write(
                     float(_LEASE_SECONDS),
                 )
                 counts[name] = await _write_table(tx, archive, name, statement, values)
+            files = await list_files(tx, contact_id)
+        stage = "stage = 'files', due_at = now() + make_interval(secs => $2)"
+        for media in files:
+            await _move(resources, tenant_id, export_id, stage, float(_LEASE_SECONDS))
+            await _write_file(resources, tenant_id, archive, media)
         manifest = {
             "tenant_id": str(tenant_id),
             "contact_id": contact_id and str(contact_id),
@@ -249,6 +256,19 @@ async def _write_table(
             await asyncio.to_thread(entry.write, text)
             rows += len(lines)
     return rows
+
+
+async def _write_file(
+    resources: Resources, tenant_id: UUID, archive: zipfile.ZipFile, media: MediaPublic
+) -> None:
+    """Add a file of a message, unless it was deleted meanwhile."""
+    try:
+        pieces = await open_media(resources, tenant_id, media)
+    except MediaNotThere:
+        return
+    with archive.open(f"files/{media.id}", "w", force_zip64=True) as entry:
+        async for piece in pieces:
+            await asyncio.to_thread(entry.write, piece)
 
 
 def _measure(path: Path) -> tuple[int, str]:

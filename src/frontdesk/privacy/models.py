@@ -98,3 +98,4 @@ class TenantRetention(TenantTable, table=True):
     feed_days: int | None = None
     llm_text_days: int | None = None
     export_days: int | None = None
+    media_days: int | None = None

@@ -16,6 +16,7 @@ async def get_retention(session: Session, limits: RetentionSettings) -> Retentio
         feed_days=min(limits.feed_days, own.feed_days or limits.feed_days),
         llm_text_days=min(limits.llm_text_days, own.llm_text_days or limits.llm_text_days),
         export_days=min(limits.export_days, own.export_days or limits.export_days),
+        media_days=min(limits.media_days, own.media_days or limits.media_days),
         webhook_days=limits.webhook_days,
     )
 
@@ -33,12 +34,13 @@ async def set_retention(
             raise Invalid(f"{name} can be at most {most}, which is what this deployment keeps.")
     before = await get_retention(session, limits)
     await session.sql.execute(
-        "INSERT INTO tenant_retention (feed_days, llm_text_days, export_days) VALUES ($1, $2, $3) "
-        "ON CONFLICT (tenant_id) DO UPDATE SET feed_days = $1, llm_text_days = $2, "
-        "export_days = $3",
+        "INSERT INTO tenant_retention (feed_days, llm_text_days, export_days, media_days) "
+        "VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id) DO UPDATE SET feed_days = $1, "
+        "llm_text_days = $2, export_days = $3, media_days = $4",
         body.feed_days,
         body.llm_text_days,
         body.export_days,
+        body.media_days,
     )
     session.expire_all()
     after = await get_retention(session, limits)

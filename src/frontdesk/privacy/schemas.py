@@ -68,6 +68,9 @@ class RetentionUpdate(Schema):
         None, ge=1, description="What was said in model calls; their costs are kept."
     )
     export_days: int | None = Field(None, ge=1, description="Files of exports.")
+    media_days: int | None = Field(
+        None, ge=1, description="Files that contacts and human agents sent; messages are kept."
+    )
 
 
 class RetentionPublic(PublicSchema):
@@ -76,4 +79,5 @@ class RetentionPublic(PublicSchema):
     feed_days: int
     llm_text_days: int
     export_days: int
+    media_days: int
     webhook_days: int = Field(description="The deployment's: raw webhooks belong to no tenant yet.")

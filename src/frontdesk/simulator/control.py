@@ -332,12 +332,14 @@ def _write(phone: Phone, body: Json, how: Json) -> Posting:
             if "texts" in body
             else phone.say(body["text"], **how)
         ),
-        "image": lambda: phone.send_image(body.get("caption"), **how),
-        "audio": lambda: phone.send_audio(voice=bool(body.get("voice", True)), **how),
+        "image": lambda: phone.send_image(body.get("caption"), **_file(body), **how),
+        "audio": lambda: phone.send_audio(
+            voice=bool(body.get("voice", True)), **_file(body), **how
+        ),
         "document": lambda: phone.send_document(
             body.get("filename", "file.pdf"),
-            base64.b64decode(body.get("content_base64", "JVBERi0xLjQK")),
-            **how,
+            caption=body.get("caption"),
+            **{"content": b"%PDF-1.4\n", **_file(body), **how},
         ),
         "location": lambda: phone.send_location(
             **{name: body[name] for name in ("latitude", "longitude", "name") if name in body},
@@ -353,6 +355,14 @@ def _write(phone: Phone, body: Json, how: Json) -> Posting:
     if kind not in writers:
         raise Misuse(f"unknown type {kind!r}; known are {', '.join(writers)}")
     return writers[kind]()
+
+
+def _file(body: Json) -> Json:
+    """The file of a message, when one was given."""
+    given = {"mime_type": body["mime_type"]} if "mime_type" in body else {}
+    if "content_base64" in body:
+        given["content"] = base64.b64decode(body["content_base64"])
+    return given
 
 
 def _page(request: Request, items: list[Json]) -> Json:

@@ -121,6 +121,9 @@ class GraphRoutes:
                 return JSONAnswer({"success": self._whatsapp.media.remove(node)})
             base_url = str(request.base_url).rstrip("/")
             return JSONAnswer(self._whatsapp.media.describe(media, base_url))
+        if "phone_number_id" in request.query_params:  # That is how files are asked for.
+            self._enter(request)
+            raise GraphError(100, f"Object with ID '{node}' does not exist.")
         channel = self._whatsapp.channel(node)
         self._enter(request, channel)
         self._whatsapp.accounts.meet("phone_number")

@@ -1,13 +1,16 @@
 """The terminal phone: chat with a business as one of its contacts, over the control API."""
 
 import asyncio
+import base64
 import contextlib
+import mimetypes
 import os
 import shutil
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import IO
 
 import httpx
@@ -20,9 +23,9 @@ _PAUSE_SECONDS = 1.0  # After the simulator could not be reached.
 _REFRESH_SECONDS = 5.0  # "typing…" ends by itself, without an event.
 
 HELP = (
-    "/1 taps a button · /image [caption] · /audio · /location [name] · /react 👍 · /reply text "
-    "(quotes) · /edit text · /delete · /number (shares yours) · /hide · /show · /offline · "
-    "/online · /away (chat closed) · /back · /quit"
+    "/1 taps a button · /image [caption] · /audio · /file path [caption] · /location [name] · "
+    "/react 👍 · /reply text (quotes) · /edit text · /delete · /number (shares yours) · "
+    "/hide · /show · /offline · /online · /away (chat closed) · /back · /quit"
 )
 
 
@@ -183,12 +186,36 @@ async def _do(phone: PhoneClient, name: str, rest: str) -> str:
     if name in _CHANGES:
         await phone.change(**_CHANGES[name])
         return ""
+    if name == "file":
+        return await _send_file(phone, rest)
     view = await phone.thread()
     if name.isdigit():
         return await _tap(phone, view, int(name))
     message = _command(name, rest, view)
     if message is None:
         return f"/{name} is not possible now; /help lists what is"
+    await phone.write(**message)
+    return ""
+
+
+async def _send_file(phone: PhoneClient, rest: str) -> str:
+    """Send a file of this machine, as a picture or sound where it is one."""
+    path, _, caption = rest.partition(" ")
+    try:
+        content = await asyncio.to_thread(Path(path).read_bytes)
+    except OSError as error:
+        return f"{path or 'no path'}: {error.strerror}"
+    mime_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    kind = mime_type.partition("/")[0]
+    message: dict[str, object] = {
+        "type": kind if kind in ("image", "audio") else "document",
+        "mime_type": mime_type,
+        "content_base64": base64.b64encode(content).decode(),
+    }
+    if message["type"] == "document":
+        message["filename"] = Path(path).name
+    if caption and kind != "audio":
+        message["caption"] = caption
     await phone.write(**message)
     return ""
 

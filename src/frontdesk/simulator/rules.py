@@ -16,7 +16,7 @@ _TYPES = (
     "text", "template", "interactive", "image", "audio", "video", "document", "sticker",
     "location", "contacts", "reaction",
 )  # fmt: skip
-_MEDIA = ("image", "audio", "video", "document", "sticker")
+MEDIA_TYPES = ("image", "audio", "video", "document", "sticker")
 _CAPTIONED = ("image", "video", "document")
 
 
@@ -72,7 +72,7 @@ def _content(body: Json, channel: Channel) -> GraphError | None:
         return _template(body["template"], channel)
     if kind == "interactive":
         return _interactive(body["interactive"])
-    if kind in _MEDIA:
+    if kind in MEDIA_TYPES:
         return _media(kind, body[kind])
     return _small(kind, part)
 
@@ -242,8 +242,8 @@ def shown_text(body: Json) -> str:
     if kind == "location" and isinstance(part, dict):
         place = part.get("name") or f"{part.get('latitude')}, {part.get('longitude')}"
         return f"[location {place}]"
-    caption = _text(part, "caption")
-    return f"[{kind}] {caption}".rstrip()
+    name, caption = _text(part, "filename"), _text(part, "caption")
+    return f"[{kind} {name}] {caption}".rstrip() if name else f"[{kind}] {caption}".rstrip()
 
 
 def shown_buttons(body: Json) -> list[tuple[str, str]]:

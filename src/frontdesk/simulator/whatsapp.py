@@ -12,6 +12,7 @@ from frontdesk.simulator.graph import GraphError
 from frontdesk.simulator.media import MediaStore
 from frontdesk.simulator.rules import (
     BSUID,
+    MEDIA_TYPES,
     PAIR_BURST,
     PAIR_SECONDS,
     WINDOW_SECONDS,
@@ -195,7 +196,7 @@ class WhatsApp:
 
     def check_send(self, channel: Channel, body: Any) -> GraphError | None:
         """Why this send is refused at once, or None. A send that passes uses up its rates."""
-        if error := problem(body, channel):
+        if error := problem(body, channel) or self._unknown_file(body):
             return error
         if channel.status != "CONNECTED":
             return GraphError(133010 if channel.status == "DISCONNECTED" else 131031)
@@ -207,6 +208,14 @@ class WhatsApp:
         if self._world.settings.window_errors == "sync" and self.window_closed(channel, body):
             return GraphError(131047)
         return None
+
+    def _unknown_file(self, body: Json) -> GraphError | None:
+        """The refusal of a message with a file that nobody uploaded."""
+        kind = str(body.get("type"))
+        named = body[kind].get("id") if kind in MEDIA_TYPES else None
+        if named is None or self.media.find(named) is not None:
+            return None
+        return GraphError(131009, f"Media with ID '{named}' does not exist.")
 
     def window_closed(self, channel: Channel, body: Json) -> bool:
         """Whether 24 hours have passed since the contact last wrote and this is no template."""
