@@ -1,15 +1,16 @@
 """Which function reacts to which event, on one page."""
 
-from frontdesk import escalation, feed
+from frontdesk import conversation, escalation, feed
 from frontdesk.conversation import ConversationHasClosed, PriorityChanged, SilenceNeedsPerson
 from frontdesk.core.events import Subscriptions
 from frontdesk.identity import ContactPolicyChanged, MemberDisabled
-from frontdesk.messaging import OutboundFailed
+from frontdesk.messaging import MediaSettled, OutboundFailed
 
 SUBSCRIPTIONS: Subscriptions = {
     ConversationHasClosed: [escalation.end_handoff],
     SilenceNeedsPerson: [escalation.look_after_silence],
     PriorityChanged: [escalation.reprioritise],
+    MediaSettled: [conversation.go_on_with_file],
     OutboundFailed: [escalation.look_after_failed_send],
     ContactPolicyChanged: [feed.tell_contact_policy],
     MemberDisabled: [escalation.send_member_away],

@@ -131,6 +131,11 @@ class AgentConfig(BaseModel):
         examples=[["email", "phone", "card"]],
     )
 
+    hears_voice_notes: bool = Field(
+        False,
+        description="Voice notes are written down before the agent answers; needs a route for "
+        "`transcription`. Without, they go to people.",
+    )
     answers_enabled: bool = Field(
         True, description="Off: the agent answers nobody and everything goes to people."
     )

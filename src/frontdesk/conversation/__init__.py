@@ -1,5 +1,6 @@
 """Conversation: contacts, threads, the outcome of every burst, timers, and the inbox."""
 
+from frontdesk.conversation.awaiting import go_on_with_file
 from frontdesk.conversation.contacts import find_contact, find_or_create_contact, opt_out
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as ConversationHasClosed
@@ -117,6 +118,7 @@ __all__ = [
     "find_or_create_contact",
     "get_conversation",
     "get_message",
+    "go_on_with_file",
     "known_messages",
     "list_due",
     "list_messages",

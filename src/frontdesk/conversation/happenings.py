@@ -95,7 +95,8 @@ class MessageSent(FeedPayload):
 
 
 class MessageChanged(FeedPayload):
-    """A message was edited, or taken back by its sender: then its text is empty."""
+    """A message was edited, written down if it is a voice note, or taken back by its sender: then its
+    text is empty."""
 
     kind: ClassVar[str] = "message.changed"
 

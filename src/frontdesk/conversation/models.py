@@ -191,6 +191,8 @@ class Conversation(TenantRow, table=True):
     handled_seq: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     due_at: datetime | None = Field(default=None, sa_type=Timestamp)
     first_due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # A file of the burst is awaited until then, or until it is here: it is not due before.
+    awaits_until: datetime | None = Field(default=None, sa_type=Timestamp)
     # The token is the fence, the time only liveness.
     lease_token: int = Field(
         default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"}

@@ -88,21 +88,24 @@ async def known_messages(
 _RECEIVE = f"""
 WITH thread AS (
     INSERT INTO conversation AS k (id, channel_id, contact_id, agent_id, inbound_seq, first_due_at,
-        due_at, waiting_since, last_inbound_at, last_text, previous_id)
-    VALUES ($1, $2, $3, $4, 1, now(), now() + make_interval(secs => least($5::float8, $6::float8)),
-        now(), $7::timestamptz, $8::text, (SELECT b.id FROM conversation b WHERE b.contact_id = $3
-            AND b.channel_id = $2 AND b.status = 'CLOSED' ORDER BY b.id DESC LIMIT 1))
+        due_at, waiting_since, last_inbound_at, last_text, previous_id, awaits_until)
+    VALUES ($1, $2, $3, $4, 1, now(), now() + make_interval(secs => greatest(least($5::float8,
+        $6::float8), $18::float8)), now(), $7::timestamptz, $8::text,
+        (SELECT b.id FROM conversation b WHERE b.contact_id = $3
+            AND b.channel_id = $2 AND b.status = 'CLOSED' ORDER BY b.id DESC LIMIT 1),
+        now() + make_interval(secs => $18))
     ON CONFLICT (tenant_id, channel_id, contact_id) WHERE status <> 'CLOSED' DO UPDATE SET
         inbound_seq = k.inbound_seq + 1,
         first_due_at = coalesce(k.first_due_at, now()),
         -- After a failed attempt the pause before the next one holds for newer messages too.
         due_at = CASE WHEN k.status = 'ACTIVE' THEN
-            greatest(CASE WHEN k.attempts > 0 THEN k.due_at END,
-                least(coalesce(k.first_due_at, now()) + make_interval(secs => $6),
+            greatest(CASE WHEN k.attempts > 0 THEN k.due_at END, k.awaits_until,
+                excluded.awaits_until, least(coalesce(k.first_due_at, now()) + make_interval(secs => $6),
                       now() + make_interval(secs => $5))) END,
         waiting_since = coalesce(k.waiting_since, now()),
         last_inbound_at = greatest(k.last_inbound_at, $7),
-        last_activity_at = now(), last_text = $8
+        last_activity_at = now(), last_text = $8,
+        awaits_until = coalesce(excluded.awaits_until, k.awaits_until)
     RETURNING {STATE}, k.inbound_seq, extract(epoch FROM k.due_at - now())::float8 AS wait_seconds
 ), kept AS (
     INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, seq, wamid, type,
@@ -125,11 +128,15 @@ async def receive_message(
     debounce: Debounce,
     *,
     limited: bool = False,
+    waits_seconds: float | None = None,
 ) -> None:
     """Put a contact's message, which is not known yet, into its conversation and make that due.
 
     A message that wants no answer (a reaction, a group's, one too old or over the rate limit) is
     stored and shown with the reason, and makes nothing due.
+
+    Args:
+        waits_seconds: how long the burst waits for this message's file; None: it does not.
 
     Raises:
         asyncpg.UniqueViolationError: another worker stored it at this moment; the transaction is
@@ -142,7 +149,7 @@ async def receive_message(
         thread_id = await _find_thread(tx, channel, contact)
         row = await _keep_ignored(tx, channel, thread_id, message, ignored)
     else:
-        row = await _receive(tx, channel, contact, message, debounce)
+        row = await _receive(tx, channel, contact, message, debounce, waits_seconds)
     if message.media is not None:
         await receive_media(
             tx,
@@ -152,6 +159,7 @@ async def receive_message(
             message.type,
             message.media,
             limited=limited,
+            awaited=waits_seconds is not None and not ignored,
         )
     tell_received(tx, contact.id, row)
 
@@ -162,6 +170,7 @@ async def _receive(
     contact: KnownContact,
     message: InboundMessage,
     debounce: Debounce,
+    waits_seconds: float | None,
 ) -> Any:
     new_id = ids.new()
     row = await tx.sql.fetchrow(
@@ -183,6 +192,7 @@ async def _receive(
         message.reply_to_wamid,
         message.provider_at,
         count_tokens(message.text),
+        waits_seconds,
     )
     assert row is not None
     thread_id = row["conversation_id"]

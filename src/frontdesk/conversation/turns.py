@@ -256,7 +256,8 @@ async def lock_if_ours(tx: Transaction, claimed: Claim) -> Locked | None:
 _CONCLUDE = f"""
 WITH recorded AS ({INSERT_TURN})
 UPDATE conversation k SET handled_seq = $4, attempts = 0, last_error = NULL, lease_until = NULL,
-    first_due_at = NULL, due_at = CASE WHEN inbound_seq > $4 THEN now() END,
+    first_due_at = NULL,
+    due_at = CASE WHEN inbound_seq > $4 THEN greatest(now(), awaits_until) END,
     waiting_since = CASE WHEN inbound_seq > $4 THEN now() END, language = coalesce($17, language),
     last_activity_at = CASE WHEN $18::text IS NULL THEN last_activity_at ELSE now() END,
     last_text = coalesce($18, last_text)

@@ -355,7 +355,8 @@ class LlmSettings(_Section):
     routes: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(
         {},
         description="Other models for a feature, as `triage=groq/a,openai/b;summary=groq/c`; a "
-        "tenant's own routes and an agent's own models come before.",
+        "tenant's own routes and an agent's own models come before. `transcription` names those that "
+        "write down voice notes, such as `groq/whisper-large-v3-turbo`; without it none is.",
     )
     deadline_seconds: float = Field(
         45, gt=0, description="One deadline over all attempts of a call."
@@ -465,6 +466,11 @@ class WorkerSettings(_Section):
     )
     debounce_max_seconds: float = Field(
         5, ge=0, description="Longest wait for a burst to end, from its first message."
+    )
+    media_wait_seconds: float = Field(
+        20,
+        ge=0,
+        description="Longest wait of a burst for its files: for a voice note to be written down.",
     )
     unknown_after_seconds: float = Field(
         60,

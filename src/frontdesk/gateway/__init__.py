@@ -1,13 +1,14 @@
 """Gateway: the only door to models. One prompt in, one usable, recorded and priced answer out."""
 
 from frontdesk.billing import BudgetReached
-from frontdesk.gateway.attempts import Outcome, ToolCall
+from frontdesk.gateway.attempts import Outcome, Sound, ToolCall
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.masking import has_placeholder
 from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
 from frontdesk.gateway.service import close, complete, estimate, list_standings, warm
+from frontdesk.gateway.tenant_models import TRANSCRIPTION, transcription_models
 from frontdesk.gateway.tokens import (
     CUT_TOKENS,
     TOKENS_PER_MESSAGE,
@@ -21,6 +22,7 @@ __all__ = [
     "CUT_TOKENS",
     "HOLDINGS",
     "TOKENS_PER_MESSAGE",
+    "TRANSCRIPTION",
     "BudgetReached",
     "Completion",
     "CompletionRequest",
@@ -30,6 +32,7 @@ __all__ = [
     "Outcome",
     "Pii",
     "PromptRejected",
+    "Sound",
     "Standing",
     "ToolCall",
     "close",
@@ -41,5 +44,6 @@ __all__ = [
     "estimate_tokens",
     "has_placeholder",
     "list_standings",
+    "transcription_models",
     "warm",
 ]

@@ -31,6 +31,21 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
+class Sound:
+    """A recording whose words are wanted.
+
+    Attributes:
+        seconds: how long it is at most; such calls are counted, and priced, by the second where
+            chat is by the token, unless the provider says tokens.
+    """
+
+    content: bytes = field(repr=False)
+    filename: str
+    mime_type: str
+    seconds: int
+
+
+@dataclass(frozen=True)
 class ToolCall:
     """A tool the model wants called. `arguments` is its JSON as it came: it may be none at all."""
 
@@ -59,6 +74,7 @@ class ProviderCall:
     uses_own_key: bool = False
     problem: str | None = None
     tools: Sequence[Mapping[str, Any]] = ()
+    sound: Sound | None = None
 
 
 @dataclass(frozen=True)

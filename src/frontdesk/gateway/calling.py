@@ -52,6 +52,7 @@ def provider_call(resources: Resources, course: Course, model: str, now: float) 
         schema=request.schema,
         recorded=request.recorded,
         tools=request.tools,
+        sound=request.sound,
         temperature=temperature,
         max_output_tokens=limit * course.output_factor,
         timeout_seconds=max(

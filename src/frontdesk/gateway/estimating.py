@@ -21,7 +21,10 @@ _SMALLEST_USD = Decimal("0.000000001")
 
 
 def worst_usage(call: ProviderCall) -> TokenUsage:
-    """The most tokens the call can take: its answer as long as it may be, nothing cached."""
+    """The most tokens the call can take: its answer as long as it may be, nothing cached. Of sound
+    it is seconds."""
+    if call.sound is not None:
+        return TokenUsage(call.sound.seconds, 0)
     tokens = count_message_tokens(call.messages)
     if call.schema is not None:
         tokens += _schema_tokens(call.schema)

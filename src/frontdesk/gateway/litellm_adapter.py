@@ -5,6 +5,7 @@ own retries, fallbacks, callbacks, cache and prices stay off: it makes exactly o
 """
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 from frontdesk.billing import TokenUsage
 from frontdesk.core.json import dumps
 from frontdesk.core.text import clean, excerpt
-from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall, ToolCall
+from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall, Sound, ToolCall
 from frontdesk.gateway.structured import (
     NotTheShape,
     answer_tool,
@@ -56,6 +57,7 @@ _KIND_BY_STATUS = {
 @dataclass(frozen=True)
 class _LiteLLM:
     acompletion: Callable[..., Awaitable[Any]]
+    atranscription: Callable[..., Awaitable[Any]]
     close: Callable[[], Awaitable[None]]
     forget_clients: Callable[[], None]
     is_internal_call: ContextVar[bool]
@@ -81,6 +83,8 @@ async def close() -> None:
 
 def parameters(call: ProviderCall) -> dict[str, Any]:
     """What goes to the model besides the messages."""
+    if call.sound is not None:
+        return {"seconds": call.sound.seconds, "mime_type": call.sound.mime_type}
     if call.recorded is not None:
         kept = {name: in_order(it) for name, it in call.recorded.items() if name != _EFFORT}
         # The one parameter that belongs to the model and not to the call.
@@ -108,6 +112,8 @@ async def attempt(call: ProviderCall) -> Attempt:
     token = litellm.is_internal_call.set(True)
     try:
         async with asyncio.timeout(call.timeout_seconds):
+            if call.sound is not None:
+                return _heard(call.sound, await _listen(litellm, call, call.sound))
             response = await litellm.acompletion(
                 model=call.wire_model,
                 # Copies: LiteLLM changes the messages it is given.
@@ -132,6 +138,40 @@ async def attempt(call: ProviderCall) -> Attempt:
     return _answered(call, response)
 
 
+async def _listen(litellm: _LiteLLM, call: ProviderCall, sound: Sound) -> Any:
+    return await litellm.atranscription(
+        model=call.wire_model,
+        file=(sound.filename, sound.content, sound.mime_type),
+        api_key=call.api_key,
+        api_base=call.api_base,
+        timeout=_BACKSTOP_SECONDS,
+        num_retries=0,
+        max_retries=0,
+        drop_params=True,
+    )
+
+
+def _heard(sound: Sound, response: Any) -> Attempt:
+    """What is said in a recording; nothing is an answer too."""
+    text = getattr(response, "text", None)
+    if not isinstance(text, str):
+        return Attempt(Outcome.GARBAGE, error="there was no text", status_code=200)
+    usage = getattr(response, "usage", None)
+    tokens = getattr(usage, "input_tokens", None)
+    seconds = getattr(usage, "seconds", None) or getattr(response, "duration", None)
+    if tokens:
+        used = TokenUsage(int(tokens), int(getattr(usage, "output_tokens", None) or 0))
+    else:
+        used = TokenUsage(math.ceil(seconds or sound.seconds), 0)
+    return Attempt(
+        Outcome.OK,
+        text=clean(text).strip(),
+        usage=used,
+        usage_known=bool(tokens or seconds),
+        status_code=200,
+    )
+
+
 @lru_cache(maxsize=1)
 def _load() -> _LiteLLM:
     for name, value in _ENVIRONMENT.items():
@@ -148,6 +188,7 @@ def _load() -> _LiteLLM:
     litellm.response_cost_calculator = _no_cost
     return _LiteLLM(
         acompletion=litellm.acompletion,
+        atranscription=litellm.atranscription,
         close=litellm.close_litellm_async_clients,
         forget_clients=litellm.in_memory_llm_clients_cache.flush_cache,
         is_internal_call=is_internal_call,

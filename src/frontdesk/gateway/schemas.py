@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from frontdesk.gateway.attempts import Outcome, ToolCall
+from frontdesk.gateway.attempts import Outcome, Sound, ToolCall
 from frontdesk.gateway.personal import ALL_KINDS, Masking
 
 
@@ -29,6 +29,8 @@ class CompletionRequest:
         temperature: None leaves it to the feature: 0, but for free text the model's own.
         models: pinned models tried in turn; None is the chain of the settings.
         routed_as: the feature whose route is taken, when the call counts as another one's.
+        sound: a recording to be written down; the messages then only say in the records what it was.
+            It can't be made again from a record.
         variables: what the prompt was filled in with; recorded, so that another version of it can be
             filled in the same way.
         experiment_id, variant: the experiment on the prompt that this call is part of; recorded.
@@ -49,6 +51,7 @@ class CompletionRequest:
     routed_as: str | None = None
     deadline_seconds: float | None = None
     cacheable: bool = False
+    sound: Sound | None = None
     masking: Masking = ALL_KINDS
     conversation_id: UUID | None = None
     contact_id: UUID | None = None

@@ -25,6 +25,7 @@ from frontdesk.gateway.route_schemas import (
 from frontdesk.observability import audit, changes
 
 SEALED_FIELD = "provider_key.api_key"
+TRANSCRIPTION = "transcription"
 
 _LOAD = """
 SELECT (SELECT routes::text FROM model_routing) AS routes,
@@ -83,6 +84,18 @@ def route_for(
     cheaper = (of_tenant and of_tenant.cheaper_models) or llm.cheaper_chain
     chain = models or (of_tenant and of_tenant.models) or llm.routes.get(feature) or llm.chain
     return Route.model_construct(models=tuple(dict.fromkeys(chain)), cheaper_models=tuple(cheaper))
+
+
+async def transcription_models(resources: Resources, tenant_id: UUID) -> tuple[str, ...]:
+    """The models that write down what is said, in turn; none where nobody has named any.
+
+    Not those of chat: only a route of its own names models that can hear.
+    """
+    tenant = await resources.keep(TenantModelsBook).get(tenant_id)
+    of_tenant = tenant.routes.get(TRANSCRIPTION)
+    if of_tenant is not None:
+        return tuple(of_tenant.models)
+    return resources.settings.llm.routes.get(TRANSCRIPTION, ())
 
 
 def own_key(resources: Resources, tenant_id: UUID, tenant: TenantModels, name: str) -> str | None:

@@ -22,8 +22,8 @@ class ChannelPaused(Event):
 
 
 class MediaSettled(Event):
-    """The file of a message is here, or will not come."""
+    """The file of a message is here, or will not come; `words` are what is said in it."""
 
-    media_id: UUID
     conversation_id: UUID
-    is_stored: bool
+    message_id: UUID | None
+    words: str

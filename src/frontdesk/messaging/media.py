@@ -60,22 +60,26 @@ _CLAIM = """
 UPDATE media m SET attempts = m.attempts + 1, due_at = now() + make_interval(secs => $2)
 FROM channel h WHERE m.id = $1 AND m.due_at <= now()
     AND h.tenant_id = m.tenant_id AND h.id = m.channel_id
-RETURNING m.id, m.conversation_id, m.state, m.attempts, m.whatsapp_id, m.declared, m.filename,
-    h.phone_number_id, h.access_token_sealed
+RETURNING m.id, m.conversation_id, m.message_id, m.state, m.attempts, m.whatsapp_id, m.declared,
+    m.filename, m.mime_type, m.wants_words, h.phone_number_id, h.access_token_sealed
 """
 
 
 @dataclass(frozen=True)
-class _Job:
-    """A file to be fetched or deleted, by this worker until `attempts` is another number."""
+class MediaJob:
+    """A file to be fetched, listened to or deleted, by this worker until `attempts` is another
+    number."""
 
     id: UUID
     conversation_id: UUID
+    message_id: UUID | None
     state: str
     attempts: int
     whatsapp_id: str | None
     declared: dict[str, Any]
     filename: str | None
+    mime_type: str | None
+    wants_words: bool
     phone_number_id: str
     access_token_sealed: str
 
@@ -116,19 +120,21 @@ async def receive_media(
     media: MediaRef,
     *,
     limited: bool = False,
+    awaited: bool = False,
 ) -> None:
     """Make the file of a message due to be fetched, once this transaction has committed.
 
     Args:
         limited: its sender is over the rate at which messages are answered, so nothing is fetched
             unless somebody asks for it.
+        awaited: the AI's turn waits for it; of sound, for what is said in it.
     """
     media_id = ids.new()
     await tx.sql.execute(
         "INSERT INTO media (id, conversation_id, channel_id, message_id, kind, whatsapp_id, declared, "
-        "filename, state, due_at, last_error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
-        "CASE WHEN $9::text IS NULL THEN 'pending' ELSE 'failed' END, "
-        "CASE WHEN $9::text IS NULL THEN now() END, $9)",
+        "filename, state, due_at, last_error, is_awaited, wants_words) VALUES ($1, $2, $3, $4, $5, $6, "
+        "$7, $8, CASE WHEN $9::text IS NULL THEN 'pending' ELSE 'failed' END, "
+        "CASE WHEN $9::text IS NULL THEN now() END, $9, $10, $10 AND $5 = 'audio')",
         media_id,
         conversation_id,
         channel_id,
@@ -140,6 +146,7 @@ async def receive_media(
         "The contact sent too much at once: it is fetched when you ask for it."
         if limited
         else None,
+        awaited and not limited,
     )
     if not limited:
         tx.ring(MEDIA, media_id)
@@ -151,27 +158,24 @@ async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, U
     return [(row["tenant_id"], row["id"]) for row in rows]
 
 
-async def handle_media(resources: Resources, tenant_id: UUID, media_id: UUID) -> None:
-    """Fetch a file from WhatsApp and keep it, or delete one whose time is over.
-
-    Run twice, only what the later claim finds is noted.
-    """
+async def claim_media(resources: Resources, tenant_id: UUID, media_id: UUID) -> MediaJob | None:
+    """Claim what is due of a file; None when nothing is, or another worker has it."""
     async with resources.db.hot(tenant_id) as tx:
         row = await tx.sql.fetchrow(_CLAIM, media_id, float(LEASE_SECONDS))
-    if row is None:
-        return
-    job = _Job(**{**row, "declared": loads(row["declared"] or "{}")})
-    if job.state == MediaState.PENDING:
-        await _fetch_and_keep(resources, tenant_id, job)
-        return
-    await storage_of(resources).delete(media_key(tenant_id, media_id))
+    return MediaJob(**{**row, "declared": loads(row["declared"] or "{}")}) if row else None
+
+
+async def delete_file(resources: Resources, tenant_id: UUID, job: MediaJob) -> None:
+    """Delete a file whose row says that it is deleted."""
+    await storage_of(resources).delete(media_key(tenant_id, job.id))
     async with resources.db.hot(tenant_id) as tx:
         await tx.sql.execute(
-            "UPDATE media SET due_at = NULL WHERE id = $1 AND attempts = $2", media_id, job.attempts
+            "UPDATE media SET due_at = NULL WHERE id = $1 AND attempts = $2", job.id, job.attempts
         )
 
 
-async def _fetch_and_keep(resources: Resources, tenant_id: UUID, job: _Job) -> None:
+async def fetch_and_keep(resources: Resources, tenant_id: UUID, job: MediaJob) -> None:
+    """Fetch a file from WhatsApp and keep it, or note why it does not come."""
     try:
         async with scratch_file() as file:
             told = await _fetch(resources, tenant_id, job, file)
@@ -186,7 +190,9 @@ async def _fetch_and_keep(resources: Resources, tenant_id: UUID, job: _Job) -> N
         await _note_stored(resources, tenant_id, job, found)
 
 
-async def _fetch(resources: Resources, tenant_id: UUID, job: _Job, file: Path) -> dict[str, Any]:
+async def _fetch(
+    resources: Resources, tenant_id: UUID, job: MediaJob, file: Path
+) -> dict[str, Any]:
     """Write the file, and give what WhatsApp tells of it. Its address lives for minutes, so it is
     asked for each time."""
     if job.whatsapp_id is None or not job.access_token_sealed:
@@ -263,7 +269,7 @@ async def scratch_file() -> AsyncIterator[Path]:
         yield Path(folder) / "file"
 
 
-async def _note_stored(resources: Resources, tenant_id: UUID, job: _Job, found: Found) -> None:
+async def _note_stored(resources: Resources, tenant_id: UUID, job: MediaJob, found: Found) -> None:
     noted = await _settle(
         resources,
         tenant_id,
@@ -281,12 +287,12 @@ async def _note_stored(resources: Resources, tenant_id: UUID, job: _Job, found: 
             await storage_of(resources).delete(media_key(tenant_id, job.id))
 
 
-async def _fail(resources: Resources, tenant_id: UUID, job: _Job, reason: str) -> None:
+async def _fail(resources: Resources, tenant_id: UUID, job: MediaJob, reason: str) -> None:
     log.warning("media_failed", media_id=str(job.id), reason=reason)
     await _settle(resources, tenant_id, job, MediaState.FAILED, last_error=reason)
 
 
-async def _put_off(resources: Resources, tenant_id: UUID, job: _Job, reason: str) -> None:
+async def _put_off(resources: Resources, tenant_id: UUID, job: MediaJob, reason: str) -> None:
     wait = pause_seconds(job.attempts)
     if wait is None:
         await _fail(resources, tenant_id, job, f"WhatsApp did not give it: {reason}")
@@ -306,16 +312,20 @@ async def _put_off(resources: Resources, tenant_id: UUID, job: _Job, reason: str
 
 
 async def _settle(
-    resources: Resources, tenant_id: UUID, job: _Job, state: MediaState, **found: Any
+    resources: Resources, tenant_id: UUID, job: MediaJob, state: MediaState, **found: Any
 ) -> bool:
     """Write down how it ended and tell; False when the row is no longer this job's."""
     columns = {"last_error": None, **found}
     names = ", ".join(f"{name} = ${place}" for place, name in enumerate(columns, start=4))
     async with resources.db.hot(tenant_id) as tx:
         row = await tx.sql.fetchrow(
-            f"UPDATE media SET state = $3::text, due_at = NULL, {names}, "  # noqa: S608  # Names of columns.
-            "stored_at = CASE WHEN $3::text = 'stored' THEN now() END "
-            f"WHERE id = $1 AND attempts = $2 AND state = 'pending' RETURNING {COLUMNS}",
+            f"UPDATE media SET state = $3::text, {names}, "  # noqa: S608  # Names of columns.
+            "stored_at = CASE WHEN $3::text = 'stored' THEN now() END, "
+            "due_at = CASE WHEN $3::text = 'stored' AND wants_words THEN now() END, "
+            "attempts = CASE WHEN $3::text = 'stored' THEN 0 ELSE attempts END, "
+            "is_awaited = is_awaited AND $3::text = 'stored' AND wants_words "
+            "WHERE id = $1 AND attempts = $2 AND state = 'pending' "
+            f"RETURNING {COLUMNS}, is_awaited, due_at",
             job.id,
             job.attempts,
             state,
@@ -324,16 +334,28 @@ async def _settle(
         if row is None:
             return False
         tell_media(tx, row)
-        await publish(
-            tx,
-            MediaSettled(
-                tenant_id=tenant_id,
-                media_id=job.id,
-                conversation_id=job.conversation_id,
-                is_stored=state is MediaState.STORED,
-            ),
-        )
+        if row["due_at"] is not None:
+            tx.ring(MEDIA, job.id)
+        if not row["is_awaited"]:
+            await settle_media(tx, job)
     return True
+
+
+async def settle_media(tx: Transaction, job: MediaJob, words: str = "") -> None:
+    """Tell whoever waits for a file that there is nothing more to wait for.
+
+    Args:
+        words: what is said in it.
+    """
+    await publish(
+        tx,
+        MediaSettled(
+            tenant_id=tx.tenant_id,
+            conversation_id=job.conversation_id,
+            message_id=job.message_id,
+            words=words,
+        ),
+    )
 
 
 async def delete_of_message(tx: Transaction, message_id: UUID) -> None:

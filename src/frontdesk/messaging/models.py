@@ -273,7 +273,8 @@ class MediaState(StrEnum):
 class Media(TenantRow, table=True):
     """A file that came with a message, or is to go with one; the bytes lie in the storage.
 
-    While it is at WhatsApp the row is the job of fetching it.
+    While it is at WhatsApp the row is the job of fetching it, and then, perhaps, of writing down
+    what is said in it.
     """
 
     __table_args__ = (
@@ -305,6 +306,9 @@ class Media(TenantRow, table=True):
     size_bytes: int | None = Field(default=None, sa_type=sa.BigInteger)
     sha256: str | None = Field(default=None, sa_type=sa.Text)  # Hex.
     stored_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # The AI's turn waits for it; and what is said in it is to be written down before.
+    is_awaited: bool = Field(default=False, sa_column_kwargs={"server_default": sa.text("false")})
+    wants_words: bool = Field(default=False, sa_column_kwargs={"server_default": sa.text("false")})
     due_at: datetime | None = Field(default=None, sa_type=Timestamp)
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     last_error: str | None = Field(default=None, sa_type=sa.Text)

@@ -13,10 +13,11 @@ from frontdesk.messaging import jobs, media, media_keeping, templates
 from frontdesk.messaging.channels import CHANNEL
 from frontdesk.messaging.checkups import handle_channel
 from frontdesk.messaging.inbox import prune_webhooks
+from frontdesk.messaging.media_jobs import handle_media
 
 PRUNE = "messaging.prune"
 OVERDUE_MEDIA = "messaging.media_overdue"
-FETCH = Due(kind=media.MEDIA, list_ids=media.list_due, handle=media.handle_media, at_once=8)
+FETCH = Due(kind=media.MEDIA, list_ids=media.list_due, handle=handle_media, at_once=8)
 LIST_TEMPLATES = Due(
     kind=templates.CATALOGUE,
     list_ids=templates.list_due,

@@ -183,9 +183,17 @@ def fit(thread: Sequence[PastMessage], tokens: int) -> Fitted:
 
 
 def as_chat(message: PastMessage) -> dict[str, str]:
-    """A message as models take it: contacts are users, everybody of the business the assistant."""
+    """A message as models take it: contacts are users, everybody of the business the assistant.
+
+    Of a file it is said that it is there and that nobody has looked into it.
+    """
     role = "user" if message.author == "contact" else "assistant"
-    return {"role": role, "content": message.text or f"[{message.type}]"}
+    if not message.has_media:
+        return {"role": role, "content": message.text or f"[{message.type}]"}
+    if message.type == "audio" and message.text:
+        return {"role": role, "content": message.text}
+    unseen = f"[{message.type}: you can't see what is in it]"
+    return {"role": role, "content": f"{unseen} {message.text}".rstrip()}
 
 
 def transcript(turn: Turn) -> list[tuple[UUID, str, str]]:

@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from frontdesk import conversation, escalation, messaging
+from frontdesk.agent_config import load_agent
 from frontdesk.conversation import Debounce
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Connection, Transaction
@@ -19,6 +20,7 @@ from frontdesk.core.errors import Unavailable
 from frontdesk.core.ids import NIL
 from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
+from frontdesk.gateway import transcription_models
 from frontdesk.messaging import (
     ChannelRef,
     ChannelRegistry,
@@ -105,6 +107,7 @@ class Routed:
     item: Item
     channel: ChannelRef
     limited: bool = False  # Over its sender's or its channel's rate: stored, shown, not answered.
+    waits_seconds: float | None = None  # How long its burst waits for its file.
 
     @property
     def key(self) -> tuple[UUID, str]:
@@ -142,7 +145,8 @@ async def _receive_batch(resources: Resources, events: list[Event]) -> None:
 async def _receive_all(resources: Resources, events: list[Event]) -> None:
     routed = await _without_erased(resources, await _route(resources, events))
     by_tenant: dict[UUID, list[Routed]] = defaultdict(list)
-    for item in await _limited(resources, await _fresh(resources, routed)):
+    limited = await _limited(resources, await _fresh(resources, routed))
+    for item in await _with_patience(resources, limited):
         by_tenant[item.channel.tenant_id].append(item)
     room = asyncio.Semaphore(TENANTS_AT_ONCE)
 
@@ -250,6 +254,25 @@ async def _limited(resources: Resources, items: list[Routed]) -> list[Routed]:
     return [replace(routed, limited=routed.key in over) for routed in items] if over else items
 
 
+async def _with_patience(resources: Resources, items: list[Routed]) -> list[Routed]:
+    """The same, with those marked whose file the agent waits for: it hears voice notes, and there is
+    a model that can."""
+    waits: dict[UUID, bool] = {}
+    marked = []
+    for routed in items:
+        item, channel = routed.item, routed.channel
+        if not isinstance(item, InboundMessage) or item.media is None or item.type != "audio":
+            marked.append(routed)
+            continue
+        if channel.id not in waits:
+            agent = await load_agent(resources, channel.tenant_id, channel.agent_id)
+            models = await transcription_models(resources, channel.tenant_id)
+            waits[channel.id] = agent.config.hears_voice_notes and bool(models)
+        seconds = resources.settings.worker.media_wait_seconds if waits[channel.id] else None
+        marked.append(replace(routed, waits_seconds=seconds))
+    return marked
+
+
 def _counts(item: InboundMessage) -> bool:
     if item.ignored_reason is not None:
         return False
@@ -328,7 +351,14 @@ async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> bool:
     if isinstance(item, InboundMessage):
         worker = resources.settings.worker
         debounce = Debounce(worker.debounce_seconds, worker.debounce_max_seconds)
-        await conversation.receive_message(tx, channel, item, debounce, limited=routed.limited)
+        await conversation.receive_message(
+            tx,
+            channel,
+            item,
+            debounce,
+            limited=routed.limited,
+            waits_seconds=routed.waits_seconds,
+        )
     elif isinstance(item, Echo):
         conversation_id = await conversation.receive_echo(tx, channel, item)
         if conversation_id is not None:

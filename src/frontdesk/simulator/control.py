@@ -334,7 +334,10 @@ def _write(phone: Phone, body: Json, how: Json) -> Posting:
         ),
         "image": lambda: phone.send_image(body.get("caption"), **_file(body), **how),
         "audio": lambda: phone.send_audio(
-            voice=bool(body.get("voice", True)), **_file(body), **how
+            str(body.get("words", "")),
+            voice=bool(body.get("voice", True)),
+            **_file(body),
+            **how,
         ),
         "document": lambda: phone.send_document(
             body.get("filename", "file.pdf"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from frontdesk.simulator.delivery import Delivery
-from frontdesk.simulator.media import PIXEL_PNG, SILENT_OGG, Media
+from frontdesk.simulator.media import PIXEL_PNG, Media, voice_note
 from frontdesk.simulator.threads import Bubble, Channel, Contact, Thread, Ticks
 from frontdesk.simulator.webhooks import VALID, Posting, Webhooks, envelope
 from frontdesk.simulator.whatsapp import WhatsApp, new_wamid
@@ -98,14 +98,15 @@ class Phone:
 
     def send_audio(
         self,
+        words: str = "",
         *,
-        content: bytes = SILENT_OGG,
+        content: bytes | None = None,
         mime_type: str = "audio/ogg; codecs=opus",
         voice: bool = True,
         **post: Any,
     ) -> Posting:
-        """Send a voice message (or an attached file with `voice=False`)."""
-        media = self._whatsapp.media.add(content, mime_type)
+        """Send a voice message that says `words` (or an attached file with `voice=False`)."""
+        media = self._whatsapp.media.add(content or voice_note(words), mime_type)
         return self._send_media("audio", media, {"voice": voice}, post)
 
     def send_document(

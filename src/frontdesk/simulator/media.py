@@ -15,6 +15,17 @@ PIXEL_PNG = base64.b64decode(
     "rkJggg=="
 )
 SILENT_OGG = b"OggS" + bytes(60)
+_WORDS = b"frontdesk-words:"
+
+
+def voice_note(words: str) -> bytes:
+    """A recording that says these words to the simulated model; no other hears anything in it."""
+    return SILENT_OGG + _WORDS + words.encode() if words else SILENT_OGG
+
+
+def spoken_words(content: bytes) -> str:
+    """What a recording of `voice_note` says."""
+    return content.partition(_WORDS)[2].decode(errors="replace")
 
 
 @dataclass(frozen=True)

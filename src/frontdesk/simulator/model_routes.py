@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from frontdesk.simulator.faults import ModelFault, ModelFaultKind
+from frontdesk.simulator.media import spoken_words
 from frontdesk.simulator.model import Ask, read_ask
 from frontdesk.simulator.scripting import ScriptedModel, completion
 from frontdesk.simulator.wire import CutConnection, JSONAnswer, hang, read_json
@@ -47,7 +48,28 @@ class ModelRoutes:
         return [
             Route("/openai/v1/chat/completions", self.openai, methods=["POST"]),
             Route("/groq/openai/v1/chat/completions", self.groq, methods=["POST"]),
+            Route("/openai/v1/audio/transcriptions", self.hear, methods=["POST"]),
+            Route("/groq/openai/v1/audio/transcriptions", self.hear, methods=["POST"]),
         ]
+
+    async def hear(self, request: Request) -> Response:
+        """Write down a recording: the words that the phone put into its bytes, and that they are
+        simulated."""
+        if not request.headers.get("authorization", "").removeprefix("Bearer").strip():
+            return _error(401)
+        async with request.form() as form:
+            file = form.get("file")
+            if file is None or isinstance(file, str) or not form.get("model"):
+                return _error(400)
+            content = await file.read()
+        fault = self._model.faults.draw("transcription", "text")
+        await self._world.sleep(self._world.draw(self._world.settings.model_latency_seconds))
+        if fault and (answer := await self._fail(request, fault)):
+            return answer
+        words = spoken_words(content)
+        text = f"{words} (simulated transcript)" if words else ""
+        seconds = max(1, len(words.split()) // 2)
+        return JSONAnswer({"text": text, "usage": {"type": "duration", "seconds": seconds}})
 
     async def openai(self, request: Request) -> Response:
         """Complete as OpenAI."""

@@ -23,7 +23,7 @@ _PAUSE_SECONDS = 1.0  # After the simulator could not be reached.
 _REFRESH_SECONDS = 5.0  # "typing…" ends by itself, without an event.
 
 HELP = (
-    "/1 taps a button · /image [caption] · /audio · /file path [caption] · /location [name] · "
+    "/1 taps a button · /image [caption] · /audio [words] · /file path [caption] · /location [name] · "
     "/react 👍 · /reply text (quotes) · /edit text · /delete · /number (shares yours) · "
     "/hide · /show · /offline · /online · /away (chat closed) · /back · /quit"
 )
@@ -238,7 +238,7 @@ def _command(name: str, rest: str, view: Json) -> dict[str, object] | None:
         return None
     messages: dict[str, Callable[[], dict[str, object]]] = {
         "image": lambda: {"type": "image", "caption": rest or None},
-        "audio": lambda: {"type": "audio"},
+        "audio": lambda: {"type": "audio", "words": rest},
         "location": lambda: {"type": "location", "name": rest},
         "number": lambda: {"type": "share_number"},
         "react": lambda: {"type": "reaction", "emoji": rest, "message_id": theirs[-1]},

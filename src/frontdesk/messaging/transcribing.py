@@ -1,0 +1,112 @@
+"""What is said in a voice note, written down by a model that hears, before the AI's turn."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from frontdesk import gateway
+from frontdesk.core.resources import Resources
+from frontdesk.gateway import (
+    TRANSCRIPTION,
+    BudgetReached,
+    CompletionRequest,
+    ModelsUnavailable,
+    PromptRejected,
+    Sound,
+    transcription_models,
+)
+from frontdesk.messaging.errors import MediaNotThere
+from frontdesk.messaging.media import MEDIA, MediaJob, get_media, open_media, settle_media
+from frontdesk.messaging.media_types import UNKNOWN
+
+log = structlog.get_logger(__name__)
+
+MOST_ATTEMPTS = 4
+# What providers take at once.
+MOST_BYTES = 25 * 1024 * 1024
+DEADLINE_SECONDS = 30.0
+_PAUSE_SECONDS = 2.0
+_OPUS_RATE = 48_000
+# The fewest bits a second that speech is sent with; more of them make fewer seconds.
+_LEAST_BYTES_A_SECOND = 600
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    words: str = ""
+    problem: str | None = None
+    may_come: bool = False
+
+
+async def write_down(resources: Resources, tenant_id: UUID, job: MediaJob) -> None:
+    """Have a voice note written down, and tell. Run twice, the later claim decides what is told."""
+    heard = await _listen(resources, tenant_id, job)
+    again = heard.may_come and job.attempts < MOST_ATTEMPTS
+    wait = _PAUSE_SECONDS * 2**job.attempts
+    async with resources.db.hot(tenant_id) as tx:
+        ours = await tx.sql.fetchval(
+            "UPDATE media SET last_error = $3, due_at = CASE WHEN $4::bool THEN now() + "
+            "make_interval(secs => $5) END, wants_words = $4, is_awaited = is_awaited AND $4 "
+            "WHERE id = $1 AND attempts = $2 AND state = 'stored' RETURNING id",
+            job.id,
+            job.attempts,
+            heard.problem,
+            again,
+            wait,
+        )
+        if ours is None:
+            return
+        if again:
+            tx.ring(MEDIA, job.id, wait + 0.01)
+        else:
+            await settle_media(tx, job, heard.words)
+
+
+async def _listen(resources: Resources, tenant_id: UUID, job: MediaJob) -> _Outcome:
+    models = await transcription_models(resources, tenant_id)
+    if not models:
+        return _Outcome(problem="No model is named that writes down what is said.")
+    async with resources.db.hot(tenant_id) as tx:
+        media = await get_media(tx, job.id)
+    if (media.size_bytes or 0) > MOST_BYTES:
+        return _Outcome(problem="It is too long to be written down.")
+    try:
+        pieces = await open_media(resources, tenant_id, media)
+    except MediaNotThere as gone:
+        return _Outcome(problem=str(gone))
+    content = b"".join([piece async for piece in pieces])
+    mime_type = media.mime_type or UNKNOWN
+    seconds = seconds_of(content)
+    request = CompletionRequest(
+        tenant_id=tenant_id,
+        feature=TRANSCRIPTION,
+        # For the record: the sound itself is not in it.
+        messages=({"role": "user", "content": f"[a voice note of {seconds} seconds at most]"},),
+        sound=Sound(content, f"voice.{_ENDINGS.get(mime_type, 'ogg')}", mime_type, seconds),
+        models=models,
+        deadline_seconds=DEADLINE_SECONDS,
+        conversation_id=job.conversation_id,
+        message_id=job.message_id,
+    )
+    try:
+        completion = await gateway.complete(resources, request)
+    except ModelsUnavailable as error:
+        return _Outcome(problem=f"It was not written down: {error}", may_come=True)
+    except (BudgetReached, PromptRejected) as error:
+        return _Outcome(problem=f"It was not written down: {error}")
+    return _Outcome(words=completion.text)
+
+
+_ENDINGS = {"audio/mpeg": "mp3", "audio/mp4": "m4a", "audio/aac": "aac", "audio/amr": "amr"}
+
+
+def seconds_of(content: bytes) -> int:
+    """How long a recording is at most, in seconds, at least 1; of Ogg with Opus, as it says itself."""
+    most = max(1, -(-len(content) // _LEAST_BYTES_A_SECOND))
+    page = content.rfind(b"OggS")
+    if content.startswith(b"OggS") and len(content) >= page + 14:
+        # The last page tells how many samples there are up to its end (RFC 3533, 6; RFC 7845, 4).
+        samples = int.from_bytes(content[page + 6 : page + 14], "little", signed=True)
+        return min(most, max(1, -(-samples // _OPUS_RATE)))
+    return most
