@@ -7,7 +7,7 @@ from frontdesk.identity import ContactPolicyChanged, MemberDisabled
 from frontdesk.messaging import MediaSettled, OutboundFailed
 
 SUBSCRIPTIONS: Subscriptions = {
-    ConversationHasClosed: [escalation.end_handoff],
+    ConversationHasClosed: [escalation.end_handoff, conversation.plan_survey],
     SilenceNeedsPerson: [escalation.look_after_silence],
     PriorityChanged: [escalation.reprioritise],
     MediaSettled: [conversation.go_on_with_file],

@@ -62,6 +62,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         billing_work.RELEASE,
         conversation_work.FIRE_TIMER,
         conversation_work.SUMMARISE,
+        conversation_work.SURVEY,
         escalation_work.ASSIGN,
         escalation_work.BACKTEST,
         escalation_work.RETURN,

@@ -186,6 +186,9 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     page = await admin.get("/conversations", order="recent", limit=1)
     conversation = f"/conversations/{page['items'][0]['id']}"
     await admin.post(f"{conversation}/notes", {"text": mark})
+    thread = (await admin.get(f"{conversation}/messages"))["items"]
+    answer = next(message for message in thread if message["author"] == "agent")
+    await admin.put(f"/messages/{answer['id']}/rating", {"value": "down", "comment": mark})
     rewrite = {"task": "rewrite", "style": "fix", "text": mark}
     await admin.post(f"{conversation}/suggestions", rewrite)
     await admin.put(f"{conversation}/tags", {"tags": [mark]})

@@ -23,6 +23,8 @@ from frontdesk.agent_config.notices import (
     QUEUE_NOTICE,
     REFUSAL_NOTICE,
     STILL_THERE_NOTICE,
+    SURVEY_BUTTONS,
+    SURVEY_QUESTION,
     WAIT_NOTICE,
 )
 from frontdesk.agent_config.tools import Tools
@@ -239,6 +241,18 @@ class AgentConfig(BaseModel):
         description="Whoever writes again so soon after the close is answered with the conversation "
         "before in mind; null: every conversation begins anew.",
     )
+    survey_enabled: bool = Field(
+        False,
+        description="After the close contacts are asked how it was, with three buttons, as long as "
+        "the 24-hour window is open.",
+    )
+    survey_after_minutes: int = Field(
+        0, ge=0, lt=MINUTES_OF_WINDOW, description="So long after the close."
+    )
+    survey_every_days: int = Field(
+        7, ge=0, le=366, description="Nobody is asked more often than that; 0: each time."
+    )
+    survey_question: Notices = Field(SURVEY_QUESTION, description="What they are asked.")
     max_reply_characters: int = Field(
         1_000, ge=100, le=4_000, description="The longest answer; one message on WhatsApp."
     )
@@ -274,6 +288,12 @@ class AgentConfig(BaseModel):
         first = FollowUp(after_minutes=self.follow_up_minutes, text=self.follow_up_text)
         return (first, *self.more_follow_ups)
 
+    def survey_titles(self, language: str) -> list[str]:
+        """The buttons under the question how it was, the best first."""
+        wanted = (language, self.languages[0], "en")
+        found = next(SURVEY_BUTTONS[each] for each in wanted if each in SURVEY_BUTTONS)
+        return found.split("|")
+
     def notice_in(self, notices: dict[str, str], language: str) -> str:
         """The notice in a contact's language, else in the agent's first, else in English."""
         built_in = {
@@ -285,6 +305,7 @@ class AgentConfig(BaseModel):
             id(self.callback_notice): CALLBACK_NOTICE,
             id(self.opening_notice): OPENING_NOTICE,
             id(self.still_there_notice): STILL_THERE_NOTICE,
+            id(self.survey_question): SURVEY_QUESTION,
         }.get(id(notices), HANDOFF_NOTICE)
         for wanted in (language, self.languages[0], "en"):
             if text := notices.get(wanted) or built_in.get(wanted):

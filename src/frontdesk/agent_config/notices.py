@@ -147,3 +147,26 @@ STILL_THERE_NOTICE = {
     "ar": "هل هناك شيء آخر يمكننا مساعدتك فيه؟",
     "hi": "क्या हम आपकी और कोई मदद कर सकते हैं?",
 }
+
+# After the close.
+SURVEY_QUESTION = {
+    "en": "How did we do?",
+    "es": "¿Qué tal te hemos atendido?",
+    "pt": "Como foi o nosso atendimento?",
+    "it": "Come ti sei trovato con noi?",
+    "de": "Wie waren wir?",
+    "fr": "Comment avons-nous été ?",
+    "ar": "كيف كانت خدمتنا؟",
+    "hi": "हमारी सेवा कैसी रही?",
+}
+# Good, fair, bad: at most 20 characters each.
+SURVEY_BUTTONS = {
+    "en": "😀 Good|😐 Fair|🙁 Bad",
+    "es": "😀 Bien|😐 Regular|🙁 Mal",
+    "pt": "😀 Bom|😐 Regular|🙁 Ruim",
+    "it": "😀 Bene|😐 Così così|🙁 Male",
+    "de": "😀 Gut|😐 Geht so|🙁 Schlecht",
+    "fr": "😀 Bien|😐 Moyen|🙁 Mauvais",
+    "ar": "😀 جيد|😐 مقبول|🙁 سيئ",
+    "hi": "😀 अच्छी|😐 ठीक|🙁 खराब",
+}

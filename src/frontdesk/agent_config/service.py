@@ -84,7 +84,7 @@ async def get_agent(session: Session, agent_id: UUID) -> AgentPublic:
     """
     row = (await session.execute(_present().where(col(Agent.id) == agent_id))).first()
     if row is None:
-        raise NoSuchAgent
+        raise NoSuchAgent(f"There is no agent {agent_id}.")
     return _public(*row)
 
 

@@ -33,6 +33,7 @@ from frontdesk.conversation.receiving import (
 )
 from frontdesk.conversation.schemas import ContactPublic, ConversationPublic, MessagePublic
 from frontdesk.conversation.suppression import Suppression
+from frontdesk.conversation.surveying import plan_survey
 from frontdesk.conversation.threads import (
     Change,
     Locked,
@@ -129,6 +130,7 @@ __all__ = [
     "look_at",
     "opt_out",
     "pause_seconds",
+    "plan_survey",
     "put_off",
     "receive_echo",
     "receive_history",

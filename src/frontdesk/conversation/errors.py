@@ -27,6 +27,12 @@ class AnotherIsOpen(Conflict):
     code, title = "another_conversation_open", "Another conversation with this contact is open"
 
 
+class NoAnswerOfTheAgent(Conflict):
+    """Only what the AI wrote is rated."""
+
+    code, title = "not_an_answer", "The AI did not write this message"
+
+
 class ShortcutTaken(Conflict):
     """Another saved reply has this shortcut."""
 

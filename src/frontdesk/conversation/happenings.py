@@ -10,7 +10,7 @@ from pydantic import Field
 from frontdesk import feed
 from frontdesk.conversation.desk_schemas import DraftPublic, NotePublic, SavedReplyPublic
 from frontdesk.conversation.inbox import NEVER_UNREAD, message_of, state_of
-from frontdesk.conversation.models import Actor, Priority, TurnOutcome
+from frontdesk.conversation.models import Actor, Priority, Thumb, TurnOutcome
 from frontdesk.conversation.schemas import (
     ContactPublic,
     ConversationPublic,
@@ -154,6 +154,40 @@ class ConversationWoken(FeedPayload):
 
     conversation_id: UUID
     by: Actor
+
+
+class SurveyAsked(FeedPayload):
+    """A contact was asked how a closed conversation was."""
+
+    kind: ClassVar[str] = "survey.asked"
+
+    conversation_id: UUID
+    survey_id: UUID
+
+
+class SurveyAnswered(FeedPayload):
+    """A contact said how a closed conversation was, from 1 (bad) to 5."""
+
+    kind: ClassVar[str] = "survey.answered"
+
+    conversation_id: UUID
+    survey_id: UUID
+    score: int
+    closed_by: Actor
+    handled_by: Actor
+    handled_by_user_id: UUID | None
+
+
+class AnswerRated(FeedPayload):
+    """A contact or a user thinks so of an answer of the AI; without a value no longer."""
+
+    kind: ClassVar[str] = "answer.rated"
+
+    conversation_id: UUID
+    message_id: UUID
+    by: Actor
+    rater_id: UUID
+    value: Thumb | None
 
 
 class ConversationRead(FeedPayload):

@@ -23,6 +23,7 @@ from frontdesk.messaging import MediaPublic, retry_problem, seconds_left, window
 NEVER_UNREAD = (
     "history",
     "reaction",
+    "survey",
     "group",
     "system",
     "request_welcome",
@@ -68,7 +69,7 @@ async def get_conversation(tx: Transaction, conversation_id: UUID) -> Conversati
     """One conversation; raises `NoSuchConversation`."""
     row = await tx.sql.fetchrow(f"SELECT {CONVERSATION} WHERE k.id = $1", conversation_id)
     if row is None:
-        raise NoSuchConversation
+        raise NoSuchConversation(f"There is no conversation {conversation_id}.")
     return ConversationPublic.model_validate(shown(row))
 
 

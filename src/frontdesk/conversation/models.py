@@ -375,6 +375,82 @@ class Timer(TenantRow, table=True):
     step: int = Field(default=1, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": "1"})
 
 
+class SurveyState(StrEnum):
+    """How far asking about a conversation has got."""
+
+    DUE = "due"
+    ASKED = "asked"
+    ANSWERED = "answered"
+    SKIPPED = "skipped"
+
+
+class Survey(TenantRow, table=True):
+    """Whether a contact was asked how a closed conversation was, and what they said."""
+
+    __table_args__ = (
+        refers("conversation_id", to="conversation"),
+        refers("contact_id", to="contact"),
+        refers("agent_id", to="agent"),
+        sa.UniqueConstraint("tenant_id", "conversation_id"),
+        sa.Index("ix_survey_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+        sa.Index("ix_survey_contact", "tenant_id", "contact_id", "asked_at"),
+        sa.Index("ix_survey_agent", "tenant_id", "agent_id", "created_at"),
+    )
+
+    conversation_id: UUID
+    contact_id: UUID
+    agent_id: UUID
+    state: SurveyState = Field(
+        default=SurveyState.DUE,
+        sa_type=text_enum(SurveyState),
+        sa_column_kwargs={"server_default": "due"},
+    )
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    closed_by: Actor = Field(sa_type=text_enum(Actor, checked=False))
+    closed_by_user_id: UUID | None = None
+    close_reason: str = Field(sa_type=sa.Text)
+    # Whoever of the people wrote in it last; the AI alone when none did.
+    handled_by: Actor | None = Field(default=None, sa_type=text_enum(Actor, checked=False))
+    handled_by_user_id: UUID | None = None
+    skipped_reason: str | None = Field(default=None, sa_type=sa.Text)
+    message_id: UUID | None = None
+    asked_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    score: int | None = Field(default=None, sa_type=sa.SmallInteger)
+    answered_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class Thumb(StrEnum):
+    """What somebody thinks of an answer."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class AnswerRating(TenantTable, table=True):
+    """A thumb on an answer of the AI, one of each contact and each user."""
+
+    __tablename__ = "answer_rating"
+    __table_args__ = (
+        refers("message_id", to="message"),
+        refers("conversation_id", to="conversation"),
+        refers("agent_id", to="agent"),
+        sa.Index("ix_answer_rating_newest", "tenant_id", "created_at", "message_id"),
+        sa.Index("ix_answer_rating_conversation", "tenant_id", "conversation_id"),
+    )
+
+    message_id: UUID = Field(primary_key=True)
+    rater_id: UUID = Field(primary_key=True)  # The contact, or the user.
+    conversation_id: UUID
+    agent_id: UUID
+    by: Actor = Field(sa_type=text_enum(Actor, checked=False))
+    value: Thumb = Field(sa_type=text_enum(Thumb))
+    comment: str = Field(default="", sa_type=sa.Text, sa_column_kwargs={"server_default": ""})
+    created_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+
+
 class ReadMark(TenantTable, table=True):
     """How far a user has read a conversation. What the contact wrote after it is unread for them."""
 

@@ -31,6 +31,9 @@ HOLDINGS = (
         erase="trace = '[]', reason = split_part(reason, ':', 1)",
     ),
     Holding("timer", of_contact=OF_THREADS, erase=DELETE),
+    # What they thought stays as a number, like the outcome of a turn; why a person closed it goes.
+    Holding("survey", of_contact="contact_id = $1", erase="close_reason = ''"),
+    Holding("answer_rating", of_contact=OF_THREADS, erase="comment = ''"),
     Holding("read_mark", of_contact=OF_THREADS, erase=DELETE),
     Holding("conversation_tag", of_contact=OF_THREADS, erase=DELETE),
     Holding("note", of_contact=OF_THREADS, erase=DELETE),

@@ -13,6 +13,7 @@ from frontdesk.conversation.contacts import (
     move_alias,
     opt_out,
 )
+from frontdesk.conversation.feedback import take_reaction
 from frontdesk.conversation.happenings import (
     ConversationOpened,
     ConversationWoken,
@@ -33,6 +34,7 @@ from frontdesk.conversation.inbox import (
 from frontdesk.conversation.memory import forget_message
 from frontdesk.conversation.models import Actor, Direction
 from frontdesk.conversation.schemas import ConversationState
+from frontdesk.conversation.survey_answers import take_answer
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.json import dumps
@@ -145,7 +147,11 @@ async def receive_message(
     contact = await find_or_create_contact(
         tx, message.sender, name=message.profile_name, username=message.username
     )
-    if ignored := _ignored_reason(message, limited):
+    ignored = _ignored_reason(message, limited)
+    if ignored is None and await take_answer(tx, contact.id, message):
+        ignored = "survey"
+    if ignored is not None:
+        await take_reaction(tx, channel, contact.id, message)
         thread_id = await _find_thread(tx, channel, contact)
         row = await _keep_ignored(tx, channel, thread_id, message, ignored)
     else:

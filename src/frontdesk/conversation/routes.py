@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 
 from frontdesk.conversation import desk_routes, file_routes, inbox, snoozing, views
 from frontdesk.conversation.errors import ConversationClosed, NoSuchConversation
+from frontdesk.conversation.feedback_routes import api as feedback
 from frontdesk.conversation.memory_routes import router as memory
 from frontdesk.conversation.models import Actor, Priority, Status
 from frontdesk.conversation.schemas import (
@@ -193,4 +194,5 @@ async def get_turn(turn_id: UUID, who: ReadsConversations, session: TenantSessio
 
 router.include_router(desk_routes.api)
 router.include_router(file_routes.api)
+router.include_router(feedback)
 router.include_router(memory)

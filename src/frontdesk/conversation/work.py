@@ -1,6 +1,6 @@
 """Due work of conversation."""
 
-from frontdesk.conversation import memory, summarising, timers
+from frontdesk.conversation import memory, summarising, surveying, timers
 from frontdesk.core.work import Due
 
 FIRE_TIMER = Due(
@@ -11,5 +11,12 @@ SUMMARISE = Due(
     list_ids=summarising.list_due,
     handle=summarising.summarise,
     at_once=10,
+    sweep_seconds=5,
+)
+SURVEY = Due(
+    kind=surveying.SURVEY,
+    list_ids=surveying.list_due,
+    handle=surveying.ask_how_it_was,
+    at_once=5,
     sweep_seconds=5,
 )

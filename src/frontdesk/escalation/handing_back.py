@@ -1,11 +1,12 @@
 """What the AI is told when people give a conversation back: what they did, and that it is its turn."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
-from frontdesk.core.json import dumps, loads
+from frontdesk.core.json import loads
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,9 @@ class HandBack:
         return "\n".join(told)
 
 
-async def write_hand_back(tx: Transaction, handoff_id: UUID, note: str, *, user_id: UUID) -> None:
-    """Keep with a handoff that ends what the AI has to know of it."""
-    packet = {"note": note, "through_id": ids.new(), "user_id": user_id}
-    await tx.sql.execute(
-        "UPDATE handoff SET hand_back = $2 WHERE id = $1", handoff_id, dumps(packet)
-    )
+def packet_of(note: str, user_id: UUID) -> dict[str, Any]:
+    """What is kept with a handoff that ends now, of what the AI has to know."""
+    return {"note": note, "through_id": ids.new(), "user_id": user_id}
 
 
 async def find_hand_back(tx: Transaction, conversation_id: UUID) -> HandBack | None:

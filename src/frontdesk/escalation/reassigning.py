@@ -46,12 +46,18 @@ async def reassign(
     if handoff is None or handoff["state"] != "waiting":
         must_own(thread, who)
     assert handoff is not None, "people have it, so there is a handoff"
-    if wish.user_id is not None:
-        if wish.user_id != thread.assigned_user_id:
-            await _to_colleague(tx, thread, handoff["id"], wish.user_id, force=wish.force)
-    elif wish.team_id is not None:
-        team = await get_team(tx, wish.team_id)
-        await _to_team(tx, thread, handoff["id"], team.id)
+    member = await get_member(tx, wish.user_id) if wish.user_id is not None else None
+    if wish.team_id is not None:
+        await get_team(tx, wish.team_id)
+        await tx.sql.execute(
+            "UPDATE handoff SET team_ids = $2 WHERE id = $1", handoff["id"], [wish.team_id]
+        )
+    if member is None:
+        await put_back(tx, thread, handoff["id"], why=ReturnedFor.REASSIGNED)
+    elif member.id != thread.assigned_user_id:
+        if member.disabled:
+            raise NoRoom("They may not sign in.")
+        await _to_colleague(tx, thread, handoff["id"], member.id, force=wish.force)
     given_to = {"user_id": str(wish.user_id or ""), "team_id": str(wish.team_id or "")}
     await audit_act(tx, "conversation.reassigned", thread, who, details=given_to)
     return await ownership(tx, thread.id, ai_in_flight=False)
@@ -60,9 +66,6 @@ async def reassign(
 async def _to_colleague(
     tx: Session, thread: Locked, handoff_id: UUID, user_id: UUID, *, force: bool
 ) -> None:
-    member = await get_member(tx, user_id)
-    if member.disabled:
-        raise NoRoom("They may not sign in.")
     # Both rows in one order: two who give each other their conversations do not wait for one another.
     await tx.sql.execute(
         "SELECT FROM availability WHERE user_id = ANY($1) ORDER BY user_id FOR UPDATE",
@@ -78,11 +81,6 @@ async def _to_colleague(
     await give_to(tx, thread.id, handoff_id, user_id)
     if thread.assigned_user_id is not None:
         await give_place_back(tx, thread.assigned_user_id)
-
-
-async def _to_team(tx: Transaction, thread: Locked, handoff_id: UUID, team_id: UUID) -> None:
-    await tx.sql.execute("UPDATE handoff SET team_ids = $2 WHERE id = $1", handoff_id, [team_id])
-    await put_back(tx, thread, handoff_id, why=ReturnedFor.REASSIGNED)
 
 
 async def put_back(tx: Transaction, thread: Locked, handoff_id: UUID, *, why: ReturnedFor) -> None:

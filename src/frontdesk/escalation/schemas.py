@@ -164,16 +164,24 @@ class AssignmentPolicyUpdate(Schema):
 class AssignmentCreate(Schema):
     """Whose a conversation is from now on: one colleague's, or a team's that it waits for."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"team_id": "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001"}]},
+    )
+
     user_id: UUID | None = Field(None, description="A colleague who is online and has room.")
-    team_id: UUID | None = None
+    team_id: UUID | None = Field(
+        None,
+        description="Alone, it waits for one of them; with `user_id` that one has it for them.",
+    )
     force: bool = Field(
         False, description="Admins: also to somebody who is away, or has as many as they take."
     )
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if (self.user_id is None) == (self.team_id is None):
-            raise ValueError("give either user_id or team_id")
+    def _some_of_them(self) -> Self:
+        if self.user_id is None and self.team_id is None:
+            raise ValueError("give a user_id, a team_id or both")
         return self
 
 

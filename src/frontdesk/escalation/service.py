@@ -47,7 +47,7 @@ from frontdesk.escalation.errors import (
     NotTakenOver,
     NotYours,
 )
-from frontdesk.escalation.handing_back import write_hand_back
+from frontdesk.escalation.handing_back import packet_of
 from frontdesk.escalation.handing_off import gather
 from frontdesk.escalation.happenings import (
     HandoffAssigned,
@@ -222,9 +222,7 @@ async def release(tx: Session, conversation_id: UUID, who: Principal, note: str 
     """
     thread = await lock(tx, conversation_id)
     must_own(thread, who)
-    handoff_id = await _end_handoff(tx, thread.id, "released")
-    if handoff_id is not None:
-        await write_hand_back(tx, handoff_id, note, user_id=who.user_id)
+    await _end_handoff(tx, thread.id, "released", hand_back=packet_of(note, who.user_id))
     # What a person was asked for and left unanswered would be answered by nobody.
     thread = await ask_unanswered(tx, thread)
     await change_owner(tx, thread, Change(status=Status.ACTIVE))
@@ -377,21 +375,25 @@ async def _open_assigned(
     )
 
 
-async def _end_handoff(tx: Transaction, conversation_id: UUID, reason: str) -> UUID | None:
-    """End the open handoff, if there is one; its id."""
+async def _end_handoff(
+    tx: Transaction,
+    conversation_id: UUID,
+    reason: str,
+    *,
+    hand_back: dict[str, Any] | None = None,
+) -> None:
     row = await tx.sql.fetchrow(
-        "UPDATE handoff SET state = 'ended', ended_at = now(), end_reason = $2 "
+        "UPDATE handoff SET state = 'ended', ended_at = now(), end_reason = $2, hand_back = $3 "
         "WHERE conversation_id = $1 AND state <> 'ended' RETURNING *",
         conversation_id,
         reason,
+        hand_back and dumps(hand_back),
     )
     if row is None:
-        return None
+        return
     if row["assigned_user_id"] is not None:
         await give_place_back(tx, row["assigned_user_id"])
     tell_handoff(tx, HandoffEnded, row)
-    handoff_id: UUID = row["id"]
-    return handoff_id
 
 
 async def sent_before(

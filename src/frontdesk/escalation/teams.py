@@ -28,7 +28,7 @@ async def get_team(session: Session, team_id: UUID) -> TeamPublic:
     """One team; raises `NoSuchTeam`."""
     row = await session.sql.fetchrow(f"{_SELECT} WHERE id = $1", team_id)
     if row is None:
-        raise NoSuchTeam
+        raise NoSuchTeam(f"There is no team {team_id}.")
     return TeamPublic.model_validate(dict(row))
 
 

@@ -93,6 +93,8 @@ from frontdesk.messaging.outbound import (
 )
 from frontdesk.messaging.outgoing import (
     MAX_CAPTION_CHARACTERS,
+    Button,
+    Buttons,
     Content,
     Text,
     file_content,
@@ -132,6 +134,8 @@ __all__ = [
     "WINDOW",
     "Accepted",
     "AccountEvent",
+    "Button",
+    "Buttons",
     "CallEvent",
     "ChannelCreate",
     "ChannelGone",

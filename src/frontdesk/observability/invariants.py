@@ -59,6 +59,9 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("turn", "by"): _ACTORS,
     ("timer", "kind"): ("follow_up", "auto_close", "snooze"),
     ("timer", "cause"): _ACTORS,
+    ("survey", "closed_by"): _ACTORS,
+    ("survey", "handled_by"): _ACTORS,
+    ("answer_rating", "by"): _ACTORS,
     ("outbound", "origin"): ("agent", "human_agent", "system"),
     ("outbound", "state"): (
         "pending", "sending", "unknown", "sent", "failed", "cancelled", "needs_attention"

@@ -34,6 +34,7 @@ OVERDUE = (
     DueTable("conversation", "due_at IS NOT NULL AND status = 'ACTIVE'"),
     DueTable("outbound", "state IN ('pending', 'sending', 'unknown')"),
     DueTable("timer", "true"),
+    DueTable("survey", "due_at IS NOT NULL"),
     DueTable("knowledge_source", "due_at IS NOT NULL"),
     DueTable("eval_run", "due_at IS NOT NULL"),
     DueTable("rule_backtest", "due_at IS NOT NULL"),

@@ -1,0 +1,198 @@
+"""Asking contacts how it was once a conversation is closed, and knowing their answer when it comes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from frontdesk import feed
+from frontdesk.agent_config import AgentConfig, load_agent
+from frontdesk.conversation.events import ConversationClosed
+from frontdesk.conversation.feedback_schemas import SurveyPublic
+from frontdesk.conversation.happenings import SurveyAsked
+from frontdesk.conversation.inbox import get_conversation
+from frontdesk.conversation.models import Actor, Status
+from frontdesk.conversation.survey_answers import button_id
+from frontdesk.conversation.threads import Locked, NewMessage, lock, send_message
+from frontdesk.core import ids
+from frontdesk.core.db import Connection, Transaction
+from frontdesk.core.errors import NotFound
+from frontdesk.core.resources import Resources
+from frontdesk.messaging import Button, Buttons, is_open
+
+SURVEY = "conversation.survey"
+_LEASE_SECONDS = 30
+# The three buttons, the best first, on a scale of five that may also be typed.
+SCORES = (5, 3, 1)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What is known of a conversation that has ended.
+
+    Args:
+        was_answered: somebody of the business, or its AI, has written.
+        goes_on: it was opened again, or another with this contact is.
+        asked_lately: the contact was asked so shortly before that it would be a nuisance.
+    """
+
+    was_answered: bool
+    goes_on: bool
+    opted_out: bool
+    window_is_open: bool
+    asked_lately: bool
+
+
+def why_not_ask(seen: Ended) -> str | None:
+    """Why a contact is not asked how it was, in a word; None when they are."""
+    reasons = {
+        "goes_on": seen.goes_on,
+        "never_answered": not seen.was_answered,
+        "opted_out": seen.opted_out,
+        "asked_lately": seen.asked_lately,
+        # Only a template may go now, and none is named for this.
+        "window_closed": not seen.window_is_open,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+async def plan_survey(tx: Transaction, event: ConversationClosed) -> None:
+    """Subscriber: a conversation that has ended may be asked about. Each once, however often it ends."""
+    survey_id = await tx.sql.fetchval(
+        "INSERT INTO survey (id, conversation_id, contact_id, agent_id, closed_by, closed_by_user_id, "
+        "close_reason, due_at) SELECT $1, k.id, k.contact_id, k.agent_id, $3, $4, $5, now() "
+        "FROM conversation k WHERE k.id = $2 "
+        "ON CONFLICT (tenant_id, conversation_id) DO UPDATE SET closed_by = excluded.closed_by, "
+        "closed_by_user_id = excluded.closed_by_user_id, close_reason = excluded.close_reason, "
+        "due_at = now(), state = 'due', skipped_reason = NULL "
+        "WHERE survey.state IN ('due', 'skipped') RETURNING id",
+        ids.new(),
+        event.conversation_id,
+        event.by,
+        event.user_id,
+        event.reason,
+    )
+    if survey_id is not None:
+        tx.ring(SURVEY, survey_id)
+
+
+async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """Conversations to be asked about, every tenant's first before anyone's second."""
+    rows = await connection.fetch(
+        "SELECT tenant_id, id FROM survey WHERE due_at <= now() "
+        "ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY due_at), due_at LIMIT $1",
+        limit,
+    )
+    return [(row["tenant_id"], row["id"]) for row in rows]
+
+
+async def ask_how_it_was(resources: Resources, tenant_id: UUID, survey_id: UUID) -> None:
+    """Ask a contact how it was, or write down why not. The question goes in the same transaction."""
+    async with resources.db.hot(tenant_id) as tx:
+        claimed = await tx.sql.fetchrow(
+            "UPDATE survey SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2) "
+            "WHERE id = $1 AND due_at <= now() RETURNING conversation_id, agent_id",
+            survey_id,
+            _LEASE_SECONDS,
+        )
+    if claimed is None:
+        return
+    config = (await load_agent(resources, tenant_id, claimed["agent_id"])).config
+    async with resources.db.hot(tenant_id) as tx:
+        thread = await lock(tx, claimed["conversation_id"])
+        # When it is off nothing is kept, and an ended one may not come back by a slow worker.
+        if not config.survey_enabled:
+            await tx.sql.execute("DELETE FROM survey WHERE id = $1 AND state = 'due'", survey_id)
+            return
+        wait = await _wait_seconds(tx, survey_id, config)
+        if wait is None:
+            return
+        if wait > 0:
+            await tx.sql.execute(
+                "UPDATE survey SET due_at = now() + make_interval(secs => $2) WHERE id = $1",
+                survey_id,
+                wait,
+            )
+            return
+        skipped = why_not_ask(await _look(tx, thread, config))
+        message_id = None if skipped else await _ask(tx, thread, survey_id, config)
+        await tx.sql.execute(_SETTLE, survey_id, message_id, skipped)
+        if message_id is not None:
+            told = SurveyAsked(conversation_id=thread.id, survey_id=survey_id)
+            feed.tell(tx, told)
+
+
+# Who had it last of the people who wrote in it; nobody of them: the AI had it alone.
+_SETTLE = """
+UPDATE survey s SET due_at = NULL, message_id = $2, skipped_reason = $3,
+    state = CASE WHEN $3::text IS NULL THEN 'asked' ELSE 'skipped' END,
+    asked_at = CASE WHEN $3::text IS NULL THEN now() END,
+    handled_by_user_id = (SELECT m.user_id FROM message m WHERE m.tenant_id = s.tenant_id
+        AND m.conversation_id = s.conversation_id AND m.author = 'human_agent'
+        ORDER BY m.created_at DESC, m.id DESC LIMIT 1),
+    handled_by = CASE WHEN EXISTS (SELECT FROM message m WHERE m.tenant_id = s.tenant_id
+        AND m.conversation_id = s.conversation_id AND m.author = 'human_agent')
+        THEN 'human_agent' ELSE 'agent' END
+WHERE s.id = $1
+"""
+
+
+async def _wait_seconds(tx: Transaction, survey_id: UUID, config: AgentConfig) -> float | None:
+    """How long it is too early still; None when it is no longer due at all."""
+    wait: float | None = await tx.sql.fetchval(
+        "SELECT coalesce(extract(epoch FROM k.closed_at + make_interval(mins => $2) - now()), 0)"
+        "::float8 FROM survey s JOIN conversation k ON k.tenant_id = s.tenant_id "
+        "AND k.id = s.conversation_id WHERE s.id = $1 AND s.state = 'due'",
+        survey_id,
+        config.survey_after_minutes,
+    )
+    return wait
+
+
+async def get_survey(tx: Transaction, conversation_id: UUID) -> SurveyPublic:
+    """What became of asking about a conversation.
+
+    Raises:
+        NoSuchConversation: there is none in this tenant.
+        NotFound: it is open, or its agent asks nobody.
+    """
+    row = await tx.sql.fetchrow("SELECT * FROM survey WHERE conversation_id = $1", conversation_id)
+    if row is None:
+        await get_conversation(tx, conversation_id)
+        raise NotFound("Nobody was asked about this conversation.")
+    return SurveyPublic.model_validate(dict(row))
+
+
+async def _look(tx: Transaction, thread: Locked, config: AgentConfig) -> Ended:
+    row = await tx.sql.fetchrow(
+        "SELECT EXISTS (SELECT FROM message WHERE conversation_id = $1 "
+        "AND author IN ('agent', 'human_agent') AND ignored_reason IS NULL) AS was_answered, "
+        "EXISTS (SELECT FROM conversation WHERE contact_id = $2 AND status <> 'CLOSED') AS goes_on, "
+        "EXISTS (SELECT FROM contact WHERE id = $2 AND opted_out_at IS NOT NULL) AS opted_out, "
+        "EXISTS (SELECT FROM survey WHERE contact_id = $2 "
+        "AND asked_at > now() - make_interval(days => $3)) AS asked_lately",
+        thread.id,
+        thread.contact_id,
+        config.survey_every_days,
+    )
+    assert row is not None
+    return Ended(
+        was_answered=row["was_answered"],
+        goes_on=row["goes_on"] or thread.status is not Status.CLOSED,
+        opted_out=row["opted_out"],
+        window_is_open=is_open(thread.last_inbound_at, thread.now),
+        asked_lately=row["asked_lately"],
+    )
+
+
+async def _ask(tx: Transaction, thread: Locked, survey_id: UUID, config: AgentConfig) -> UUID:
+    language = thread.language or config.languages[0]
+    question = config.notice_in(config.survey_question, language)
+    titles = config.survey_titles(language)
+    buttons = tuple(
+        Button(id=button_id(survey_id, score), title=title)
+        for score, title in zip(SCORES, titles, strict=True)
+    )
+    message = NewMessage(
+        text=question, author=Actor.SYSTEM, content=Buttons(body=question, buttons=buttons)
+    )
+    return await send_message(tx, thread, message)
