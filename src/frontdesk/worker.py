@@ -63,6 +63,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         conversation_work.FIRE_TIMER,
         conversation_work.SUMMARISE,
         conversation_work.SURVEY,
+        conversation_work.KEEP_COMMITMENT,
         escalation_work.ASSIGN,
         escalation_work.BACKTEST,
         escalation_work.RETURN,

@@ -54,6 +54,7 @@ KINDS: dict[str, Kind] = {
     "budget_id": Kind(_newest("budget")),
     "call_id": Kind(_newest("llm_call")),
     "channel_id": Kind(_newest("channel")),
+    "commitment_id": Kind(_newest("commitment")),
     "contact_id": Kind(_newest("contact")),
     "conversation_id": Kind(_newest("conversation")),
     "erasure_id": Kind(_newest("erasure")),
@@ -189,6 +190,8 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     thread = (await admin.get(f"{conversation}/messages"))["items"]
     answer = next(message for message in thread if message["author"] == "agent")
     await admin.put(f"/messages/{answer['id']}/rating", {"value": "down", "comment": mark})
+    await admin.post(f"{conversation}/take-over")
+    await admin.post(f"{conversation}/messages", {"text": f"We will refund {mark} by Friday."})
     rewrite = {"task": "rewrite", "style": "fix", "text": mark}
     await admin.post(f"{conversation}/suggestions", rewrite)
     await admin.put(f"{conversation}/tags", {"tags": [mark]})

@@ -43,3 +43,15 @@ class NotYourNote(Forbidden):
     """Only who wrote a note, or an admin, may change it."""
 
     code, title = "not_your_note", "Somebody else wrote this note"
+
+
+class NoSuchCommitment(NotFound):
+    """The tenant has no such commitment."""
+
+    code, title = "no_such_commitment", "There is no such commitment"
+
+
+class AlreadySettled(Conflict):
+    """The promise has been settled the other way."""
+
+    code, title = "already_settled", "This promise has been settled already"

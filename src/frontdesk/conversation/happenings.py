@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from frontdesk import feed
+from frontdesk.conversation.commitment_models import CommitmentState
 from frontdesk.conversation.desk_schemas import DraftPublic, NotePublic, SavedReplyPublic
 from frontdesk.conversation.inbox import NEVER_UNREAD, message_of, state_of
 from frontdesk.conversation.models import Actor, Priority, Thumb, TurnOutcome
@@ -265,6 +266,40 @@ class DraftChanged(FeedPayload):
 
     conversation_id: UUID
     draft: DraftPublic | None = Field(description="Null: it is gone.")
+
+
+class CommitmentOpened(FeedPayload):
+    """Somebody of the business has promised something."""
+
+    kind: ClassVar[str] = "commitment.opened"
+
+    commitment_id: UUID
+    conversation_id: UUID
+    text: str
+    promised_for: datetime | None
+
+
+class CommitmentDue(FeedPayload):
+    """A promise has to be kept soon, or its time has come: remind whoever it is for."""
+
+    kind: ClassVar[str] = "commitment.due"
+
+    commitment_id: UUID
+    conversation_id: UUID
+    user_id: UUID | None
+    promised_for: datetime
+    is_overdue: bool
+
+
+class CommitmentSettled(FeedPayload):
+    """A promise was kept, or holds no longer."""
+
+    kind: ClassVar[str] = "commitment.settled"
+
+    commitment_id: UUID
+    conversation_id: UUID
+    state: CommitmentState
+    user_id: UUID
 
 
 def tell_changed(tx: Transaction, row: Any) -> None:

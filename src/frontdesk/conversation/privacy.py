@@ -30,6 +30,7 @@ HOLDINGS = (
         # `closed: ` is followed by what a person typed.
         erase="trace = '[]', reason = split_part(reason, ':', 1)",
     ),
+    Holding("commitment", of_contact=OF_THREADS, erase=DELETE),
     Holding("timer", of_contact=OF_THREADS, erase=DELETE),
     # What they thought stays as a number, like the outcome of a turn; why a person closed it goes.
     Holding("survey", of_contact="contact_id = $1", erase="close_reason = ''"),

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from frontdesk.conversation import desk_routes, file_routes, inbox, snoozing, views
+from frontdesk.conversation.commitment_routes import router as commitments
 from frontdesk.conversation.errors import ConversationClosed, NoSuchConversation
 from frontdesk.conversation.feedback_routes import api as feedback
 from frontdesk.conversation.memory_routes import router as memory
@@ -196,3 +197,4 @@ router.include_router(desk_routes.api)
 router.include_router(file_routes.api)
 router.include_router(feedback)
 router.include_router(memory)
+router.include_router(commitments)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from frontdesk import gateway
 from frontdesk.agent_config import load_agent
+from frontdesk.conversation.commitments import adopt
 from frontdesk.conversation.memory import (
     MEMORY,
     VERBATIM_MESSAGES,
@@ -83,7 +84,7 @@ ORDER BY id LIMIT $3
 _STORE = """
 UPDATE conversation_memory SET summary = $3, through_id = $4, version = version + 1, attempts = 0,
     last_error = NULL, updated_at = now(), due_at = CASE WHEN $5 THEN now() END
-WHERE conversation_id = $1 AND version = $2
+WHERE conversation_id = $1 AND version = $2 RETURNING true
 """
 _END = """
 UPDATE conversation_memory SET due_at = now() + make_interval(secs => $3), last_error = $4,
@@ -134,7 +135,7 @@ async def summarise(resources: Resources, tenant_id: UUID, conversation_id: UUID
             await _end(tx, conversation_id, claim, error=str(error), pause_seconds=pause)
         return
     async with resources.db.hot(tenant_id) as tx:
-        await tx.sql.execute(
+        stored = await tx.sql.fetchval(
             _STORE,
             conversation_id,
             claim["version"],
@@ -142,6 +143,8 @@ async def summarise(resources: Resources, tenant_id: UUID, conversation_id: UUID
             portion.messages[-1]["id"],
             portion.goes_on,
         )
+        if stored:
+            await adopt(tx, conversation_id, noticed.promises)
         if portion.goes_on:
             tx.ring(MEMORY, conversation_id)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from frontdesk import feed
+from frontdesk.conversation.commitments import notice
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as Closed
 from frontdesk.conversation.happenings import (
@@ -262,6 +263,16 @@ async def send_message(
             ),
         ),
     )
+    if message.author is not Actor.SYSTEM:
+        await notice(
+            tx,
+            thread.id,
+            message_id,
+            message.text,
+            by=message.author,
+            user_id=message.user_id,
+            language=thread.language,
+        )
     assert stored is not None
     told = MessageSent(
         conversation_id=thread.id,

@@ -1,6 +1,13 @@
 """Due work of conversation."""
 
-from frontdesk.conversation import memory, summarising, surveying, timers
+from frontdesk.conversation import (
+    commitments,
+    keeping,
+    memory,
+    summarising,
+    surveying,
+    timers,
+)
 from frontdesk.core.work import Due
 
 FIRE_TIMER = Due(
@@ -17,6 +24,13 @@ SURVEY = Due(
     kind=surveying.SURVEY,
     list_ids=surveying.list_due,
     handle=surveying.ask_how_it_was,
+    at_once=5,
+    sweep_seconds=5,
+)
+KEEP_COMMITMENT = Due(
+    kind=commitments.COMMITMENT,
+    list_ids=commitments.list_due,
+    handle=keeping.keep,
     at_once=5,
     sweep_seconds=5,
 )

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -14,6 +15,13 @@ def clean(text: str) -> str:
     if not _UNSTORABLE.search(text):
         return text
     return _UNSTORABLE.sub(lambda match: "" if match[0] == "\x00" else "\ufffd", text)
+
+
+def folded(text: str) -> str:
+    """Small letters, Latin accents gone, single spaces: how words are compared in any language."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().replace("’", "'"))
+    bare = "".join(c for c in decomposed if not (unicodedata.combining(c) and ord(c) < 0x0370))
+    return " ".join(unicodedata.normalize("NFC", bare).split())
 
 
 def excerpt(text: str, limit: int) -> str:

@@ -5,7 +5,8 @@ honour every request to stop. Tenants can add words, never take these away.
 """
 
 import re
-import unicodedata
+
+from frontdesk.core.text import folded
 
 _PERSON = {
     "en": (
@@ -120,7 +121,4 @@ def asks_to_stop(text: str) -> bool:
 
 def plain(text: str) -> str:
     """Lower case, Latin accents folded, punctuation and runs of white space gone."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    folded = "".join(c for c in decomposed if not (unicodedata.combining(c) and ord(c) < 0x0370))
-    recomposed = unicodedata.normalize("NFC", folded)
-    return " ".join(re.sub(r"[^\w\s']", " ", recomposed).split())
+    return " ".join(re.sub(r"[^\w\s']", " ", folded(text)).split())

@@ -40,6 +40,7 @@ OVERDUE = (
     DueTable("rule_backtest", "due_at IS NOT NULL"),
     DueTable("llm_replay", "due_at IS NOT NULL"),
     DueTable("agent_preview", "due_at IS NOT NULL"),
+    DueTable("commitment", "due_at IS NOT NULL"),
     DueTable("suggestion", "due_at IS NOT NULL"),
     DueTable("budget_reservation", "true"),
     DueTable("chat_request", "state = 'queued'"),

@@ -32,6 +32,7 @@ from frontdesk.simulator.lexicon import (
 )
 from frontdesk.simulator.notes import are_notes, conversation_summary, read_notes
 from frontdesk.simulator.packet import handoff_packet, read_transcript, shorten
+from frontdesk.simulator.promises import found_promises
 from frontdesk.simulator.schema_fill import fill
 from frontdesk.simulator.tool_use import are_results, choose, read_result
 from frontdesk.simulator.world import Json
@@ -152,6 +153,8 @@ def _recognise(schema: Json) -> str | None:
         "translation": {"translated"},
         "thread_summary": {"summary", "message_ids"},
         "explanation": {"explanation", "message_ids"},
+        # Last: packets and notes have promises too.
+        "found_promises": {"promises"},
     }
     return next((name for name, some in telling.items() if some <= keys), None)
 
@@ -393,12 +396,17 @@ def _explanation(ask: Ask) -> Json:
     return explanation(_last_text(ask), FactIndex(read_facts(ask.system)))
 
 
+def _found_promises(ask: Ask) -> Json:
+    return found_promises(_last_text(ask), ask.system)
+
+
 def _last_text(ask: Ask) -> str:
     # All of it: what it is about is one message.
     return "\n".join(content_text(m) for m in ask.messages[-1:])
 
 
 _WRITERS = {
+    "found_promises": _found_promises,
     "rewrite": _rewrite,
     "translation": _translation,
     "thread_summary": _thread_summary,

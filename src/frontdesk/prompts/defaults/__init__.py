@@ -76,6 +76,13 @@ DEFAULT_PROMPTS = {
             },
         ),
         DefaultPrompt(
+            name="commitment",
+            description="The system message that reads promises out of what was sent.",
+            content=_text("commitment"),
+            samples={"company_name": "Lumen & Oak", "said_on": "Monday, 2026-11-30, 10:15"},
+            required=("said_on",),
+        ),
+        DefaultPrompt(
             name="copilot_rewrite",
             description="The system message that rewrites a human agent's text.",
             content=_text("copilot_rewrite"),
