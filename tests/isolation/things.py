@@ -120,6 +120,8 @@ NO_IDS = {
     "number": "a place in the list that the conversation in the path has",
     "move_experiment.to": "a word of ours",
     "report_usage.from": "a day",
+    "report_repeated_facts.from": "a day",
+    "report_repeated_facts.to": "a day",
     "report_usage.to": "a day",
     "If-Match": "the version of the row that the path names",
     "Idempotency-Key": "the client's own word; `test_shared_ground.py` uses one in two tenants",

@@ -141,6 +141,12 @@ class AgentConfig(BaseModel):
     answers_enabled: bool = Field(
         True, description="Off: the agent answers nobody and everything goes to people."
     )
+    shadow: bool = Field(
+        False,
+        description="On: the agent reads along and proposes answers to your people, who have every "
+        "conversation; it sends nothing, calls none of your services but what reads, and tells "
+        "contacts nothing.",
+    )
     confidence_threshold: float = Field(
         0.4, ge=0, le=1, description="An answer it is less sure of goes to a person."
     )

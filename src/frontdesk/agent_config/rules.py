@@ -32,6 +32,8 @@ def _silences(config: AgentConfig, enabled: bool) -> Iterator[Complaint]:
         yield Complaint("agent_disabled", "The agent is disabled.", stops_answers=True)
     if not config.answers_enabled:
         yield Complaint("answers_off", "Answers are switched off: everything goes to people.", True)
+    if config.shadow:
+        yield Complaint("shadow", "It only proposes answers: people send them, or others.", True)
     if config.confidence_threshold >= 1:
         yield Complaint(
             "confidence_unreachable",

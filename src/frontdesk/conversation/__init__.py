@@ -1,6 +1,7 @@
 """Conversation: contacts, threads, the outcome of every burst, timers, and the inbox."""
 
 from frontdesk.conversation.awaiting import go_on_with_file
+from frontdesk.conversation.commitments import list_promises
 from frontdesk.conversation.contacts import find_contact, find_or_create_contact, opt_out
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as ConversationHasClosed
@@ -123,6 +124,7 @@ __all__ = [
     "known_messages",
     "list_due",
     "list_messages",
+    "list_promises",
     "load_background",
     "load_earlier",
     "lock",

@@ -152,6 +152,16 @@ async def adopt(tx: Transaction, conversation_id: UUID, promises: Sequence[Remem
         await _open(tx, of_message, Sounding(promise.text, until), place=0, read_by="memory")
 
 
+async def list_promises(tx: Transaction, conversation_id: UUID) -> list[str]:
+    """What a contact has been promised and is still waiting for, oldest first."""
+    rows = await tx.sql.fetch(
+        "SELECT text FROM commitment WHERE conversation_id = $1 AND state = 'open' "
+        "ORDER BY id LIMIT 20",
+        conversation_id,
+    )
+    return [row["text"] for row in rows]
+
+
 def next_reminder(
     promised_for: datetime | None, reminders: int, now: datetime
 ) -> tuple[datetime | None, int]:

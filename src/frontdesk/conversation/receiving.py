@@ -32,7 +32,7 @@ from frontdesk.conversation.inbox import (
     state_of,
 )
 from frontdesk.conversation.memory import forget_message
-from frontdesk.conversation.models import Actor, Direction
+from frontdesk.conversation.models import Actor, Direction, Status
 from frontdesk.conversation.schemas import ConversationState
 from frontdesk.conversation.survey_answers import take_answer
 from frontdesk.core import ids
@@ -131,8 +131,10 @@ async def receive_message(
     *,
     limited: bool = False,
     waits_seconds: float | None = None,
-) -> None:
+) -> UUID | None:
     """Put a contact's message, which is not known yet, into its conversation and make that due.
+
+    Gives the conversation when people have it, and the message waits for their answer.
 
     A message that wants no answer (a reaction, a group's, one too old or over the rate limit) is
     stored and shown with the reason, and makes nothing due.
@@ -168,6 +170,7 @@ async def receive_message(
             awaited=waits_seconds is not None and not ignored,
         )
     tell_received(tx, contact.id, row)
+    return None if ignored or row["status"] != Status.WITH_HUMAN else row["conversation_id"]
 
 
 async def _receive(

@@ -15,6 +15,7 @@ from frontdesk.conversation import (
     Status,
     change_owner,
     find_memory,
+    list_promises,
     lock,
     send_message,
     was_sent,
@@ -85,6 +86,7 @@ async def hand_off(
     told once, before anybody can have come to be free.
     """
     handoff_id = ids.new()
+    packet = packet.with_promises(await list_promises(tx, thread.id))
     urgency = await _urgency(tx, thread, escalation.priority)
     need = await need_of(tx, thread, await find_teams(tx, escalation.team, escalation.skill))
     user_id, text, once_as = None, "", None
@@ -217,4 +219,4 @@ async def gather(tx: Transaction, conversation_id: UUID, reasoning: str) -> Pack
         agent_lines=[row["text"] for row in reversed(lines) if row["author"] == "agent"],
         reasoning=reasoning,
         memory=await find_memory(tx, conversation_id),
-    )
+    ).with_promises(await list_promises(tx, conversation_id))

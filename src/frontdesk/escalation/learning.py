@@ -6,13 +6,13 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from frontdesk.agent_config import NoSuchAgent
 from frontdesk.conversation import Locked, lock
 from frontdesk.core.api import Page, Principal, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Session, Transaction
 from frontdesk.escalation.edits import compare
 from frontdesk.escalation.errors import NoSuchDraft, NoSuchSuggestion
 from frontdesk.escalation.models import DraftOutcome, DraftSource, Fate, Task
+from frontdesk.escalation.repetition import must_know_agent
 from frontdesk.escalation.suggestion_schemas import DraftFigures, DraftOutcomePublic
 
 # The texts among what models write for people that could be sent as they are.
@@ -153,7 +153,7 @@ async def list_outcomes(
     Raises:
         NoSuchAgent: one is asked for that there is not.
     """
-    await _must_know(session, wanted.agent_id)
+    await must_know_agent(session, wanted.agent_id)
     query = _filtered(select(DraftOutcome), wanted).order_by(col(DraftOutcome.draft_id).desc())
     if values := decode_cursor(cursor, 1):
         query = query.where(col(DraftOutcome.draft_id) < cursor_uuid(values[0]))
@@ -182,15 +182,9 @@ async def get_figures(session: Session, agent_id: UUID | None) -> list[DraftFigu
     Raises:
         NoSuchAgent: one is asked for that there is not.
     """
-    await _must_know(session, agent_id)
+    await must_know_agent(session, agent_id)
     rows = await session.sql.fetch(_FIGURES, agent_id)
     return [DraftFigures.model_validate(dict(row)) for row in rows]
-
-
-async def _must_know(tx: Transaction, agent_id: UUID | None) -> None:
-    known = "SELECT 1 FROM agent WHERE id = $1"
-    if agent_id is not None and await tx.sql.fetchval(known, agent_id) is None:
-        raise NoSuchAgent(f"There is no agent {agent_id}.")
 
 
 def _filtered(query: Any, wanted: DraftFilter) -> Any:

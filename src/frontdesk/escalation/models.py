@@ -41,6 +41,7 @@ class Reason(StrEnum):
     BUDGET = "budget"
     RULE = "rule"
     TOOL = "tool"
+    SHADOW = "shadow"
 
 
 class HandoffState(StrEnum):
@@ -103,6 +104,9 @@ class Handoff(TenantRow, table=True):
     alerted_at: datetime | None = Field(default=None, sa_type=Timestamp)
     # Set when people give the conversation back: what the AI has to know (`handing_back.py`).
     hand_back: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    # Once it has ended: facts of its packet, and those the contact had to say again.
+    facts_given: int | None = Field(default=None, sa_type=sa.SmallInteger)
+    facts_repeated: int | None = Field(default=None, sa_type=sa.SmallInteger)
 
 
 class BacktestState(StrEnum):

@@ -1,6 +1,8 @@
 """The handoff packet: what a human agent needs to go on without asking anything twice."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -23,7 +25,7 @@ class HandoffPacket(BaseModel):
     mood: str = Field(description="How the contact feels, in a word or two.")
     tried: list[str] = Field(description="What the agent said or tried.")
     reasoning: str = Field(description="Why the agent handed over.")
-    confidence: float = Field(description="How sure the agent was of its answer, 0 to 1.")
+    confidence: float = Field(description="How sure you are of this packet, 0 to 1.")
     promises: list[str] = Field(description="What has been promised to the contact.")
     suggested_next_action: str = Field(description="What the human agent should do first.")
     draft_reply: str = Field(description="A reply the human agent could send.")
@@ -45,10 +47,19 @@ class Packet(BaseModel):
     draft_reply: str = ""
     # Each call of a tool in the turn, as `name(arguments): status. What came of it`.
     tool_steps: list[str] = []
+    # What wrote it, so that what becomes of its draft can be told by them.
+    prompt_version: str | None = None
+    call_ids: list[UUID] = []
 
     def storable(self) -> dict[str, Any]:
         """The packet as JSON."""
         return self.model_dump(mode="json")
+
+    def with_promises(self, promises: Sequence[str]) -> "Packet":
+        """The packet with these among its promises, each once."""
+        known = {promise.casefold() for promise in self.promises}
+        new = [promise for promise in promises if promise.casefold() not in known]
+        return self.model_copy(update={"promises": [*self.promises, *new]})
 
 
 def plain_packet(

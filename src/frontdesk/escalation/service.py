@@ -58,6 +58,7 @@ from frontdesk.escalation.happenings import (
 )
 from frontdesk.escalation.learning import drafts_for, record_use
 from frontdesk.escalation.models import Presence, Reason
+from frontdesk.escalation.repetition import measure_repetition
 from frontdesk.escalation.schemas import HandoffPublic, Ownership, ReplyCreate
 from frontdesk.identity import MemberDisabled
 from frontdesk.messaging import (
@@ -393,6 +394,7 @@ async def _end_handoff(
         return
     if row["assigned_user_id"] is not None:
         await give_place_back(tx, row["assigned_user_id"])
+    await measure_repetition(tx, row)
     tell_handoff(tx, HandoffEnded, row)
 
 

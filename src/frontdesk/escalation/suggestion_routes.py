@@ -1,5 +1,6 @@
 """HTTP of what models write for people: suggestions, and what became of drafts."""
 
+from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from frontdesk.core.api import (
     Cursor,
     IdempotencyKey,
     Limit,
+    Now,
     Page,
     ReadsConversations,
     TenantSession,
@@ -19,13 +21,14 @@ from frontdesk.core.api import (
     problems,
 )
 from frontdesk.core.errors import Forbidden, NotFound
-from frontdesk.escalation import learning, suggestions
+from frontdesk.escalation import learning, repetition, suggestions
 from frontdesk.escalation.errors import KeyReused, NoSuchDraft, NoSuchSuggestion
 from frontdesk.escalation.learning import DraftFilter
 from frontdesk.escalation.models import DraftSource, Fate
 from frontdesk.escalation.suggestion_schemas import (
     DraftFigures,
     DraftOutcomePublic,
+    RepetitionPublic,
     SuggestionPublic,
     SuggestionWish,
 )
@@ -156,3 +159,22 @@ async def get_draft_figures(
 ) -> list[DraftFigures]:
     """How many drafts of each version of a prompt were kept, edited and discarded."""
     return await learning.get_figures(session, agent_id)
+
+
+@router.get(
+    "/repeated-facts",
+    summary="See how often contacts repeat themselves",
+    responses=problems(Forbidden, NoSuchAgent),
+)
+async def report_repeated_facts(
+    who: AdminOnly,
+    session: TenantSession,
+    now: Now,
+    first: Annotated[date | None, Query(alias="from", description="30 days ago without.")] = None,
+    last: Annotated[date | None, Query(alias="to", description="Today without.")] = None,
+    agent_id: Annotated[UUID | None, Query(description="Of this agent only.")] = None,
+) -> list[RepetitionPublic]:
+    """Facts of handoff packets that contacts said once more to people, by agent and day (UTC)."""
+    last = last or now.date()
+    first = first or last - timedelta(days=min(30, last.toordinal() - 1))
+    return await repetition.report_repetition(session, first, last, agent_id)

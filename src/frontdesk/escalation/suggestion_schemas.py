@@ -1,6 +1,6 @@
 """What people may ask a model for, and what they get: suggestions and what became of drafts."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -173,3 +173,14 @@ class DraftFigures(PublicSchema):
     discarded: int
     edit_rate: float = Field(description="The share that was not sent as it was: 0 to 1.")
     mean_edit_ratio: float | None = Field(description="Over those that were compared.")
+
+
+class RepetitionPublic(PublicSchema):
+    """How often contacts had to say again what the packet had told, in handoffs that ended that day."""
+
+    agent_id: UUID
+    day: date
+    handoffs: int
+    handoffs_with_repetition: int
+    facts_given: int = Field(description="Facts in their packets.")
+    facts_repeated: int = Field(description="Those that came again in the contact's messages.")

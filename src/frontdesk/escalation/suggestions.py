@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -38,12 +39,14 @@ _WISH: TypeAdapter[AnyWish] = TypeAdapter(AnyWish)
 
 @dataclass(frozen=True)
 class ClaimedSuggestion:
-    """A suggestion that is ours to make."""
+    """A suggestion that is ours to make, as long as nothing moves its `due_at`: the end of our lease,
+    or the time to which the contact's next message puts it off."""
 
     id: UUID
     conversation_id: UUID
     user_id: UUID | None
     wish: AnyWish
+    due_at: datetime
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ async def claim_suggestion(tx: Transaction, suggestion_id: UUID) -> ClaimedSugge
         "due_at = CASE WHEN attempts < $3 THEN now() + make_interval(secs => $2) END, "
         "state = CASE WHEN attempts < $3 THEN state ELSE 'failed' END, "
         "error = CASE WHEN attempts < $3 THEN error ELSE 'It ended its worker each time.' END "
-        "WHERE id = $1 AND due_at <= now() RETURNING conversation_id, user_id, wish, state",
+        "WHERE id = $1 AND due_at <= now() RETURNING conversation_id, user_id, wish, state, due_at",
         suggestion_id,
         float(LEASE_SECONDS),
         MAX_ATTEMPTS,
@@ -159,20 +162,26 @@ async def claim_suggestion(tx: Transaction, suggestion_id: UUID) -> ClaimedSugge
     if row is None or row["state"] != SuggestionState.QUEUED:
         return None
     wish = _WISH.validate_json(row["wish"])
-    return ClaimedSuggestion(suggestion_id, row["conversation_id"], row["user_id"], wish)
+    return ClaimedSuggestion(
+        suggestion_id, row["conversation_id"], row["user_id"], wish, row["due_at"]
+    )
 
 
 async def finish_suggestion(
     tx: Transaction, claimed: ClaimedSuggestion, made: NewSuggestion
 ) -> None:
-    """Write down what came of a suggestion, and tell who waits for it."""
+    """Write down what came of a suggestion, and tell who waits for it.
+
+    Nothing happens when the claim no longer holds: it is made anew.
+    """
     state = SuggestionState.FAILED if made.text is None else SuggestionState.DONE
     finished = await tx.sql.fetchval(
         f"UPDATE suggestion SET {_MADE}, due_at = NULL, finished_at = now() "  # noqa: S608  # Ours.
-        "WHERE id = $1 AND state = 'queued' RETURNING 1",
+        "WHERE id = $1 AND state = 'queued' AND due_at = $15 RETURNING 1",
         claimed.id,
         state,
         *_values(made),
+        claimed.due_at,
     )
     if finished:
         told = SuggestionFinished(
@@ -208,10 +217,11 @@ def _values(made: NewSuggestion) -> tuple[Any, ...]:
 
 async def propose(tx: Transaction, conversation_id: UUID, made: NewSuggestion) -> UUID:
     """Keep what an agent that only proposes would have answered; the suggestion's id."""
-    suggestion_id = await tx.sql.fetchval(_QUEUE_SHADOW, conversation_id, ids.new(), 0.0, True)
-    proposed = ClaimedSuggestion(suggestion_id, conversation_id, None, ShadowWish())
-    await finish_suggestion(tx, proposed, made)
-    return proposed.id
+    row = await tx.sql.fetchrow(_QUEUE_SHADOW, conversation_id, ids.new(), 0.0, True)
+    assert row is not None
+    queued = ClaimedSuggestion(row["id"], conversation_id, None, ShadowWish(), row["due_at"])
+    await finish_suggestion(tx, queued, made)
+    return queued.id
 
 
 async def propose_soon(tx: Transaction, conversation_id: UUID, *, after_seconds: float) -> None:
@@ -233,7 +243,7 @@ JOIN agent_version v ON v.tenant_id = a.tenant_id AND v.agent_id = a.id AND v.ve
 WHERE k.id = $1 AND ($4 OR (v.config->>'shadow')::boolean)
 ON CONFLICT (tenant_id, conversation_id) WHERE task = 'shadow' AND state = 'queued'
     DO UPDATE SET due_at = excluded.due_at, attempts = 0
-RETURNING id
+RETURNING id, due_at
 """
 
 

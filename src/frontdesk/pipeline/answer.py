@@ -11,6 +11,7 @@ from frontdesk.core.resources import Resources
 from frontdesk.escalation import Reason
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.messaging import ChannelRegistry, mark_read, read_mark
+from frontdesk.pipeline.copilot import pieces
 from frontdesk.pipeline.decide import decide, give_up
 from frontdesk.pipeline.escalate import draft_escalation, handed_off
 from frontdesk.pipeline.guard import guard_draft
@@ -19,6 +20,7 @@ from frontdesk.pipeline.on_a_budget import answer_on_a_budget
 from frontdesk.pipeline.prompt import compose_prompt
 from frontdesk.pipeline.reply import draft_reply
 from frontdesk.pipeline.ruling import must
+from frontdesk.pipeline.shadow import proposed
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.tool_loop import Work, work_with_tools
 from frontdesk.pipeline.triage import triage_turn
@@ -48,7 +50,7 @@ async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -
         turn = await load_turn(resources, *claimed)
         outcome = await _outcome(resources, turn)
         if outcome is not None:
-            await decide(resources, turn, outcome)
+            await decide(resources, turn, proposed(turn, outcome))
     except Exception as error:
         await _put_off(resources, claimed[0], f"{type(error).__name__}: {error}")
         raise
@@ -115,6 +117,8 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
         remembered=tuple(work.remembered),
         prompt_version=prompt.filled.prompt.version,
         is_crowded=prompt.is_crowded,
+        sources=pieces(prompt.chunks, draft.sources),
+        confidence=draft.confidence,
     )
 
 
@@ -168,7 +172,7 @@ class Courtesies:
 async def _show_typing(resources: Resources, turn: Turn) -> None:
     claim = turn.claim
     wamid = turn.background.burst[-1].wamid
-    if wamid is None or not claim.channel_sends or turn.trace.on_paper:
+    if wamid is None or not claim.channel_sends or turn.changes_nothing:
         return
     if await goes_without(resources, turn, Extra.TYPING):
         return

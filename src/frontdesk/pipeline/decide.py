@@ -4,7 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from frontdesk import escalation
-from frontdesk.agent_config import AgentConfig, WhenClosed
+from frontdesk.agent_config import Absence, AgentConfig, WhenClosed
 from frontdesk.conversation import (
     Actor,
     Background,
@@ -80,6 +80,8 @@ async def _make_true(
         if outcome.kind is OutcomeKind.HAND_OFF:
             await write_turn(tx, thread, record, to_seq=turn.claim.inbound_seq)
             await _hand_off(tx, thread, turn, outcome)
+            if outcome.proposal is not None:
+                await escalation.propose(tx, thread.id, outcome.proposal)
         else:
             turn_id = await conclude(
                 tx, thread, turn.claim, record, language=outcome.language, reply=outcome.text
@@ -152,7 +154,7 @@ async def _reply(tx: Transaction, thread: Locked, outcome: Outcome, turn_id: UUI
 
 def timers_after(config: AgentConfig, outcome: Outcome) -> list[NewTimer]:
     """What is to happen if the contact stays silent after this."""
-    if outcome.kind is OutcomeKind.HAND_OFF:
+    if outcome.kind is OutcomeKind.HAND_OFF or config.shadow:
         return []
     if outcome.closes:
         return [NewTimer(TimerKind.AUTO_CLOSE, GOODBYE_CLOSE_MINUTES, cause=Actor.AGENT)]
@@ -182,19 +184,27 @@ async def _hand_off(tx: Transaction, thread: Locked, turn: Turn, outcome: Outcom
         outcome.escalation,
         outcome.packet,
         handled_seq=turn.claim.inbound_seq,
-        notices=Notices(
-            somebody_online=config.notice_in(config.handoff_notice, outcome.language),
-            nobody_online=(
-                absence.text if absence else config.notice_in(config.away_notice, outcome.language)
-            ),
-            in_queue=config.notice_in(config.queue_notice, outcome.language),
-            wait=config.notice_in(config.wait_notice, outcome.language),
-            once_as=await _outage(tx, thread, outcome.escalation),
-            nobody_once_as=absence.told_as(thread.id) if absence else None,
-        ),
+        notices=None if config.shadow else await _notices(tx, thread, turn, outcome, absence),
     )
     if absence is not None and config.when_closed is WhenClosed.CALLBACK:
         await add_tag(tx, thread.id, CALLBACK_TAG)
+
+
+async def _notices(
+    tx: Transaction, thread: Locked, turn: Turn, outcome: Outcome, absence: Absence | None
+) -> Notices:
+    assert outcome.escalation is not None
+    config = turn.agent.config
+    return Notices(
+        somebody_online=config.notice_in(config.handoff_notice, outcome.language),
+        nobody_online=(
+            absence.text if absence else config.notice_in(config.away_notice, outcome.language)
+        ),
+        in_queue=config.notice_in(config.queue_notice, outcome.language),
+        wait=config.notice_in(config.wait_notice, outcome.language),
+        once_as=await _outage(tx, thread, outcome.escalation),
+        nobody_once_as=absence.told_as(thread.id) if absence else None,
+    )
 
 
 async def _outage(tx: Transaction, thread: Locked, why: Escalation) -> str | None:

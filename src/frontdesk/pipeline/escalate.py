@@ -62,12 +62,12 @@ async def handed_off(
     if absence is not None and turn.agent.config.when_closed is WhenClosed.MESSAGE:
         return await _told_when_it_opens(resources, turn, language, escalation, absence)
     ask_model = ask_model and not await goes_without(resources, turn, Extra.PACKET)
-    packet = await _write_packet(resources, turn, escalation, draft) if ask_model else None
+    packet = await _write_packet(resources, turn, escalation, draft, work) if ask_model else None
     if packet is None:
         why = (
             f"{escalation.rule} No model answered to write this." if ask_model else escalation.rule
         )
-        packet = _gather_packet(turn, why, draft)
+        packet = gather_packet(turn, why, draft)
     if work is not None:
         packet = packet.model_copy(update={"tool_steps": work.steps})
     turn.trace.add(
@@ -101,7 +101,11 @@ async def _told_when_it_opens(
 
 
 async def _write_packet(
-    resources: Resources, turn: Turn, escalation: Escalation, draft: Reply | None
+    resources: Resources,
+    turn: Turn,
+    escalation: Escalation,
+    draft: Reply | None,
+    work: Work | None,
 ) -> Packet | None:
     prompt = fill(
         await prompt_for(resources, turn, "handoff"),
@@ -114,6 +118,8 @@ async def _write_packet(
         f"[{message_id}] {author}: {as_data(text)}" for message_id, author, text in lines
     )
     last_draft = f"\n<draft>{as_data(draft.text)}</draft>" if draft else ""
+    steps = "\n".join(as_data(step) for step in work.steps) if work else ""
+    tools = f"\n<tools>\n{steps}\n</tools>" if steps else ""
     try:
         completion = await ask(
             resources,
@@ -123,7 +129,7 @@ async def _write_packet(
                 {"role": "system", "content": prompt.text},
                 {
                     "role": "user",
-                    "content": f"{notes}<transcript>\n{thread}\n</transcript>{last_draft}",
+                    "content": f"{notes}<transcript>\n{thread}\n</transcript>{tools}{last_draft}",
                 },
             ),
             HandoffPacket,
@@ -140,7 +146,11 @@ async def _write_packet(
     known |= {str(fact.message_id) for fact in memory.summary.facts} if memory else set()
     return Packet(
         written_by=completion.model,
-        **written.model_dump(exclude={"facts"}),
+        **written.model_dump(exclude={"facts", "confidence"}),
+        # Of its answer the agent knows itself; of a packet, its writer.
+        confidence=draft.confidence if draft else written.confidence,
+        prompt_version=prompt.prompt.version,
+        call_ids=list(completion.call_ids),
         # A fact without its message is a claim of the model's own.
         facts=[
             PacketFact(text=f.text, message_id=f.message_id)
@@ -150,7 +160,8 @@ async def _write_packet(
     )
 
 
-def _gather_packet(turn: Turn, why: str, draft: Reply | None) -> Packet:
+def gather_packet(turn: Turn, why: str, draft: Reply | None) -> Packet:
+    """A packet without a model: what is known of the thread, and why people get it."""
     lines = transcript(turn)
     return plain_packet(
         memory=turn.background.memory,

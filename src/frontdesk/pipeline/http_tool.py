@@ -42,7 +42,7 @@ async def call_http(
         key: sent as `Idempotency-Key` unless the tool may be called twice.
         hosts: the only ones that may be asked.
     """
-    if turn.trace.on_paper and tool.method != "GET":
+    if turn.changes_nothing and tool.method != "GET":
         return Result(Status.OK, message="This is a rehearsal: nothing was done.")
     try:
         url, body = request_of(tool, arguments)

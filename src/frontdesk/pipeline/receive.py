@@ -351,7 +351,7 @@ async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> bool:
     if isinstance(item, InboundMessage):
         worker = resources.settings.worker
         debounce = Debounce(worker.debounce_seconds, worker.debounce_max_seconds)
-        await conversation.receive_message(
+        with_people = await conversation.receive_message(
             tx,
             channel,
             item,
@@ -359,6 +359,8 @@ async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> bool:
             limited=routed.limited,
             waits_seconds=routed.waits_seconds,
         )
+        if with_people is not None:
+            await escalation.propose_soon(tx, with_people, after_seconds=worker.debounce_seconds)
     elif isinstance(item, Echo):
         conversation_id = await conversation.receive_echo(tx, channel, item)
         if conversation_id is not None:

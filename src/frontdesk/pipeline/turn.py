@@ -12,7 +12,15 @@ from pydantic import BaseModel, Field
 
 from frontdesk.agent_config import AgentSnapshot
 from frontdesk.conversation import Background, Claim, Remembered
-from frontdesk.escalation import Escalation, HandBack, Packet, Past, Said
+from frontdesk.escalation import (
+    Escalation,
+    HandBack,
+    NewSuggestion,
+    Packet,
+    Past,
+    Said,
+    Source,
+)
 from frontdesk.gateway import Completion
 from frontdesk.prompts import Exposure
 
@@ -109,6 +117,11 @@ class Turn:
         return max(1.0, deadline_seconds - self.trace.seconds)
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether nobody outside may notice this turn: it is on paper, or its agent only proposes."""
+        return self.trace.on_paper or self.agent.config.shadow
+
+    @property
     def billed_conversation_id(self) -> UUID | None:
         """The conversation that calls of this turn are for; none when it is thought on paper."""
         return None if self.trace.on_paper else self.claim.conversation_id
@@ -190,3 +203,7 @@ class Outcome:
     is_crowded: bool = False  # The thread outgrows its prompt.
     remembered: tuple[Remembered, ...] = ()
     once_as: str | None = None  # The text is not sent when something has been under this key.
+    sources: tuple[Source, ...] = ()
+    confidence: float | None = None
+    # What an agent that only proposes would have said.
+    proposal: NewSuggestion | None = None
