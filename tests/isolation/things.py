@@ -117,6 +117,7 @@ NO_IDS = {
     "phone_number_id": "of WhatsApp's; whoever connected it has it, and others are told so",
     "waba_id": "of WhatsApp's; whoever connected it has it, and others are told so",
     "group_by": "a word of ours",
+    "seen_message_id": "compared within the thread of the conversation in the path, and never shown",
     "number": "a place in the list that the conversation in the path has",
     "move_experiment.to": "a word of ours",
     "report_usage.from": "a day",

@@ -16,6 +16,7 @@ from frontdesk.conversation.schemas import (
     ContactPublic,
     ConversationPublic,
     ConversationState,
+    Doing,
     MessagePublic,
     ReadTo,
 )
@@ -199,6 +200,20 @@ class ConversationRead(FeedPayload):
     conversation_id: UUID
     read_to: ReadTo
     unread: int
+
+
+class ConversationWatched(FeedPayload):
+    """Somebody looks at a conversation, is typing, or has left it.
+
+    Told on open streams alone, without a number, and kept nowhere.
+    """
+
+    kind: ClassVar[str] = "conversation.watched"
+
+    conversation_id: UUID
+    user_id: UUID
+    doing: Doing
+    lasts_seconds: int = Field(description="Forget it after so long, unless it is said again.")
 
 
 class ConversationTagged(FeedPayload):

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from frontdesk.conversation import desk_routes, file_routes, inbox, snoozing, views
+from frontdesk.conversation import desk_routes, file_routes, inbox, snoozing, views, watching
 from frontdesk.conversation.commitment_routes import router as commitments
 from frontdesk.conversation.errors import ConversationClosed, NoSuchConversation
 from frontdesk.conversation.feedback_routes import api as feedback
 from frontdesk.conversation.memory_routes import router as memory
 from frontdesk.conversation.models import Actor, Priority, Status
 from frontdesk.conversation.schemas import (
+    ConversationDetail,
     ConversationPublic,
     InboxConversation,
     MessagePublic,
@@ -20,6 +21,8 @@ from frontdesk.conversation.schemas import (
     TurnPublic,
     TurnSummary,
     ViewCounts,
+    Viewer,
+    WatchUpdate,
 )
 from frontdesk.conversation.views import Filters, Order, View
 from frontdesk.core.api import (
@@ -27,13 +30,14 @@ from frontdesk.core.api import (
     Limit,
     Page,
     ReadsConversations,
+    ResourcesDep,
     Staff,
     TenantSession,
     WritesConversations,
     problems,
     require_member,
 )
-from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.errors import Forbidden, NotFound, RateLimited
 from frontdesk.identity import get_member
 from frontdesk.messaging import get_channel
 
@@ -108,10 +112,26 @@ async def count_views(who: ReadsConversations, session: TenantSession) -> ViewCo
     responses=problems(NoSuchConversation),
 )
 async def get_conversation(
-    conversation_id: UUID, who: ReadsConversations, session: TenantSession
-) -> InboxConversation:
-    """One conversation with its contact, owner and window."""
-    return await views.look_into(session, who.user_id, conversation_id)
+    conversation_id: UUID, who: ReadsConversations, resources: ResourcesDep
+) -> ConversationDetail:
+    """One conversation with its contact, owner and window, and who looks at it."""
+    async with resources.db.hot(who.tenant_id) as tx:
+        found = await views.look_into(tx, who.user_id, conversation_id)
+    viewers = await watching.list_viewers(resources, who.tenant_id, conversation_id)
+    return ConversationDetail(**dict(found), viewers=viewers)
+
+
+@router.post(
+    "/conversations/{conversation_id}/watch",
+    summary="Say that you look at a conversation",
+    responses=problems(Forbidden, NoSuchConversation, RateLimited),
+)
+async def watch(
+    conversation_id: UUID, body: WatchUpdate, who: Staff, resources: ResourcesDep
+) -> list[Viewer]:
+    """Colleagues who watch the feed hear of it at once (`conversation.watched`); who is there now."""
+    require_member(who)
+    return await watching.watch(resources, who.tenant_id, conversation_id, who.user_id, body.doing)
 
 
 @router.put(

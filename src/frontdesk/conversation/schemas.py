@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -86,6 +87,35 @@ class InboxConversation(ConversationPublic):
     unread: int = Field(
         description=f"Messages of the contact that you have not read; {MOST_UNREAD} are that many "
         "or more."
+    )
+
+
+class Doing(StrEnum):
+    """What a user does in a conversation just now."""
+
+    VIEWING = "viewing"
+    TYPING = "typing"
+    LEFT = "left"
+
+
+class Viewer(PublicSchema):
+    """A user who looks at a conversation right now."""
+
+    user_id: UUID
+    doing: Doing
+
+
+class ConversationDetail(InboxConversation):
+    """A conversation as somebody opens it."""
+
+    viewers: list[Viewer] = Field(description="Who looks at it right now, you among them.")
+
+
+class WatchUpdate(Schema):
+    """What you do in a conversation."""
+
+    doing: Doing = Field(
+        description="It lasts 30 s: say it again while it does.", examples=["typing"]
     )
 
 

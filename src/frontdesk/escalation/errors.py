@@ -21,6 +21,12 @@ class NoRoom(Conflict):
     code, title = "no_room", "The colleague takes no more conversations now"
 
 
+class ColleagueAnswered(Conflict):
+    """A colleague has answered since the newest message you have seen: read it, or send `anyway`."""
+
+    code, title = "colleague_answered", "A colleague has answered meanwhile"
+
+
 class NeverHandedOver(NothingYet):
     """People never had the conversation."""
 

@@ -23,6 +23,7 @@ from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.escalation import presence, reassigning, service, watchdog
 from frontdesk.escalation.errors import (
     AlreadyTaken,
+    ColleagueAnswered,
     KeyReused,
     NeverHandedOver,
     NoRoom,
@@ -80,6 +81,7 @@ async def take_over(
         ConversationClosed,
         NotTakenOver,
         NotYours,
+        ColleagueAnswered,
         WindowClosed,
         KeyReused,
         NotFound,

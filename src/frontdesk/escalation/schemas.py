@@ -234,6 +234,12 @@ class ReplyCreate(Schema):
         None,
         description="The suggestion it was made from, or the handoff when it was the packet's draft.",
     )
+    seen_message_id: UUID | None = Field(
+        None,
+        description="The newest message you have seen: when a colleague has answered since, nothing "
+        "is sent and you are told.",
+    )
+    anyway: bool = Field(False, description="Send it although a colleague has answered.")
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

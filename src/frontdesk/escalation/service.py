@@ -42,6 +42,7 @@ from frontdesk.escalation.assignment import (
 )
 from frontdesk.escalation.errors import (
     AlreadyTaken,
+    ColleagueAnswered,
     KeyReused,
     NeverHandedOver,
     NotTakenOver,
@@ -119,6 +120,7 @@ async def reply(
     """Send what a human agent says. The same `client_key` again gives the same message.
 
     Raises:
+        ColleagueAnswered: another human agent has written since `body.seen_message_id`.
         NoSuchConversation, ConversationClosed: there is nothing to reply to.
         NoSuchDraft: there is no such draft in this conversation.
         NotTakenOver: the AI has it. NotYours: a colleague has it.
@@ -137,6 +139,8 @@ async def reply(
             "The contact last wrote more than 24 hours ago.",
             templates=await templates_that_work(tx, thread.channel_id),
         )
+    if body.seen_message_id is not None and not body.anyway:
+        await _nobody_answered(tx, thread, body.seen_message_id, who)
     new = NewMessage(
         text=body.text,
         author=Actor.HUMAN_AGENT,
@@ -320,6 +324,28 @@ async def send_member_away(tx: Transaction, event: MemberDisabled) -> None:
     )
     if row is not None:
         tell_availability(tx, row)
+
+
+async def _nobody_answered(
+    tx: Transaction, thread: Locked, seen_message_id: UUID, who: Principal
+) -> None:
+    row = await tx.sql.fetchrow(
+        "SELECT id, user_id, extract(epoch FROM clock_timestamp() - created_at)::int AS seconds "
+        "FROM message WHERE conversation_id = $1 AND author = 'human_agent' "
+        "AND user_id IS DISTINCT FROM $2 AND (created_at, id) > "
+        "(SELECT created_at, id FROM message WHERE conversation_id = $1 AND id = $3) "
+        "ORDER BY created_at DESC, id DESC LIMIT 1",
+        thread.id,
+        who.user_id,
+        seen_message_id,
+    )
+    if row is not None:
+        raise ColleagueAnswered(
+            f"A colleague answered {row['seconds']} s ago.",
+            message_id=str(row["id"]),
+            user_id=row["user_id"] and str(row["user_id"]),
+            seconds_ago=row["seconds"],
+        )
 
 
 def must_own(thread: Locked, who: Principal) -> None:

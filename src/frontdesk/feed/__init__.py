@@ -7,6 +7,7 @@ from frontdesk.feed.models import Audience
 from frontdesk.feed.policy import tell_contact_policy
 from frontdesk.feed.privacy import HOLDINGS
 from frontdesk.feed.schemas import PAYLOADS, ErasedPayload, FeedEventPublic, FeedPage, FeedPayload
+from frontdesk.feed.whispers import whisper
 
 __all__ = [
     "HOLDINGS",
@@ -21,4 +22,5 @@ __all__ = [
     "hub",
     "tell",
     "tell_contact_policy",
+    "whisper",
 ]

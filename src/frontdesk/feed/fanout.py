@@ -16,6 +16,7 @@ from frontdesk.feed.announcer import CHANNEL, announce_commits
 from frontdesk.feed.rules import start_at
 from frontdesk.feed.stream import Stream
 from frontdesk.feed.tail import Tail
+from frontdesk.feed.whispers import MARK
 
 log = structlog.get_logger(__name__)
 
@@ -170,7 +171,11 @@ class FeedHub:
             tenant, _, seq = message.decode().partition(":")
             try:
                 tail = self._tails.get(UUID(tenant))
-                if tail is not None:
+                if tail is None:
+                    continue
+                if seq.startswith(MARK):
+                    tail.pass_on(seq.removeprefix(MARK).encode())
+                else:
                     tail.hear(int(seq))
             except ValueError:
                 log.warning("feed_announcement_unreadable")

@@ -53,6 +53,7 @@ class Stream:
         self._recheck_at = 0.0
         self._ended = False
         self._policies = tail.policies
+        self._whispered = tail.whispered
         self.principal = principal
         self.tail = tail
         self.news = news
@@ -94,7 +95,7 @@ class Stream:
                     forget(self._resources, self.principal.session_id)
                     if not await self._still_signed_in():
                         return
-                data = await self._next()
+                data = await self._next() + self._whispers()
                 if data:
                     yield data
                 else:
@@ -129,6 +130,13 @@ class Stream:
             self._cursor = frames[-1].seq
             if data := _visible(frames, self.principal):
                 return data
+
+    def _whispers(self) -> bytes:
+        if self._whispered == self.tail.whispered:
+            return b""
+        fresh = self.tail.whispers_after(self._whispered)
+        self._whispered = self.tail.whispered
+        return fresh
 
     async def _wait(self) -> None:
         """Until there is news, or it is time for a ping or for asking who this is."""

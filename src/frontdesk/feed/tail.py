@@ -17,6 +17,8 @@ from frontdesk.feed.rules import Extent
 
 log = structlog.get_logger(__name__)
 
+# Whoever is so many whispers behind has no use for the older ones.
+KEPT_WHISPERS = 64
 # What a tail keeps for streams that reconnect; who is further behind reads for itself.
 KEPT_EVENTS = 256
 KEPT_BYTES = 256 * 1024
@@ -55,7 +57,8 @@ class Tail:
     """A tenant's newest events, as long as somebody in this process watches.
 
     `floor` is the number before the oldest event kept, `last` that of the newest. `readers` are
-    woken when there is more. `policies` counts how often it changed who may see what.
+    woken when there is more. `policies` counts how often it changed who may see what, `whispered` what
+    was passed on without a number.
     """
 
     def __init__(self, db: Database, tenant_id: UUID, reading: asyncio.Semaphore) -> None:
@@ -69,6 +72,8 @@ class Tail:
         self.floor = 0
         self.last = 0
         self.policies = 0
+        self.whispered = 0
+        self._whispers: deque[bytes] = deque(maxlen=KEPT_WHISPERS)
         self.readers: set[asyncio.Event] = set()
 
     async def load(self) -> None:
@@ -96,6 +101,18 @@ class Tail:
         self._wanted = max(self._wanted, seq)
         if self._wanted > self.last and (self._reader is None or self._reader.done()):
             self._reader = asyncio.get_running_loop().create_task(self._read_wanted())
+
+    def pass_on(self, frame: bytes) -> None:
+        """Let everybody who watches have an event that is kept nowhere."""
+        self.whispered += 1
+        self._whispers.append(frame)
+        for reader in self.readers:
+            reader.set()
+
+    def whispers_after(self, count: int) -> bytes:
+        """What was passed on after so many, as far as it is still there."""
+        fresh = self.whispered - count
+        return b"".join(list(self._whispers)[-fresh:]) if fresh else b""
 
     def close(self) -> None:
         """Read no further: nobody watches."""
