@@ -47,7 +47,8 @@ def admin_routes(app: FastAPI) -> Iterator[tuple[str, str, str]]:
         rule = _rule(route.dependant)
         if rule is not None and tuple(rule.roles) == (Role.ADMIN,):
             for method in sorted(route.methods - {"GET", "HEAD", "OPTIONS"}):
-                yield route.name, method, route.path
+                assert context.path is not None
+                yield route.name, method, context.path
 
 
 class Examples:
@@ -280,6 +281,13 @@ class Examples:
         member = await self.join_team()
         await self.admin.put("/teams/{team_id}/members/{user_id}".format(**member))
         return member
+
+    async def define_contact_field(self) -> dict[str, Any]:
+        return {"name": "tier", "json": {"type": "text"}}
+
+    async def delete_contact_field(self) -> dict[str, Any]:
+        await self.admin.put("/contact-fields/gone", {"type": "text"})
+        return {"name": "gone"}
 
     async def set_assignment_policy(self) -> dict[str, Any]:
         return {"json": {"return_after_minutes": 15, "return_to": "queue"}}

@@ -18,6 +18,7 @@ from frontdesk.conversation.memory import (
     summarise_soon,
 )
 from frontdesk.conversation.models import Actor, Priority, Status, TimerKind, TurnOutcome
+from frontdesk.conversation.people import is_opted_out, person_of
 from frontdesk.conversation.privacy import HOLDINGS
 from frontdesk.conversation.receiving import (
     CONVERSATION,
@@ -121,6 +122,7 @@ __all__ = [
     "get_conversation",
     "get_message",
     "go_on_with_file",
+    "is_opted_out",
     "known_messages",
     "list_due",
     "list_messages",
@@ -132,6 +134,7 @@ __all__ = [
     "look_at",
     "opt_out",
     "pause_seconds",
+    "person_of",
     "plan_survey",
     "put_off",
     "receive_echo",

@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from frontdesk import feed
+from frontdesk.conversation.desk_schemas import AliasPublic, ContactCard, PastConversation
 from frontdesk.conversation.happenings import ContactChanged
 from frontdesk.conversation.schemas import ContactPublic
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
+from frontdesk.core.json import loads
 from frontdesk.messaging import ContactKey
 
 
@@ -24,6 +26,12 @@ class KnownContact:
     bsuid: str | None
 
 
+# All contacts of the person that the contact `$1` is.
+PERSON = """
+SELECT p.id FROM contact c JOIN contact p ON p.tenant_id = c.tenant_id
+    AND coalesce(c.merged_into, c.id) IN (p.id, p.merged_into)
+WHERE c.id = $1
+"""
 _FIND = """
 SELECT a.kind, a.value, c.id, c.wa_id, c.bsuid, c.name, c.username
 FROM contact_alias a JOIN contact c ON c.tenant_id = a.tenant_id AND c.id = a.contact_id
@@ -70,27 +78,39 @@ async def find_or_create_contact(
     return contact
 
 
-async def get_contact_card(
-    tx: Transaction, contact_id: UUID
-) -> tuple[Any, Sequence[Any], Sequence[Any]]:
-    """A contact, every id they were seen under, and their newest fifty conversations.
+async def get_contact_card(tx: Transaction, contact_id: UUID) -> ContactCard:
+    """A person: every id they were seen under, their newest fifty conversations, the tenant's fields.
 
     Raises:
         NotFound: there is no such contact.
     """
-    contact = await tx.sql.fetchrow("SELECT * FROM contact WHERE id = $1", contact_id)
-    if contact is None:
-        raise NotFound("There is no such contact.")
-    aliases = await tx.sql.fetch(
-        "SELECT kind, value FROM contact_alias WHERE contact_id = $1 ORDER BY kind, value",
+    rows = await tx.sql.fetch(
+        f"SELECT * FROM contact WHERE id IN ({PERSON}) ORDER BY merged_into IS NOT NULL, id",  # noqa: S608  # Ours.
         contact_id,
+    )
+    if not rows:
+        raise NotFound("There is no such contact.")
+    everyone = [row["id"] for row in rows]
+    aliases = await tx.sql.fetch(
+        "SELECT kind, value FROM contact_alias WHERE contact_id = ANY($1) ORDER BY kind, value",
+        everyone,
     )
     conversations = await tx.sql.fetch(
-        "SELECT id, channel_id, status, last_text, last_activity_at, close_reason, created_at "
-        "FROM conversation WHERE contact_id = $1 ORDER BY id DESC LIMIT 50",
-        contact_id,
+        "SELECT id, contact_id, channel_id, status, last_text, last_activity_at, close_reason, "
+        "created_at FROM conversation WHERE contact_id = ANY($1) ORDER BY id DESC LIMIT 50",
+        everyone,
     )
-    return contact, aliases, conversations
+    shown, *merged = rows
+    opted_out = [row["opted_out_at"] for row in rows if row["opted_out_at"]]
+    fields: dict[str, Any] = {}
+    for row in reversed(rows):  # What stands with the contact that is shown counts more.
+        fields |= loads(row["fields"])
+    return ContactCard(
+        **{**shown, "fields": fields, "opted_out_at": min(opted_out, default=None)},
+        aliases=[AliasPublic(**alias) for alias in aliases],
+        merged=[ContactPublic(**row) for row in merged],
+        conversations=[PastConversation(**row) for row in conversations],
+    )
 
 
 async def move_alias(tx: Transaction, old: ContactKey, new: ContactKey) -> UUID | None:

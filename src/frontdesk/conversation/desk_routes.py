@@ -5,16 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from frontdesk.conversation import contacts, inbox, labels, notes, saved_replies, searching
+from frontdesk.conversation import inbox, labels, notes, saved_replies, searching
 from frontdesk.conversation.desk_schemas import (
-    AliasPublic,
-    ContactCard,
     DraftPublic,
     DraftUpdate,
     FilledReply,
     NoteCreate,
     NotePublic,
-    PastConversation,
     PriorityUpdate,
     SavedReplyCreate,
     SavedReplyPublic,
@@ -228,16 +225,3 @@ async def search(
     first page, at most ten beside `limit`.
     """
     return await searching.search(session, who, q, limit=limit, cursor=cursor)
-
-
-@api.get("/contacts/{contact_id}", summary="Read a contact's card", responses=problems(NotFound))
-async def get_contact(
-    contact_id: UUID, who: ReadsConversations, session: TenantSession
-) -> ContactCard:
-    """Who it is, every id they were seen under, whether they opted out, and what was talked about."""
-    contact, aliases, past = await contacts.get_contact_card(session, contact_id)
-    return ContactCard(
-        **contact,
-        aliases=[AliasPublic(**alias) for alias in aliases],
-        conversations=[PastConversation(**row) for row in past],
-    )

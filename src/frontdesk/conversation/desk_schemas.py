@@ -2,13 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from frontdesk.conversation.filling import VARIABLES, must_be_fillable
-from frontdesk.conversation.models import AliasKind, Priority, Status
+from frontdesk.conversation.models import AliasKind, FieldType, Priority, Status
 from frontdesk.conversation.schemas import ContactPublic
 from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.core.text import clean
@@ -75,7 +75,9 @@ class SavedReplyCreate(Schema):
 
     shortcut: str = Field(pattern=r"^[\w-]{1,40}$", examples=["delay"])
     text: Annotated[Text, AfterValidator(must_be_fillable)] = Field(
-        description="May hold " + ", ".join(f"`{{{{{name}}}}}`" for name in VARIABLES) + ".",
+        description="May hold "
+        + ", ".join(f"`{{{{{name}}}}}`" for name in VARIABLES)
+        + " and `{{field.…}}`, a field of the contact.",
         examples=["Hello {{contact_first_name}}, your lamp comes a day late. {{my_name}}"],
     )
 
@@ -147,6 +149,7 @@ class PastConversation(PublicSchema):
     """A conversation as a contact's card lists it."""
 
     id: UUID
+    contact_id: UUID
     channel_id: UUID
     status: Status
     last_text: str | None
@@ -159,5 +162,50 @@ class ContactCard(ContactPublic):
     """What is known of a contact."""
 
     aliases: list[AliasPublic]
+    fields: dict[str, Any] = Field(description="The tenant's own, by name.")
+    merged: list[ContactPublic] = Field(description="Other contacts that are the same person.")
     conversations: list[PastConversation] = Field(description="The newest fifty, newest first.")
     created_at: datetime
+
+
+class OptOutUpdate(Schema):
+    """Whether a contact wants nothing that the business starts."""
+
+    opted_out: bool = Field(examples=[True])
+
+
+class MergeCreate(Schema):
+    """Who is the same person."""
+
+    contact_id: UUID = Field(description="The contact that is shown as the other from now on.")
+
+
+class ContactFieldPublic(PublicSchema):
+    """A field that the tenant keeps of its contacts."""
+
+    name: str
+    type: FieldType
+    choices: list[str]
+
+
+class ContactFieldUpdate(Schema):
+    """What a field holds."""
+
+    type: FieldType = Field(examples=["choice"])
+    choices: list[
+        Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_readable)]
+    ] = Field(default_factory=list, max_length=100, examples=[["gold", "silver"]])
+
+    @model_validator(mode="after")
+    def _choices_of_a_choice(self) -> Self:
+        if (self.type is FieldType.CHOICE) != bool(self.choices):
+            raise ValueError("choices are for the type `choice`, which needs some")
+        return self
+
+
+class ContactFieldValues(Schema):
+    """Values by the names of their fields."""
+
+    fields: dict[str, str | int | float | None] = Field(
+        max_length=50, examples=[{}], description="Dates as `2026-11-29`; null empties a field."
+    )

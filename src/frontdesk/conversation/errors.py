@@ -33,6 +33,18 @@ class NoAnswerOfTheAgent(Conflict):
     code, title = "not_an_answer", "The AI did not write this message"
 
 
+class CannotMerge(Conflict):
+    """These two contacts can't be merged this way; the detail says why."""
+
+    code, title = "cannot_merge", "These contacts can't be merged"
+
+
+class FieldInUse(Conflict):
+    """The tenant has a field of this name and another type."""
+
+    code, title = "field_in_use", "There is a field of this name"
+
+
 class ShortcutTaken(Conflict):
     """Another saved reply has this shortcut."""
 

@@ -4,12 +4,15 @@ import re
 from collections.abc import Mapping
 
 VARIABLES = ("contact_name", "contact_first_name", "my_name", "business_name")
+# A field of the tenant's own; whether there is one shows when it is filled in.
+_FIELD = re.compile(r"field\.[a-z][a-z0-9_]*")
 _VARIABLE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 
 
 def must_be_fillable(text: str) -> str:
     """The text; raises `ValueError` when it names a variable that there is not."""
-    if strange := sorted(set(_VARIABLE.findall(text)) - set(VARIABLES)):
+    named = {name for name in _VARIABLE.findall(text) if not _FIELD.fullmatch(name)}
+    if strange := sorted(named - set(VARIABLES)):
         raise ValueError(f"no variable: {', '.join(strange)}; there are {', '.join(VARIABLES)}")
     return text
 

@@ -139,6 +139,33 @@ class ContactChanged(FeedPayload):
     contact: ContactPublic
 
 
+class ContactFieldsChanged(FeedPayload):
+    """The tenant's own fields of a contact hold something else."""
+
+    kind: ClassVar[str] = "contact.fields_changed"
+
+    contact_id: UUID
+    fields: dict[str, Any]
+
+
+class ContactMerged(FeedPayload):
+    """Two contacts are one person; the card of the first shows both."""
+
+    kind: ClassVar[str] = "contact.merged"
+
+    contact_id: UUID
+    merged_id: UUID
+
+
+class ContactSeparated(FeedPayload):
+    """A merge was taken back: each contact stands for itself again."""
+
+    kind: ClassVar[str] = "contact.separated"
+
+    contact_id: UUID
+    merged_id: UUID
+
+
 class ConversationSnoozed(FeedPayload):
     """A conversation is out of the way for a while."""
 

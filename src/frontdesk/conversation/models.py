@@ -32,6 +32,20 @@ class Contact(TenantRow, table=True):
 
     __table_args__ = (
         of_tenant(),
+        refers("merged_into", to="contact"),
+        sa.Index(
+            "ix_contact_merged",
+            "tenant_id",
+            "merged_into",
+            postgresql_where=sa.text("merged_into IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_contact_opted_out",
+            "tenant_id",
+            "opted_out_at",
+            "id",
+            postgresql_where=sa.text("opted_out_at IS NOT NULL"),
+        ),
         sa.CheckConstraint("wa_id IS NOT NULL OR bsuid IS NOT NULL", name="reachable"),
         sa.Index(
             "ix_contact_search",
@@ -48,6 +62,36 @@ class Contact(TenantRow, table=True):
     username: str | None = Field(default=None, sa_type=sa.Text)
     language: str | None = Field(default=None, sa_type=sa.Text)
     opted_out_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # The contact that is shown instead: the same person under other ids. One step, never two.
+    merged_into: UUID | None = None
+    # Values of the tenant's own fields, by name.
+    fields: dict[str, Any] = Field(
+        default_factory=dict, sa_type=Json, sa_column_kwargs={"server_default": sa.text("'{}'")}
+    )
+
+
+class FieldType(StrEnum):
+    """What a field of a tenant's own holds."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    CHOICE = "choice"
+
+
+class ContactField(TenantTable, table=True):
+    """Something that a tenant keeps of its contacts beside what WhatsApp tells."""
+
+    __tablename__ = "contact_field"
+    __table_args__ = (of_tenant(),)
+
+    name: str = Field(sa_type=sa.Text, primary_key=True)
+    type: FieldType = Field(sa_type=text_enum(FieldType))
+    choices: list[str] = Field(
+        default_factory=list,
+        sa_type=sa.ARRAY(sa.Text),
+        sa_column_kwargs={"server_default": sa.text("'{}'")},
+    )
 
 
 class AliasKind(StrEnum):

@@ -5,11 +5,12 @@ from frontdesk.core.holdings import DELETE, OF_THREADS, Holding
 # The row stays, as conversations hang on it; `bsuid` must not be empty, so it names nobody.
 _NOBODY = (
     "wa_id = NULL, bsuid = 'erased:' || id, name = NULL, username = NULL, language = NULL, "
-    "opted_out_at = NULL"
+    "opted_out_at = NULL, merged_into = NULL, fields = '{}'"
 )
 
 HOLDINGS = (
     Holding("contact", of_contact="id = $1", erase=_NOBODY),
+    Holding("contact_field"),
     Holding("contact_alias", of_contact="contact_id = $1", erase=DELETE),
     Holding(
         "conversation",

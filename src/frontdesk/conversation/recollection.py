@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from frontdesk.conversation.contacts import PERSON
 from frontdesk.conversation.errors import NoSuchConversation, NoSuchFact
 from frontdesk.conversation.memory import LONGEST_ITEM, Remembered, Summary, store_summary
 from frontdesk.conversation.schemas import ConversationTotals, MemoryPublic
@@ -46,7 +47,8 @@ async def list_memory(tx: Transaction, contact_id: UUID) -> list[MemoryPublic]:
     if await tx.sql.fetchval("SELECT 1 FROM contact WHERE id = $1", contact_id) is None:
         raise NotFound(f"There is no contact {contact_id}.")
     rows = await tx.sql.fetch(
-        f"{_MEMORY} AND k.contact_id = $1 ORDER BY k.id DESC LIMIT {MOST_CONVERSATIONS}", contact_id
+        f"{_MEMORY} AND k.contact_id IN ({PERSON}) ORDER BY k.id DESC LIMIT {MOST_CONVERSATIONS}",
+        contact_id,
     )
     return [_public(row["conversation_id"], row["version"], _summary(row)) for row in rows]
 

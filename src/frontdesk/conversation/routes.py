@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 
 from frontdesk.conversation import desk_routes, file_routes, inbox, snoozing, views, watching
 from frontdesk.conversation.commitment_routes import router as commitments
+from frontdesk.conversation.contact_routes import router as contacts
 from frontdesk.conversation.errors import ConversationClosed, NoSuchConversation
 from frontdesk.conversation.feedback_routes import api as feedback
 from frontdesk.conversation.memory_routes import router as memory
@@ -218,3 +219,4 @@ router.include_router(file_routes.api)
 router.include_router(feedback)
 router.include_router(memory)
 router.include_router(commitments)
+router.include_router(contacts)

@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from frontdesk import feed
+from frontdesk.conversation.contacts import get_contact_card
 from frontdesk.conversation.desk_schemas import SavedReplyPublic
 from frontdesk.conversation.errors import NoSuchConversation, ShortcutTaken
 from frontdesk.conversation.filling import fill
@@ -62,7 +63,7 @@ async def fill_reply(
         NoSuchConversation, NotFound: one of the two is not there.
     """
     thread = await tx.sql.fetchrow(
-        "SELECT c.name, (SELECT name FROM tenant) AS business FROM conversation k "
+        "SELECT c.id, c.name, (SELECT name FROM tenant) AS business FROM conversation k "
         "JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id WHERE k.id = $1",
         conversation_id,
     )
@@ -72,7 +73,9 @@ async def fill_reply(
     if text is None:
         raise NotFound("There is no such saved reply.")
     name = (thread["name"] or "").strip()
+    card = await get_contact_card(tx, thread["id"])
     values = {
+        **{f"field.{field}": str(value) for field, value in card.fields.items()},
         "contact_name": name,
         "contact_first_name": name.partition(" ")[0],
         "my_name": (await get_user_names(tx, [user_id])).get(user_id),

@@ -70,13 +70,19 @@ _CONTACT = "c.id AS contact_id, c.name, c.username, c.wa_id, c.bsuid, c.language
 _CONTACTS = f"""
 SELECT {_CONTACT}, k.id AS conversation_id, coalesce(k.last_activity_at, c.created_at) AS at,
     coalesce(k.last_text, '') AS text
-FROM unnest($1::uuid[]) WITH ORDINALITY AS sought (id, place)
-JOIN contact c ON c.id = sought.id
+FROM (
+    -- A person once, as the contact they are shown as.
+    SELECT coalesce(f.merged_into, f.id) AS id, min(sought.place) AS place
+    FROM unnest($1::uuid[]) WITH ORDINALITY AS sought (id, place)
+    JOIN contact f ON f.id = sought.id GROUP BY 1
+) AS person
+JOIN contact c ON c.id = person.id
 LEFT JOIN LATERAL (
     SELECT id, last_activity_at, last_text FROM conversation
-    WHERE contact_id = c.id ORDER BY id DESC LIMIT 1
+    WHERE contact_id = c.id OR contact_id IN (SELECT id FROM contact m WHERE m.merged_into = c.id)
+    ORDER BY id DESC LIMIT 1
 ) AS k ON true
-ORDER BY sought.place
+ORDER BY person.place
 """  # noqa: S608  # Our own columns.
 _IN_THREADS = f"""
 SELECT found.id, found.conversation_id, found.text, found.created_at AS at, {_CONTACT}

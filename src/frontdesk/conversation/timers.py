@@ -17,6 +17,7 @@ from frontdesk.conversation.closing import (
 )
 from frontdesk.conversation.events import SilenceNeedsPerson
 from frontdesk.conversation.models import Actor, Status, TimerKind
+from frontdesk.conversation.people import is_opted_out
 from frontdesk.conversation.snoozing import wake
 from frontdesk.conversation.threads import Locked, NewMessage, close, lock, send_message
 from frontdesk.core import ids
@@ -189,7 +190,11 @@ async def _end_silence(
         await add_timers(tx, thread, [again])
         return
     await close(tx, thread, by=judged.by, reason=judged.reason)
-    if config.close_text and is_open(thread.last_inbound_at, thread.now):
+    if (
+        config.close_text
+        and is_open(thread.last_inbound_at, thread.now)
+        and not await is_opted_out(tx, thread.contact_id)
+    ):
         # After the close, which withdraws what has not left, and in the epoch it begins.
         goodbye = NewMessage(text=config.close_text, author=Actor.SYSTEM)
         await send_message(tx, thread, goodbye, epoch=thread.epoch + 1)
@@ -209,12 +214,10 @@ async def _remind(tx: Transaction, thread: Locked, text: str) -> bool:
     """Say something into the silence; False when that must not be."""
     # Outside the window only a template could go, and a nudge is not worth one. The last word may be
     # the contact's although it wants no answer: a voice call, or one message too many.
-    refused = await tx.sql.fetchval(
-        "SELECT 1 FROM contact WHERE id = $1 AND opted_out_at IS NOT NULL UNION ALL "
-        "SELECT 1 FROM (SELECT direction FROM message WHERE conversation_id = $2 "
+    refused = await is_opted_out(tx, thread.contact_id) or await tx.sql.fetchval(
+        "SELECT 1 FROM (SELECT direction FROM message WHERE conversation_id = $1 "
         "AND coalesce(ignored_reason, '') NOT IN ('reaction', 'system', 'history') "
         "ORDER BY created_at DESC, id DESC LIMIT 1) AS last WHERE direction = 'in'",
-        thread.contact_id,
         thread.id,
     )
     if refused or not is_open(thread.last_inbound_at, thread.now):

@@ -145,8 +145,11 @@ async def list_conversations(
                 " OR id IN (SELECT contact_id FROM contact_alias "  # noqa: S608  # As below.
                 f"WHERE kind IN ('wa_id', 'bsuid') AND value = {given(filters.contact)})"
             )
+        # Whoever is found is found with all the contacts that they are.
         conditions.append(
-            f"k.contact_id IN (SELECT id FROM contact WHERE {known})"  # noqa: S608  # Numbers of parameters.
+            "k.contact_id IN (WITH person AS (SELECT DISTINCT coalesce(merged_into, id) AS id "  # noqa: S608  # Numbers of parameters.
+            f"FROM contact WHERE {known}) SELECT id FROM person UNION "
+            "SELECT m.id FROM contact m JOIN person ON m.merged_into = person.id)"
         )
     if order is Order.WAITING and not conditions:
         conditions.append(_IN_VIEW[View.ALL])

@@ -4,7 +4,14 @@ from datetime import datetime
 from uuid import UUID
 
 from frontdesk.billing import message_price
-from frontdesk.conversation import Actor, Locked, MessagePublic, NewMessage, lock
+from frontdesk.conversation import (
+    Actor,
+    Locked,
+    MessagePublic,
+    NewMessage,
+    is_opted_out,
+    lock,
+)
 from frontdesk.core.api import Principal
 from frontdesk.core.db import Transaction
 from frontdesk.core.resources import Resources
@@ -96,9 +103,7 @@ async def _filled(
 async def _must_want_it(tx: Transaction, thread: Locked, template: TemplatePublic) -> None:
     """Who opted out is written to in answer only, and never with marketing (WhatsApp Business
     Messaging Policy)."""
-    opted_out = await tx.sql.fetchval(
-        "SELECT opted_out_at FROM contact WHERE id = $1", thread.contact_id
-    )
+    opted_out = await is_opted_out(tx, thread.contact_id)
     answers = is_open(thread.last_inbound_at, thread.now)
-    if opted_out is not None and (template.category == _MARKETING or not answers):
-        raise OptedOut(f"The contact opted out on {opted_out:%Y-%m-%d}.")
+    if opted_out and (template.category == _MARKETING or not answers):
+        raise OptedOut("The contact wants nothing that the business starts.")

@@ -91,7 +91,23 @@ async def start_erasure(
         request_id=request_id,
     )
     tx.ring(ERASURE, erasure_id)
+    if contact_id is not None:
+        await _erase_the_others(tx, contact_id, user_id=user_id, request_id=request_id)
     return erasure_id
+
+
+async def _erase_the_others(
+    tx: Transaction, contact_id: UUID, *, user_id: UUID | None, request_id: str | None
+) -> None:
+    """The other contacts that are the same person, unless they are being erased already."""
+    for other_id in await conversation.person_of(tx, contact_id):
+        running = await tx.sql.fetchval(
+            "SELECT 1 FROM erasure WHERE tenant_id = $1 AND contact_id = $2 AND state = 'queued'",
+            tx.tenant_id,
+            other_id,
+        )
+        if not running:
+            await start_erasure(tx, other_id, user_id=user_id, request_id=request_id)
 
 
 async def list_erasures(session: Session, *, limit: int, cursor: str | None) -> Page[ErasurePublic]:

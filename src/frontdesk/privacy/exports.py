@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from uuid import UUID
 import asyncpg
 from sqlmodel import col, select
 
-from frontdesk import feed
+from frontdesk import conversation, feed
 from frontdesk.core import ids
 from frontdesk.core.api import Page, Principal, newest_page
 from frontdesk.core.db import Connection, Session, Transaction
@@ -221,16 +222,27 @@ async def _statements(
             for table in tables
         ]
         return [*((name, sql, ()) for name, sql in _BESIDE.items()), *mine]
-    pattern = await pattern_of_contact(tx, contact_id)
+    # The whole person: `$1` and `$2` of each of their contacts, one after the other.
+    values: list[Any] = []
+    for each in await conversation.person_of(tx, contact_id):
+        values += [each, await pattern_of_contact(tx, each)]
     found: list[tuple[str, str, tuple[Any, ...]]] = []
     for table in tables:
         if table.holding.of_contact is not None:
-            condition = (
-                f"({table.holding.of_contact}) AND $1::uuid IS NOT NULL AND $2::text IS NOT NULL"
-            )
-            statement = _select(table, condition, secrets="$3::text[]")
-            found.append((table.name, statement, (contact_id, pattern, table.secrets)))
+            theirs = [
+                f"({_numbered(table.holding.of_contact, first)}) "
+                f"AND ${first}::uuid IS NOT NULL AND ${first + 1}::text IS NOT NULL"
+                for first in range(1, len(values), 2)
+            ]
+            secrets = f"${len(values) + 1}::text[]"
+            statement = _select(table, f"({' OR '.join(theirs)})", secrets=secrets)
+            found.append((table.name, statement, (*values, table.secrets)))
     return found
+
+
+def _numbered(condition: str, first: int) -> str:
+    """A holding's condition whose two parameters begin with this number."""
+    return re.sub(r"\$([12])", lambda found: f"${first + int(found[1]) - 1}", condition)
 
 
 def _select(table: Table, condition: str, *, secrets: str = "$1::text[]") -> str:
