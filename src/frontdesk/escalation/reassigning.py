@@ -39,6 +39,9 @@ async def reassign(
     if wish.force and who.role is not Role.ADMIN:
         raise Forbidden("Only an admin may give somebody more than they take.")
     thread = await lock(tx, conversation_id)
+    member = await get_member(tx, wish.user_id) if wish.user_id is not None else None
+    if wish.team_id is not None:
+        await get_team(tx, wish.team_id)
     handoff = await tx.sql.fetchrow(
         "SELECT id, state FROM handoff WHERE conversation_id = $1 AND state <> 'ended' FOR UPDATE",
         thread.id,
@@ -46,9 +49,7 @@ async def reassign(
     if handoff is None or handoff["state"] != "waiting":
         must_own(thread, who)
     assert handoff is not None, "people have it, so there is a handoff"
-    member = await get_member(tx, wish.user_id) if wish.user_id is not None else None
     if wish.team_id is not None:
-        await get_team(tx, wish.team_id)
         await tx.sql.execute(
             "UPDATE handoff SET team_ids = $2 WHERE id = $1", handoff["id"], [wish.team_id]
         )
