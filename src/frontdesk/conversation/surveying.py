@@ -11,6 +11,7 @@ from frontdesk.conversation.feedback_schemas import SurveyPublic
 from frontdesk.conversation.happenings import SurveyAsked
 from frontdesk.conversation.inbox import get_conversation
 from frontdesk.conversation.models import Actor, Status
+from frontdesk.conversation.people import is_opted_out
 from frontdesk.conversation.survey_answers import button_id
 from frontdesk.conversation.threads import Locked, NewMessage, lock, send_message
 from frontdesk.core import ids
@@ -167,7 +168,6 @@ async def _look(tx: Transaction, thread: Locked, config: AgentConfig) -> Ended:
         "SELECT EXISTS (SELECT FROM message WHERE conversation_id = $1 "
         "AND author IN ('agent', 'human_agent') AND ignored_reason IS NULL) AS was_answered, "
         "EXISTS (SELECT FROM conversation WHERE contact_id = $2 AND status <> 'CLOSED') AS goes_on, "
-        "EXISTS (SELECT FROM contact WHERE id = $2 AND opted_out_at IS NOT NULL) AS opted_out, "
         "EXISTS (SELECT FROM survey WHERE contact_id = $2 "
         "AND asked_at > now() - make_interval(days => $3)) AS asked_lately",
         thread.id,
@@ -178,7 +178,7 @@ async def _look(tx: Transaction, thread: Locked, config: AgentConfig) -> Ended:
     return Ended(
         was_answered=row["was_answered"],
         goes_on=row["goes_on"] or thread.status is not Status.CLOSED,
-        opted_out=row["opted_out"],
+        opted_out=await is_opted_out(tx, thread.contact_id),
         window_is_open=is_open(thread.last_inbound_at, thread.now),
         asked_lately=row["asked_lately"],
     )
