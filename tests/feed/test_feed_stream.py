@@ -4,8 +4,9 @@ from typing import Any
 import httpx
 import pytest
 from tests.feed.live import serving, watching
-from tests.feed.shop import ORIGIN, Shop, make_app, make_shop
+from tests.feed.shop import ORIGIN, Shop, add_user, make_app, make_shop
 
+from frontdesk.core.api import Role
 from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.feed import Audience, hub
@@ -169,36 +170,26 @@ async def test_killing_the_subscription_mid_stream_loses_nothing(shop, url, reso
         assert [event.data["place"] for event in await watcher.take(30)] == list(range(30))
 
 
-async def test_a_signed_out_user_loses_the_stream(shop, url, monkeypatch):
+async def test_a_new_role_ends_a_stream_and_its_reader_comes_back_as_who_they_are_now(
+    shop, url, monkeypatch
+):
     monkeypatch.setattr("frontdesk.feed.stream.RECHECK_SECONDS", 0.2)
     monkeypatch.setattr("frontdesk.identity.live_sessions.KEEP_SECONDS", 0.1)
+    demoted = await add_user(shop.resources, shop.app, shop.id, Role.ADMIN)
+    shop.others.append(demoted)
     async with (
         watching(url, shop.admin.cookies) as admin,
-        watching(url, shop.human.cookies) as human,
+        watching(url, demoted.cookies) as watcher,
     ):
-        await admin.next(), await human.next()
-        async with shop.resources.db.system_transaction() as tx:
-            await tx.sql.execute(
-                "UPDATE user_session SET revoked_at = now() WHERE id = $1", shop.human.session_id
-            )
-        assert await human.ended(3)
-        await tell(shop, 1)
-        assert (await admin.next()).data["place"] == 1
-
-
-async def test_a_role_that_changes_changes_what_a_running_stream_shows(shop, url, monkeypatch):
-    monkeypatch.setattr("frontdesk.feed.stream.RECHECK_SECONDS", 0.2)
-    monkeypatch.setattr("frontdesk.identity.live_sessions.KEEP_SECONDS", 0.1)
-    async with watching(url, shop.admin.cookies) as watcher:
-        await watcher.next()
+        await admin.next(), await watcher.next()
         await tell(shop, 1, audience=Audience.ADMINS)
-        assert (await watcher.next()).data["place"] == 1
-        await shop.sql(
-            "UPDATE membership SET role = 'HUMAN_AGENT' WHERE user_id = $1", shop.admin.id
-        )
-        await asyncio.sleep(0.6)
+        last = (await watcher.next()).id
+        await shop.sql("UPDATE membership SET role = 'HUMAN_AGENT' WHERE user_id = $1", demoted.id)
+        assert await watcher.ended(3)
         await tell(shop, 2, audience=Audience.ADMINS)
         await tell(shop, 3)
+        assert [event.data["place"] for event in await admin.take(3)] == [1, 2, 3]
+    async with watching(url, demoted.cookies, last_event_id=last) as watcher:
         assert (await watcher.next()).data["place"] == 3
 
 

@@ -80,7 +80,8 @@ class Stream:
             on_close()
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """What to send, as it comes: events, pings, resets. Ends with the sign-in, or by `end`."""
+        """What to send, as it comes: events, pings, resets. Ends with the sign-in or the role it was
+        opened with, or by `end`."""
         now = time.monotonic()
         self._ping_at, self._recheck_at = now + PING_SECONDS, now + RECHECK_SECONDS
         try:
@@ -151,13 +152,19 @@ class Stream:
             alarm.cancel()
 
     async def _still_signed_in(self) -> bool:
+        """Whether the reader is who they were; what they may see of contacts is looked up anew."""
         try:
-            self.principal = await recheck(self._resources, self.principal)
+            found = await recheck(self._resources, self.principal)
         except Unauthenticated:
             return False
         except Unavailable:
             # Without the database there is no news either; ask again soon.
             self._recheck_at = time.monotonic() + _RETRY_SECONDS
+            return True
+        if found.role is not self.principal.role:
+            # A dashboard is built for a role: it comes back with its cursor, as whoever it is now.
+            return False
+        self.principal = found
         return True
 
 
