@@ -50,11 +50,13 @@ async def test_ready_means_every_required_check_passes(settings: Settings, beati
         answer = await client.get("/readyz")
     assert answer.status_code == 200, answer.text
     checks = answer.json()["checks"]
-    assert set(checks) == {"database", "migrations", "redis", "workers", "oldest_unfinished"}
+    assert set(checks) == {
+        "database", "migrations", "redis", "workers", "overdue", "oldest_unfinished"
+    }  # fmt: skip
     assert all(checks[name]["ok"] for name in ("database", "migrations", "redis", "workers"))
 
 
-async def test_readyz_tells_the_age_of_the_oldest_unfinished_work_of_every_kind_as_a_number(
+async def test_readyz_tells_how_late_the_work_of_every_kind_is_and_how_old(
     settings: Settings, admin_sql: asyncpg.Connection, desk: Desk
 ) -> None:
     await desk.say("When does it ship?")
@@ -63,15 +65,28 @@ async def test_readyz_tells_the_age_of_the_oldest_unfinished_work_of_every_kind_
         "'follow_up', 0, now() - interval '5 minutes' FROM conversation "
         "ON CONFLICT (tenant_id, conversation_id, kind) DO UPDATE SET due_at = excluded.due_at"
     )
+    # Tried again and again for three days, and put off just now.
+    await desk.sql(
+        "UPDATE outbound SET state = 'pending', due_at = now() + interval '1 minute', "
+        "created_at = now() - interval '3 days'"
+    )
     async with started(settings) as client:
-        check = (await client.get("/readyz")).json()["checks"]["oldest_unfinished"]
+        checks = (await client.get("/readyz")).json()["checks"]
         metrics = (await client.get("/metrics")).text
-    assert check["ok"] is False
-    assert 300 <= check["value"] < 400
-    assert check["detail"].endswith("in timer")
-    assert re.search(r'frontdesk_oldest_unfinished_seconds\{table="timer"\} 3\d\d\.', metrics)
-    for table in ("webhook_event", "conversation", "outbound", "knowledge_source", "eval_run"):
-        assert f'frontdesk_oldest_unfinished_seconds{{table="{table}"}}' in metrics
+        await desk.sql("UPDATE channel SET status = 'PAUSED'")
+        paused = (await client.get("/metrics")).text
+    late, old = checks["overdue"], checks["oldest_unfinished"]
+    assert (late["ok"], old["ok"]) == (False, False)
+    assert 300 <= late["value"] < 400
+    assert late["detail"].endswith("in timer")
+    assert 259_200 <= old["value"] < 259_300
+    assert old["detail"].endswith("in outbound")
+    assert re.search(r'frontdesk_overdue_seconds\{table="timer"\} 3\d\d\.', metrics)
+    assert re.search(r'frontdesk_overdue_seconds\{table="outbound"\} 0\.', metrics)
+    assert re.search(r'frontdesk_oldest_unfinished_seconds\{table="outbound"\} 2592\d\d\.', metrics)
+    assert re.search(r'frontdesk_oldest_unfinished_seconds\{table="outbound"\} 0\.', paused)
+    for table in OVERDUE:
+        assert f'frontdesk_oldest_unfinished_seconds{{table="{table.table}"}}' in metrics
     for name in ("frontdesk_dead_webhooks", "frontdesk_uncertain_sends"):
         assert re.search(rf"^{name} \d+\.0$", metrics, re.MULTILINE)
 
@@ -92,7 +107,7 @@ async def test_metrics_are_given_without_the_backlog_while_postgres_is_down(
         answer = await client.get("/metrics")
     assert answer.status_code == 200
     assert "frontdesk_http_requests" in answer.text
-    assert "frontdesk_oldest_unfinished_seconds" not in answer.text
+    assert "frontdesk_overdue_seconds" not in answer.text
 
 
 async def test_without_redis_it_is_slower_and_still_ready(settings: Settings) -> None:

@@ -17,6 +17,8 @@ BREAKS = {
     "sent_once": "UPDATE outbound SET attempt = 0 WHERE {mine}",
     "nothing_forgotten": "UPDATE outbound SET state = 'pending', "
     "due_at = now() - interval '11 minutes' WHERE {mine}",
+    "nothing_put_off_for_ever": "UPDATE outbound SET state = 'pending', "
+    "due_at = now() + interval '1 minute', created_at = now() - interval '25 hours' WHERE {mine}",
     "webhooks_are_received": "INSERT INTO webhook_event (source, body, due_at, received_at) "
     "VALUES ('whatsapp', '', now() + interval '1 hour', now() - interval '11 minutes')",
     "waiting_has_an_owner": "UPDATE conversation SET status = 'WITH_HUMAN' WHERE {mine}",

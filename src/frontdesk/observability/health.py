@@ -11,7 +11,7 @@ from frontdesk.core.errors import FrontdeskError
 from frontdesk.core.ids import NIL
 from frontdesk.core.redis import REDIS_DOWN
 from frontdesk.core.resources import Resources
-from frontdesk.observability.overdue import look_at_backlog
+from frontdesk.observability.overdue import look_at_late, look_at_old
 from frontdesk.observability.schemas import CheckPublic, ReadinessPublic
 
 _CHECK_SECONDS = 3
@@ -20,6 +20,8 @@ _KEEP_SECONDS = 1
 _WORKER_SILENT_SECONDS = 15
 # Longer than a lease: what is overdue by more than this was due and nobody could do it.
 _OVERDUE_SECONDS = 120
+# Longer than a send of unknown outcome waits before a person is asked: what is older is tried in vain.
+_OLD_SECONDS = 20 * 60
 
 _WORKERS = """
 SELECT count(*) FROM worker_heartbeat WHERE seen_at > now() - make_interval(secs => $1)
@@ -59,6 +61,7 @@ class Readiness:
             "migrations": (True, self._migrations),
             "redis": (False, self._redis),
             "workers": (False, self._workers),
+            "overdue": (False, self._overdue),
             "oldest_unfinished": (False, self._oldest_unfinished),
         }
         findings = await asyncio.gather(*(_bounded(check) for _, check in checks.values()))
@@ -109,14 +112,23 @@ class Readiness:
         detail = f"{alive} seen in the last {_WORKER_SILENT_SECONDS} seconds"
         return _Finding(alive > 0, detail, value=alive)
 
-    async def _oldest_unfinished(self) -> _Finding:
+    async def _overdue(self) -> _Finding:
         async with self._resources.db.system() as connection:
-            backlog = await look_at_backlog(connection)
-        seconds = backlog.oldest_seconds
+            late = await look_at_late(connection)
+        seconds = late.most_seconds
         if seconds is None:
             return _Finding(True, "nothing is due", value=0)
-        detail = f"due {seconds:.0f} seconds ago, in {backlog.oldest_table}"
+        detail = f"due {seconds:.0f} seconds ago, in {late.most_table}"
         return _Finding(seconds <= _OVERDUE_SECONDS, detail, value=round(seconds, 3))
+
+    async def _oldest_unfinished(self) -> _Finding:
+        async with self._resources.db.system() as connection:
+            old = await look_at_old(connection)
+        seconds = old.most_seconds
+        if seconds is None:
+            return _Finding(True, "everything is done", value=0)
+        detail = f"unfinished for {seconds:.0f} seconds, in {old.most_table}"
+        return _Finding(seconds <= _OLD_SECONDS, detail, value=round(seconds, 3))
 
 
 async def is_ready(resources: Resources) -> ReadinessPublic:

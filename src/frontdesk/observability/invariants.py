@@ -171,6 +171,18 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "nothing_put_off_for_ever",
+        "Nothing has been unfinished for a day and the given minutes, however often it was tried: a "
+        "message that can't be sent is given up when its window closes.",
+        " UNION ALL ".join(
+            f"SELECT {due.tenant} AS tenant_id, "  # noqa: S608  # Ours.
+            f"format('{due.table} %s: unfinished since %s', {due.key}, {due.since}) AS what "
+            f"FROM {due.table} WHERE {due.unfinished} "
+            f"AND {due.since} < now() - interval '1 day' - make_interval(secs => $1)"
+            for due in OVERDUE
+        ),
+    ),
+    Invariant(
         "webhooks_are_received",
         "No raw webhook is neither received nor dead longer than the given minutes after it came.",
         f"""

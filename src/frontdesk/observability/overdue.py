@@ -21,36 +21,62 @@ from frontdesk.core.resources import Resources
 
 @dataclass(frozen=True)
 class DueTable:
-    """A table whose rows come due, which of them are unfinished, and whose they are."""
+    """A table whose rows come due, which of them are unfinished, and whose they are.
+
+    `since` is from when on there has been something to do. Where a row is work from its beginning
+    that is before `due_at`, which moves with each try; a row that has not got so far is not counted.
+    """
 
     table: str
     unfinished: str
+    since: str = "due_at"
     tenant: str = "tenant_id"
     key: str = "id"
 
 
 OVERDUE = (
-    DueTable("webhook_event", "state = 'pending'", tenant=f"'{NIL}'::uuid"),
-    DueTable("conversation", "due_at IS NOT NULL AND status = 'ACTIVE'"),
-    DueTable("outbound", "state IN ('pending', 'sending', 'unknown')"),
+    DueTable(
+        "webhook_event",
+        "state = 'pending'",
+        # Not the plain column, by whose index all that was ever received would be read.
+        since="received_at + interval '0'",
+        tenant=f"'{NIL}'::uuid",
+    ),
+    DueTable(
+        "conversation",
+        "due_at IS NOT NULL AND status = 'ACTIVE'",
+        since="coalesce(waiting_since, due_at)",
+    ),
+    DueTable(
+        "outbound",
+        "state IN ('pending', 'sending', 'unknown')",
+        # Those of a paused channel wait for the tenant's admin, not for us.
+        since="CASE WHEN EXISTS (SELECT 1 FROM channel h WHERE h.tenant_id = outbound.tenant_id "
+        "AND h.id = outbound.channel_id AND h.status = 'PAUSED') THEN due_at ELSE created_at END",
+    ),
     DueTable("timer", "true"),
     DueTable("survey", "due_at IS NOT NULL"),
     DueTable("knowledge_source", "due_at IS NOT NULL"),
-    DueTable("eval_run", "due_at IS NOT NULL"),
-    DueTable("rule_backtest", "due_at IS NOT NULL"),
-    DueTable("llm_replay", "due_at IS NOT NULL"),
-    DueTable("agent_preview", "due_at IS NOT NULL"),
+    DueTable("eval_run", "due_at IS NOT NULL", since="created_at"),
+    DueTable("rule_backtest", "due_at IS NOT NULL", since="created_at"),
+    DueTable("llm_replay", "due_at IS NOT NULL", since="created_at"),
+    DueTable("agent_preview", "due_at IS NOT NULL", since="created_at"),
     DueTable("commitment", "due_at IS NOT NULL"),
-    DueTable("suggestion", "due_at IS NOT NULL"),
+    DueTable("suggestion", "due_at IS NOT NULL", since="created_at"),
     DueTable("budget_reservation", "true"),
-    DueTable("chat_request", "state = 'queued'"),
+    DueTable("chat_request", "state = 'queued'", since="created_at"),
     DueTable("conversation_memory", "due_at IS NOT NULL", key="conversation_id"),
     DueTable("channel", "due_at IS NOT NULL"),
-    DueTable("media", "due_at IS NOT NULL"),
+    DueTable("media", "due_at IS NOT NULL", since="created_at"),
     DueTable("template_catalogue", "due_at IS NOT NULL"),
-    DueTable("data_export", "due_at IS NOT NULL"),
-    DueTable("erasure", "due_at IS NOT NULL"),
-    DueTable("outgoing_mail", "dead_at IS NULL", tenant=f"'{NIL}'::uuid"),
+    # A finished export comes due once more, to be deleted.
+    DueTable(
+        "data_export",
+        "due_at IS NOT NULL",
+        since="CASE WHEN state = 'queued' THEN created_at ELSE due_at END",
+    ),
+    DueTable("erasure", "due_at IS NOT NULL", since="created_at"),
+    DueTable("outgoing_mail", "dead_at IS NULL", since="created_at", tenant=f"'{NIL}'::uuid"),
 )
 
 # Where a tenant says nothing else.
@@ -75,10 +101,15 @@ SELECT late.owner, count(*) AS count FROM tenant t CROSS JOIN LATERAL (
 """  # noqa: S608  # Ours.
 
 _LOOK_SECONDS = 3
-# Each `min` is the first entry of an index.
-_AGES = ", ".join(
+# The first is the first entry of an index each; the second reads what is unfinished.
+_LATE = ", ".join(
     f"extract(epoch FROM now() - (SELECT min(due_at) FROM {due.table} "  # noqa: S608  # Ours.
     f"WHERE {due.unfinished} AND due_at <= now()))::float8 AS {due.table}"
+    for due in OVERDUE
+)
+_OLD = ", ".join(
+    f"extract(epoch FROM now() - (SELECT min({due.since}) FROM {due.table} "  # noqa: S608  # Ours.
+    f"WHERE {due.unfinished} AND {due.since} <= now()))::float8 AS {due.table}"
     for due in OVERDUE
 )
 _WAITING = """
@@ -89,19 +120,19 @@ SELECT (SELECT count(*) FROM webhook_event WHERE state = 'dead') AS dead_webhook
 
 
 @dataclass(frozen=True)
-class Backlog:
-    """How many seconds ago the oldest unfinished row of each table came due; None: nothing is."""
+class Ages:
+    """A number of seconds for each table, or None where there is nothing to tell."""
 
     seconds: Mapping[str, float | None]
 
     @property
-    def oldest_seconds(self) -> float | None:
-        """The oldest of all, or None when nothing is due."""
+    def most_seconds(self) -> float | None:
+        """The most of all, or None when there is nothing."""
         return max((age for age in self.seconds.values() if age is not None), default=None)
 
     @property
-    def oldest_table(self) -> str | None:
-        """Where the oldest is."""
+    def most_table(self) -> str | None:
+        """Where it is."""
         ages = {table: age for table, age in self.seconds.items() if age is not None}
         return max(ages, key=lambda table: ages[table], default=None)
 
@@ -115,11 +146,26 @@ class Waiting:
     overdue_contacts: Mapping[str, int]
 
 
-async def look_at_backlog(connection: Connection) -> Backlog:
-    """How far behind the work of all tenants is, from a connection that sees them."""
-    row = await connection.fetchrow(f"SELECT {_AGES}")
+async def look_at_late(connection: Connection) -> Ages:
+    """How long ago the row of each table came due that has been due for longest.
+
+    All tenants', from a connection that sees them. Whoever could do it is missing.
+    """
+    return await _ages(connection, _LATE)
+
+
+async def look_at_old(connection: Connection) -> Ages:
+    """For how long the oldest of each table has been unfinished, tried in vain a minute ago or not.
+
+    All tenants', from a connection that sees them.
+    """
+    return await _ages(connection, _OLD)
+
+
+async def _ages(connection: Connection, columns: str) -> Ages:
+    row = await connection.fetchrow(f"SELECT {columns}")
     assert row is not None
-    return Backlog(dict(row))
+    return Ages(dict(row))
 
 
 async def look_at_waiting(connection: Connection) -> Waiting:
@@ -139,14 +185,15 @@ class BacklogGauges(Collector):
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._seen: tuple[Backlog, Waiting] | None = None
+        self._seen: tuple[Ages, Ages, Waiting] | None = None
         resources.metrics.registry.register(self)
 
     async def refresh(self) -> None:
         """Look now. Never raises, and takes no longer than a scrape may."""
         try:
             async with asyncio.timeout(_LOOK_SECONDS), self._resources.db.system() as connection:
-                self._seen = await look_at_backlog(connection), await look_at_waiting(connection)
+                late, old = await look_at_late(connection), await look_at_old(connection)
+                self._seen = late, old, await look_at_waiting(connection)
         except (Unavailable, TimeoutError, asyncpg.PostgresError, OSError):
             self._seen = None
 
@@ -154,15 +201,15 @@ class BacklogGauges(Collector):
         """What Prometheus reads: nothing is better than a number that is no longer true."""
         if self._seen is None:
             return
-        backlog, waiting = self._seen
-        oldest = GaugeMetricFamily(
-            "frontdesk_oldest_unfinished_seconds",
-            "Since when the oldest unfinished row has been due; 0: nothing is",
-            labels=["table"],
-        )
-        for table, seconds in backlog.seconds.items():
-            oldest.add_metric([table], seconds or 0)
-        yield oldest
+        late, old, waiting = self._seen
+        for name, words, ages in (
+            ("overdue", "For how long the row due for longest has been due; 0: none is", late),
+            ("oldest_unfinished", "For how long the oldest work has been unfinished", old),
+        ):
+            gauge = GaugeMetricFamily(f"frontdesk_{name}_seconds", words, labels=["table"])
+            for table, seconds in ages.seconds.items():
+                gauge.add_metric([table], seconds or 0)
+            yield gauge
         yield GaugeMetricFamily(
             "frontdesk_dead_webhooks", "Raw webhooks given up", waiting.dead_webhooks
         )

@@ -175,7 +175,7 @@ class CheckPublic(PublicSchema):
     detail: str
     value: float | None = Field(
         default=None,
-        description="Seconds since the oldest unfinished work came due, or how many workers.",
+        description="Of `overdue` and `oldest_unfinished` the seconds, of `workers` how many.",
     )
 
 
@@ -191,11 +191,17 @@ class ReadinessPublic(PublicSchema):
                     "checks": {
                         "database": {"ok": True, "required": True, "detail": "answers in 2 ms"},
                         "redis": {"ok": False, "required": False, "detail": "down: work is slower"},
-                        "oldest_unfinished": {
+                        "overdue": {
                             "ok": True,
                             "required": False,
                             "detail": "due 2 seconds ago, in conversation",
                             "value": 2.113,
+                        },
+                        "oldest_unfinished": {
+                            "ok": True,
+                            "required": False,
+                            "detail": "unfinished for 64 seconds, in outbound",
+                            "value": 64.021,
                         },
                     },
                 }
