@@ -461,7 +461,8 @@ async def test_an_outage_ends_by_itself(simulator: Simulator, graph: httpx.Async
 
 
 async def test_a_seeded_plan_repeats_itself(simulator: Simulator, graph: httpx.AsyncClient) -> None:
-    async def play() -> list[int]:
+    async def play(seed: int = 1) -> list[int]:
+        simulator.configure(seed=seed)
         await simulator.reset()
         simulator.whatsapp.faults.share(SendFault(SendFaultKind.SERVER_ERROR), 0.4, only=PNID)
         simulator.whatsapp.faults.share(SendFault(SendFaultKind.SERVER_ERROR), 1.0, only="1")
@@ -470,6 +471,7 @@ async def test_a_seeded_plan_repeats_itself(simulator: Simulator, graph: httpx.A
 
     first = await play()
     assert first == await play()
+    assert first != await play(seed=2)
     assert {200, 500} == set(first)
 
 

@@ -110,7 +110,16 @@ class FaultPlan(Generic[F]):
         self._chance = seeded(seed)
         self._queue: deque[_Queued[F]] = deque()
         self._shares: list[_Share[F]] = []
-        self.taken: Counter[str] = Counter()
+        self.met: Counter[F] = Counter()
+        """How many requests have met each fault."""
+
+    @property
+    def taken(self) -> Counter[str]:
+        """How many requests have met each kind of fault."""
+        taken: Counter[str] = Counter()
+        for fault, times in self.met.items():
+            taken[fault.kind] += times
+        return taken
 
     def next(self, fault: F | None, times: int = 1, *, only: str | None = None) -> None:
         """Let the next `times` requests meet this fault (None: nothing)."""
@@ -134,7 +143,7 @@ class FaultPlan(Generic[F]):
         """The fault of the request at hand, taken off the plan."""
         fault = self._draw(labels)
         if fault is not None:
-            self.taken[fault.kind] += 1
+            self.met[fault] += 1
         return fault
 
     def _draw(self, labels: tuple[str, ...]) -> F | None:
@@ -149,12 +158,13 @@ class FaultPlan(Generic[F]):
                 return item.fault
         return None
 
-    def clear(self) -> None:
-        """Forget everything planned and counted, and draw the same chances anew."""
+    def clear(self, seed: int | None = None) -> None:
+        """Forget everything planned and counted, and draw chances anew: the same, or of a new seed."""
+        self._seed = self._seed if seed is None else seed
         self._chance = seeded(self._seed)
         self._queue.clear()
         self._shares.clear()
-        self.taken.clear()
+        self.met.clear()
 
     def describe(self) -> Json:
         """The plan as JSON, for the control API."""

@@ -73,7 +73,7 @@ class ScriptedModel:
         self._next: dict[str, deque[Answer]] = {}
         self._rules: list[_Rule] = []
         self.requests.clear()
-        self.faults.clear()
+        self.faults.clear(self._world.settings.seed)
         self.open_requests = 0
         self.most_open_requests = 0
         self.calls = 0

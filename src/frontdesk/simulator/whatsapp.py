@@ -96,7 +96,7 @@ class WhatsApp:
         self.threads.clear()
         self.expired_tokens.clear()
         self.accounts.reset()
-        self.faults.clear()
+        self.faults.clear(self._world.settings.seed)
         self.log: list[Accepted] = []
         self.reads: list[ReadMark] = []
         self.calls: list[Json] = []
