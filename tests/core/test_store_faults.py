@@ -104,15 +104,17 @@ async def test_a_frozen_redis_holds_up_an_answer_by_less_than_a_second(
     async with opened(database_urls, world, redis=changed) as desk:
         admin = await desk.admin()
         paths = ("/api/v1/conversations", f"/api/v1/agents/{desk.agent_id}", "/api/v1/usage")
-        usual = [await _seconds(admin.http.get(path)) for path in paths]
+        for path in paths:
+            await _seconds(admin.http.get(path))  # What is slow only once is not measured.
         os.kill(own_redis.pid, signal.SIGSTOP)
         try:
-            asked = [admin.http.get(path) for path in paths for _ in range(5)]
-            took = await asyncio.gather(*map(_seconds, asked), _seconds(post_webhook(desk)))
+            webhook, *calls = await asyncio.gather(
+                _seconds(post_webhook(desk)), *(_seconds(admin.http.get(path)) for path in paths)
+            )
         finally:
             os.kill(own_redis.pid, signal.SIGCONT)
-        assert sorted(took)[-2] - max(usual) < 1
-        assert max(took) < 10
+        assert webhook < 1.5
+        assert max(calls) < 1.5
 
 
 async def _seconds(request: Any) -> float:
