@@ -1,12 +1,15 @@
 """Whose row is begun first: rules alone, and a worker's dispatcher on real rows."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
+import pytest
+
 from frontdesk.core.db import Connection
 from frontdesk.core.errors import Unavailable
-from frontdesk.core.fairness import Room, take_turns
+from frontdesk.core.fairness import Room, patience_seconds, take_turns
 from frontdesk.core.resources import Resources
 from frontdesk.core.work import Dispatcher, Due
 
@@ -32,7 +35,7 @@ def test_what_a_tenant_has_in_hand_counts_as_served() -> None:
 def test_a_free_place_goes_to_the_tenant_with_the_fewest_in_hand() -> None:
     room = Room(at_once=3, tenant_at_once=3)
     for _ in range(3):
-        room.enter(CROWD)
+        room.enter(CROWD, 0)
     for row in (*_rows(CROWD, 50), *_rows(QUIET, 1)):
         room.wait(*row)
     assert room.next_waiting() is None
@@ -47,15 +50,15 @@ def test_tenants_with_as_many_in_hand_take_turns() -> None:
     order = []
     while waiting := room.next_waiting():
         order.append(waiting[0])
-        room.enter(waiting[0])
+        room.enter(waiting[0], 0)
         room.leave(waiting[0])
     assert order == [CROWD, QUIET, CROWD, QUIET, CROWD]
 
 
 def test_one_tenant_never_has_all_places() -> None:
     room = Room(at_once=4, tenant_at_once=2)
-    room.enter(CROWD)
-    room.enter(CROWD)
+    room.enter(CROWD, 0)
+    room.enter(CROWD, 0)
     assert not room.has_place_for(CROWD)
     assert room.has_place_for(QUIET)
 
@@ -72,17 +75,32 @@ def test_what_waits_in_a_process_is_bounded_for_each_tenant() -> None:
 
 def test_a_crowd_has_more_in_hand_than_all_others_together() -> None:
     room = Room(at_once=100, tenant_at_once=50)
-    assert not room.is_shared
     for _ in range(6):
-        room.enter(CROWD)
-    assert not room.is_shared  # With nobody to wait for, nobody waits.
+        room.enter(CROWD, 0)
     assert room.is_crowd(CROWD)
-    room.enter(QUIET)
-    assert room.is_shared
+    room.enter(QUIET, 0)
     assert not room.is_crowd(QUIET)
     for _ in range(6):
-        room.enter(QUIET)
+        room.enter(QUIET, 0)
     assert not room.is_crowd(CROWD)
+
+
+def test_a_process_is_shared_for_a_minute_after_another_tenants_row_was_begun() -> None:
+    room = Room(at_once=100, tenant_at_once=50)
+    room.enter(CROWD, 100)
+    assert not room.is_shared(100)  # With nobody to wait for, nobody waits.
+    room.enter(QUIET, 110)
+    room.enter(CROWD, 150)
+    assert [room.is_shared(now) for now in (150, 170, 171)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("late_seconds", "waits_seconds"), [(-0.001, 0), (0, 0), (0.002, 0.1), (0.01, 0.5), (3, 0.5)]
+)
+def test_the_later_a_process_wakes_the_longer_the_next_of_a_crowd_waits(
+    late_seconds: float, waits_seconds: float
+) -> None:
+    assert patience_seconds(late_seconds) == pytest.approx(waits_seconds)
 
 
 class _Desk:
@@ -155,6 +173,22 @@ async def test_rings_of_a_crowd_are_served_in_turn_with_those_of_others(
     await desk.finish(4)
     await desk.has_begun(8)
     assert sorted(desk.begun[4:8]) == [CROWD, CROWD, QUIET, QUIET]
+    await desk.aclose()
+
+
+async def test_a_process_with_more_to_do_than_it_can_lets_a_crowd_wait_longer(
+    resources: Resources,
+) -> None:
+    desk = _Desk(resources, at_once=40, tenant_at_once=20)
+    desk.ring(_rows(QUIET, 1)[0])
+    for row in _rows(CROWD, 6, first=1_000):
+        desk.ring(row)
+    assert desk.dispatcher.busy == 6, "the sixth of the crowd waits for its turn"
+    await asyncio.sleep(0)
+    time.sleep(0.05)  # noqa: ASYNC251  # The loop itself is what wakes late.
+    await asyncio.sleep(0.2)
+    assert len(desk.begun) == 6
+    await desk.has_begun(7)
     await desk.aclose()
 
 

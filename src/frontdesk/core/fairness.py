@@ -1,6 +1,5 @@
 """Whose row is next when many tenants want the same room: everybody's first before anyone's second."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
@@ -12,6 +11,9 @@ T = TypeVar("T")
 FEW = 5
 # For how long a tenant is thought to be there after a row of its was begun.
 THERE_SECONDS = 60
+# A process that wakes late from a short sleep has more to do than it can: where tenants share it, the
+# next of a crowd then waits for so many times as long, but no longer than that.
+PATIENCE, MOST_PATIENCE_SECONDS = 50, 0.5
 
 
 def take_turns(
@@ -31,6 +33,11 @@ def take_turns(
         numbered.append((places[tenant_id], row))
         places[tenant_id] += 1
     return [row for _, row in sorted(numbered, key=lambda pair: pair[0])]
+
+
+def patience_seconds(late_seconds: float) -> float:
+    """How long the next of a crowd waits in a process that woke so many seconds late."""
+    return min(PATIENCE * max(late_seconds, 0), MOST_PATIENCE_SECONDS)
 
 
 class Room:
@@ -61,10 +68,9 @@ class Room:
         """Whether any row waits here."""
         return bool(self._waiting)
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether more than one tenant had rows begun here of late."""
-        gone = time.monotonic() - THERE_SECONDS
+    def is_shared(self, now: float) -> bool:
+        """Whether more than one tenant had rows begun here of late; `now` is in seconds."""
+        gone = now - THERE_SECONDS
         while self._there and next(iter(self._there.values())) < gone:
             del self._there[next(iter(self._there))]
         return len(self._there) > 1
@@ -78,11 +84,11 @@ class Room:
         mine = self._in_hand[tenant_id]
         return mine >= FEW and 2 * mine > self._in_hand.total()
 
-    def enter(self, tenant_id: UUID) -> None:
-        """A row of this tenant is in hand."""
+    def enter(self, tenant_id: UUID, now: float) -> None:
+        """A row of this tenant is in hand since `now`."""
         self._in_hand[tenant_id] += 1
         self._there.pop(tenant_id, None)
-        self._there[tenant_id] = time.monotonic()
+        self._there[tenant_id] = now
 
     def leave(self, tenant_id: UUID) -> None:
         """A row of this tenant no longer is."""

@@ -24,9 +24,10 @@ from arq.utils import timestamp_ms
 from arq.worker import Worker as ArqWorker
 from arq.worker import func
 
+from frontdesk.core.crash import crash
 from frontdesk.core.db import Connection
 from frontdesk.core.errors import Unavailable
-from frontdesk.core.fairness import Room, take_turns
+from frontdesk.core.fairness import Room, patience_seconds, take_turns
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.redis import REDIS_DOWN, listen
 
@@ -47,11 +48,8 @@ RING_LIFETIME_SECONDS = 60
 RING_PAUSE_SECONDS = 0.02
 # A place that becomes free is filled by the next sweep, which waits so long for more of them.
 HUNGRY_PAUSE_SECONDS = 0.05
-# Between two beginnings of those that wait for their turn. A process that wakes late from so short a
-# sleep has more to do than it can: where tenants share it, the next of a crowd then waits for so many
-# times as long, but no longer than that.
+# Between two beginnings of those that wait for their turn.
 TURN_SECONDS = 0.01
-PATIENCE, MOST_PATIENCE_SECONDS = 50, 0.5
 # Two transactions that got into each other's way: one of them is tried again, a little later.
 CLASHES = 3
 CLASH_PAUSE_SECONDS = (0.02, 0.2)
@@ -122,6 +120,7 @@ class RedisBell:
     async def _send_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, {}
+            crash("before_ring", *batch)
             try:
                 await self._send(take_turns(batch.items(), lambda ring: ring[0][1]))
                 await asyncio.sleep(RING_PAUSE_SECONDS)
@@ -297,10 +296,9 @@ class Dispatcher:
     def _begin(self, due: Due, key: Key) -> None:
         if key in self._running:  # It was rung again while it waited.
             return
-        self._rooms[due.kind].enter(key[1])
-        self._running[key] = asyncio.get_running_loop().create_task(
-            self._run(due, key), name=due.kind
-        )
+        loop = asyncio.get_running_loop()
+        self._rooms[due.kind].enter(key[1], loop.time())
+        self._running[key] = loop.create_task(self._run(due, key), name=due.kind)
 
     def _call_in(self) -> None:
         """See to it that those who wait are begun in turn."""
@@ -314,8 +312,8 @@ class Dispatcher:
             asleep_at = clock()
             await asyncio.sleep(TURN_SECONDS)
             late_seconds = clock() - asleep_at - TURN_SECONDS
-            if any(room.somebody_waits and room.is_shared for room in self._rooms.values()):
-                await asyncio.sleep(min(PATIENCE * late_seconds, MOST_PATIENCE_SECONDS))
+            if any(r.somebody_waits and r.is_shared(clock()) for r in self._rooms.values()):
+                await asyncio.sleep(patience_seconds(late_seconds))
             called = False
             for kind, room in self._rooms.items():
                 if waiting := room.next_waiting():

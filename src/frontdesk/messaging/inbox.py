@@ -26,7 +26,7 @@ class WebhookInbox:
         self._writer: asyncio.Task[None] | None = None
 
     async def store(self, body: bytes) -> None:
-        """Return once the body is committed, and ring for it.
+        """Return once the body is committed; who is answered then rings for it.
 
         Raises:
             Unavailable: the database did not take it; Meta will deliver it again.
@@ -42,10 +42,11 @@ class WebhookInbox:
             batch = self._waiting[:_MOST_IN_ONE_INSERT]
             del self._waiting[:_MOST_IN_ONE_INSERT]
             try:
-                crash("before_accept")
+                bodies = [body for body, _ in batch]
+                crash("before_accept", *bodies)
                 async with self._resources.db.system() as connection:
-                    await connection.execute(_INSERT, [body for body, _ in batch])
-                crash("after_accept")
+                    await connection.execute(_INSERT, bodies)
+                crash("after_accept", *bodies)
             except BaseException as error:
                 for _, stored in batch:
                     if not stored.done():
@@ -56,7 +57,10 @@ class WebhookInbox:
                 for _, stored in batch:
                     if not stored.done():
                         stored.set_result(None)
-                self._resources.db.bell.ring(WEBHOOK_EVENT, NIL, NIL)
+
+    async def ring(self) -> None:
+        """Say that there is something to read, once it was acknowledged; else the sweep finds it."""
+        self._resources.db.bell.ring(WEBHOOK_EVENT, NIL, NIL)
 
 
 async def has_unread_webhooks(resources: Resources) -> bool:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import Field
 from sqlmodel import col, select
+from starlette.background import BackgroundTask
 
 from frontdesk.core.api import (
     PUBLIC,
@@ -85,7 +86,7 @@ async def accept(request: Request) -> Response:
         await _refuse_unsigned(request)
     await inbox.store(body)
     resources.metrics.webhooks.labels("accepted").inc()
-    return Response(status_code=200)
+    return Response(status_code=200, background=BackgroundTask(inbox.ring))
 
 
 async def _read_capped(request: Request, most_bytes: int) -> bytes:

@@ -101,7 +101,7 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
     if work.escalation is not None:
         return await handed_off(resources, turn, triaged.language, work.escalation, work=work)
     draft = work.draft or await draft_reply(resources, turn, work.prompt)
-    crash("after_model")
+    crash("after_model", turn.claim.conversation_id)
     if reason := draft_escalation(turn, triaged, draft, work.failed):
         return await handed_off(resources, turn, triaged.language, reason, draft=draft, work=work)
     guarded = await guard_draft(resources, turn, triaged, work.prompt, draft)

@@ -62,7 +62,7 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
     ):
         timers = [timer for timer in timers if timer.kind is not TimerKind.FOLLOW_UP]
     made_true = await despite_clashes(lambda: _make_true(resources, turn, outcome, record, timers))
-    crash("after_decide")
+    crash("after_decide", turn.claim.conversation_id)
     kind = outcome.kind if made_true else "discarded"
     resources.metrics.turns.labels(str(turn.claim.tenant_id), kind).inc()
     return made_true
@@ -92,7 +92,7 @@ async def _make_true(
             if outcome.is_crowded:
                 await summarise_soon(tx, thread.id)
         await remember(tx, thread.id, outcome.remembered)
-        crash("before_decide_commit")
+        crash("before_decide_commit", turn.claim.conversation_id)
     return True
 
 

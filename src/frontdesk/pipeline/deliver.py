@@ -172,7 +172,7 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
     if hands_over:
         await _hand_over(resources, tenant_id, row)
     elif marked:
-        crash("after_mark")
+        crash("after_mark", row.id)
         await _send(resources, tenant_id, row, began)
 
 
@@ -291,9 +291,9 @@ async def _send(resources: Resources, tenant_id: UUID, row: Row, began: float) -
         await _unmark(resources, tenant_id, row, attempt, 0)
         return
     result = await post_message(resources, row.phone_number_id, token, body)
-    crash("after_post")
+    crash("after_post", row.id)
     await _finish_patiently(resources, tenant_id, row, attempt, result)
-    crash("after_finish")
+    crash("after_finish", row.id)
     resources.metrics.sends.labels(type(result).__name__.lower()).inc()
 
 

@@ -47,7 +47,7 @@ async def claim_burst(
     except Exception as error:
         log.exception("background_not_loaded")
         return await _claim_without_background(resources, tenant_id, conversation_id, error)
-    crash("after_claim")
+    crash("after_claim", conversation_id)
     return claimed, background
 
 

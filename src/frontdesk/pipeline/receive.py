@@ -138,7 +138,7 @@ async def _receive_batch(resources: Resources, events: list[Event]) -> None:
         await _receive_all(resources, [event for event in events if event not in poison])
     except Unavailable as error:
         _put_off(events, error)
-    crash("during_receive")
+    crash("before_settle", *(event.id for event in events))
     await _settle_patiently(resources, events)
 
 
@@ -340,6 +340,7 @@ async def _apply_together(resources: Resources, tenant_id: UUID, items: list[Rou
             outcomes.append((routed, "stored" if is_applied else "early"))
         outcomes += await _apply_statuses(tx, statuses)
         await _note_alive(tx, resources, items)
+        crash("before_receive_commit", *(routed.key for routed in items))
     for routed, outcome in outcomes:
         _count(resources, routed.item, outcome)
         routed.event.waits_again |= outcome == "early"
