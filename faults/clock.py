@@ -3,6 +3,7 @@ in its tables back is the same as letting time pass: leases end, deadlines come,
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,8 +90,11 @@ class Clock:
         self.skipped_seconds += seconds
         return True
 
-    async def drain(self) -> None:
+    async def drain(self, enough: Callable[[], bool] | None = None) -> None:
         """Wait until every webhook is taken, every burst has its turn and every send its outcome.
+
+        Args:
+            enough: ends the wait sooner once it is true.
 
         Raises:
             Broken: something stays undone although nothing keeps it from being done.
@@ -105,6 +109,8 @@ class Clock:
                 not task.done() for p in site.simulator.webhooks.postings for task in p.tasks
             )
             if look is not None and not look.left and not on_the_way:
+                return
+            if enough is not None and enough():
                 return
             seen = (look, on_the_way) if look is None else (look.print, look.left, on_the_way)
             if seen != before or site.simulator.model.open_requests:

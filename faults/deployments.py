@@ -16,21 +16,20 @@ async def _replaced_while_thinking(site: Site) -> None:
     writing = asyncio.create_task(site.chat())
     await _thinking(site)
     for worker in site.workers:
-        site.start("worker")
-        await site.terminate(worker)
+        await site.replace(worker)
     await writing
 
 
 async def _six_deployments(site: Site) -> None:
-    """Conversations go on while the workers are replaced six times."""
+    """Conversations go on while every process is replaced six times."""
     site.simulator.configure(model_latency_seconds=(0.3, 1.0))
     phones = [site.phone(tenant) for tenant in site.tenants]
     for _ in range(6):
         for phone in phones:
             site.say(phone)
         await _thinking(site)
-        site.start("worker")
-        await site.terminate(site.workers[0])
+        for member in (site.web, *site.workers):
+            await site.replace(member)
 
 
 async def _paused_with_a_draft(site: Site) -> None:
@@ -65,8 +64,7 @@ async def _paused_before_the_post(site: Site) -> None:
     for worker in paused:
         site.go_on(worker)
     for worker in paused:
-        site.start("worker")
-        await site.terminate(worker)
+        await site.replace(worker)
 
 
 async def _thinking(site: Site) -> None:
@@ -97,9 +95,10 @@ SCENARIOS = (
     ),
     Scenario(
         name="six-deployments",
-        point="six deployments during one conversation",
+        point="six deployments of all processes during one conversation",
         left="the turns in hand",
-        follows="they end within the drain; the new worker takes the next",
+        follows="they end within the drain, new processes take the next; Meta delivers again what "
+        "came while there was no web process",
         outcome="once",
         play=_six_deployments,
     ),

@@ -177,7 +177,7 @@ SCENARIOS = (
         follows="answered without model triage, packets and typing; a wish for a person is heard",
         outcome="once, or a person",
         play=_piled_up,
-        to_person=True,
+        ends=("a person has it, requested",),
         most_to_person=1,
         # Time for all to be received before any is due, and room for few at a time.
         settings={

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -22,6 +23,30 @@ _PR_SET_PDEATHSIG = 1
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
+@dataclass
+class Member:
+    """A process of the site. One that ends without being asked is started again."""
+
+    role: Role
+    process: ForkServerProcess
+    plan: CrashPlan | None
+    wanted: bool = True
+    killed: bool = False
+    """By the scenario."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def is_to_die(self) -> bool:
+        """Whether its end is part of the scenario."""
+        plan = self.plan
+        return self.killed or (plan is not None and self.pid in {d.pid for d in plan.deaths()})
+
+
 async def _warm() -> None:
     await asyncio.gather(gateway.warm(), warm_statistics())
 
@@ -33,14 +58,14 @@ if os.environ.pop("FRONTDESK_PRELOAD", None):
 
 def start(
     role: Role, environment: Mapping[str, str], log: Path, plan: CrashPlan | None = None
-) -> ForkServerProcess:
+) -> Member:
     """A process of that role, writing to `log`; with a plan it dies where that says."""
     preload()
     process = _CONTEXT.Process(
         target=_run, args=(role, dict(environment), log, plan), daemon=True, name=log.stem
     )
     process.start()
-    return process
+    return Member(role, process, plan)
 
 
 @cache

@@ -60,18 +60,19 @@ def _verdict(result: Result) -> str:
     return "; ".join([*said, *result.notes])
 
 
-def write_docs(results: Sequence[Result], names: Sequence[str]) -> None:
-    """Put what held into the failure matrix of docs/reliability.md, in the order of `names`.
+def write_docs(results: Sequence[Result]) -> None:
+    """Write the failure matrix of docs/reliability.md anew, from a run of every scenario that held.
 
-    Rows of scenarios that were not played, or broke, stay as they are; those of no scenario go.
+    Raises:
+        ValueError: a scenario broke; then the table stays as it is.
     """
+    if broken := [result.scenario.name for result in results if not result.holds]:
+        raise ValueError(f"No table is written of {', '.join(broken)}: they broke.")
     head, _, rest = PAGE.read_text().partition(BEGIN)
-    before, _, foot = rest.partition(END)
-    rows = {line.split("`")[1]: line for line in before.splitlines() if line.startswith("| `")}
-    rows |= {result.scenario.name: _row(result) for result in results if result.holds}
+    foot = rest.partition(END)[2]
     heading = [_line([name for name, _ in _COLUMNS]), _line([rule for _, rule in _COLUMNS])]
-    table = "\n".join([*heading, *(rows[name] for name in names if name in rows)])
-    PAGE.write_text(f"{head}{BEGIN}\n{table}\n{END}{foot}")
+    rows = "\n".join([*heading, *map(_row, results)])
+    PAGE.write_text(f"{head}{BEGIN}\n{rows}\n{END}{foot}")
 
 
 _COLUMNS = (

@@ -27,13 +27,19 @@ async def _has_unknown(site: Site) -> bool:
 
 
 async def _poison_conversation(site: Site) -> None:
-    """One contact's burst kills each worker that claims it; later others write."""
-    plan = await site.arm("after_claim", times=_ATTEMPTS)
-    site.say(site.phone())
+    """One contact's burst kills each worker that claims it, and others write all the while."""
+    phone = site.phone()
+    site.say(phone)
+    await site.drain()
+    (row,) = await site.sql("SELECT id FROM conversation")
+    plan = await site.arm("after_claim", times=_ATTEMPTS, only=row["id"])
+    site.say(phone)
+    for deaths in range(1, _ATTEMPTS + 1):
+        await site.chat(contacts=3, bursts=1, over_seconds=1)
+        await site.drain(enough=lambda n=deaths: len(plan.deaths()) >= n)
     await site.drain()
     if not plan.is_fulfilled:
-        raise Broken(f"it killed {plan.deaths()} workers, not {_ATTEMPTS}")
-    await site.chat(contacts=6)
+        raise Broken(f"it killed {len(plan.deaths())} workers, not {_ATTEMPTS}")
 
 
 async def _poison_webhook(site: Site) -> None:
@@ -55,7 +61,7 @@ SCENARIOS = (
         follows="after 6 a person gets it",
         outcome="a person; others once",
         play=_poison_conversation,
-        to_person=True,
+        ends=("a person has it, stuck",),
         most_to_person=1,
     ),
     Scenario(

@@ -1,6 +1,6 @@
 """What a scenario is, what came of one, and when that breaks a promise."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,10 @@ class Scenario:
     follows: str
     outcome: str
     play: Callable[["Site"], Awaitable[None]]
-    to_person: bool = False
-    """Messages may, and some must, end with a person instead of a reply."""
+    ends: tuple[str, ...] = ()
+    """How messages end that get no answer, in the words of `judge`: each happens, and nothing else."""
     most_to_person: int | None = None
-    """No more than so many, where the rest must be answered."""
+    """No more messages than so many end so."""
     residual: bool = False
     """The documented case in which a message may be answered twice."""
     settings: dict[str, str] = field(default_factory=dict)
@@ -43,12 +43,16 @@ class Tally:
     messages: int
     replies: int
     """Answers WhatsApp accepted; an answer covers a whole burst."""
+    fates: Mapping[str, int]
+    """What became of the messages without an answer of the AI, by how many."""
     to_person: int
-    """Messages without an answer of the AI that a person has, or has been shown."""
+    """Those of them that a person has, or has been shown."""
     unanswered: tuple[str, ...]
     """Messages with neither: lost."""
     twice: tuple[str, ...]
     """Messages with more than one accepted answer."""
+    astray: tuple[str, ...]
+    """Messages whose answer reached another contact, or came from another tenant's number."""
     out_of_order: int
     """Answers accepted after that to a later message of the same conversation."""
 
@@ -104,12 +108,15 @@ def broken_promises(scenario: Scenario, tally: Tally, most_twice: int) -> list[s
         found.append(f"{len(tally.twice)} answered twice: {', '.join(tally.twice[:5])}")
     if scenario.residual and not tally.twice:
         found.append("the residual case did not happen")
+    if tally.astray:
+        found.append(f"{len(tally.astray)} answers went astray: {', '.join(tally.astray[:5])}")
     if tally.out_of_order:
         found.append(f"{tally.out_of_order} answers out of order")
-    if tally.to_person and not scenario.to_person:
-        found.append(f"{tally.to_person} messages needed a person")
+    for fate, count in tally.fates.items():
+        if fate not in scenario.ends:
+            found.append(f"{count} messages without an answer: {fate}")
+    missing = [fate for fate in scenario.ends if fate not in tally.fates]
+    found += [f"no message ended so: {fate}" for fate in missing]
     if scenario.most_to_person is not None and tally.to_person > scenario.most_to_person:
         found.append(f"{tally.to_person} messages needed a person, not {scenario.most_to_person}")
-    if scenario.to_person and not tally.to_person:
-        found.append("no message reached a person")
     return found

@@ -1,6 +1,6 @@
 """All scenarios, in the order of the table."""
 
-from faults import crashes, deployments, feed, load, models, residual, stores, whatsapp
+from faults import crashes, deployments, feed, load, models, residual, stores, takeovers, whatsapp
 
 SCENARIOS = (
     *crashes.SCENARIOS,
@@ -8,6 +8,7 @@ SCENARIOS = (
     *whatsapp.SCENARIOS,
     *residual.SCENARIOS,
     *models.SCENARIOS,
+    *takeovers.SCENARIOS,
     *stores.SCENARIOS,
     *feed.SCENARIOS,
     *load.SCENARIOS,

@@ -6,11 +6,9 @@ import os
 import random
 import signal
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from benchmarks.ground import APP_SECRET, Ground, free_port
 
 from faults import processes, traffic
 from faults.clock import Clock
-from faults.processes import Role
+from faults.processes import Member, Role
 from faults.scenario import Broken
 from faults.tenants import Tenant, make_tenant
 from frontdesk.core.crash import CrashPlan
@@ -41,22 +39,6 @@ _FIRST_NUMBER = 4915500000000
 MOST_IN_BURST = 3
 
 
-@dataclass
-class Member:
-    """A process of the site. One that ends without being asked is started again."""
-
-    role: Role
-    process: ForkServerProcess
-    plan: CrashPlan | None
-    wanted: bool = True
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self.process.pid is not None
-        return self.process.pid
-
-
 @dataclass(frozen=True)
 class Written:
     """A message somebody wrote."""
@@ -65,6 +47,11 @@ class Written:
     wamid: str
     tenant: Tenant
     contact: str
+
+    @property
+    def chat(self) -> tuple[str, str]:
+        """The number it was written to, and its writer's."""
+        return self.tenant.phone_number_id, self.contact
 
 
 class Site:
@@ -80,8 +67,10 @@ class Site:
         self.tenants: list[Tenant] = []
         self.members: list[Member] = []
         self.written: dict[str, Written] = {}
-        self.deaths: Counter[Role] = Counter()
-        """Processes that ended without being asked to."""
+        self.deaths: list[str] = []
+        """Processes that ended and were not to, in words."""
+        self.roles: dict[int, Role] = {}
+        """What each process was started as, by its id."""
         self.notes: list[str] = []
         """What a reader of the result has to know."""
         self.most_twice = 0
@@ -94,6 +83,7 @@ class Site:
         self._port = free_port()
         self.environment: Mapping[str, str] = {}
         """Every setting of the scenario's processes."""
+        self._world = simulator.settings
         self._looking: asyncpg.Connection | None = None
         self._numbers = itertools.count(_FIRST_NUMBER)
         self._codes = itertools.count(1)
@@ -107,9 +97,15 @@ class Site:
         self, seed: str, settings: Mapping[str, str], *, tenants: int = 3, workers: int = 2
     ) -> None:
         """Forget what was, and open with fresh tenants, a web process and workers."""
-        await self.simulator.reset()
+        self.chance = random.Random(seed)
         simulator = self.simulator
-        simulator.configure(webhook_url=f"http://127.0.0.1:{self._port}/webhooks/whatsapp")
+        await simulator.reset(
+            replace(
+                self._world,
+                seed=self.chance.getrandbits(32),
+                webhook_url=f"{self.web_url}/webhooks/whatsapp",
+            )
+        )
         self.environment = self.ground.product_variables(
             WEB__PORT=str(self._port),
             WHATSAPP__API_BASE=simulator.url,
@@ -119,9 +115,9 @@ class Site:
         )
         await self.resources.redis.flushall()
         await self.sql(await self._emptying())
-        self.chance = random.Random(seed)
         self.written.clear()
         self.deaths.clear()
+        self.roles.clear()
         self.notes.clear()
         self.most_twice = 0
         self.silent = False
@@ -151,6 +147,11 @@ class Site:
     # Processes
 
     @property
+    def web_url(self) -> str:
+        """Where the web process is reached."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
     def web(self) -> Member:
         """The web process."""
         return next(m for m in self.members if m.role == "web" and m.wanted)
@@ -170,20 +171,31 @@ class Site:
     def start(self, role: Role, plan: CrashPlan | None = None) -> Member:
         """One more process."""
         log = self.folder / f"{role}-{next(self._logs)}.log"
-        member = Member(role, processes.start(role, self.environment, log, plan), plan)
+        member = processes.start(role, self.environment, log, plan)
         self.members.append(member)
+        self.roles[member.pid] = role
         return member
 
-    async def arm(self, *points: str, times: int, how: int = signal.SIGKILL) -> CrashPlan:
-        """Start all processes anew, and let the next that pass a crash point die there, so many
-        at each; with SIGSTOP they pause there."""
+    async def arm(
+        self,
+        *points: str,
+        times: int,
+        how: int = signal.SIGKILL,
+        only: object = None,
+        again: bool = False,
+    ) -> CrashPlan:
+        """Start all processes anew, and let the next that pass a crash point die there.
+
+        So many at each; with SIGSTOP they pause there. `only` and `again` as `CrashPlan` has them.
+        """
         await self.end()
-        plan = CrashPlan(points, times, self._plan_folder, how)
+        plan = CrashPlan(points, times, self._plan_folder, how, only, again)
         await self.open(plan=plan)
         return plan
 
     def kill(self, member: Member) -> None:
         """End a process as `kill -9` does; another one takes its place."""
+        member.killed = True
         os.kill(member.pid, signal.SIGKILL)
 
     def go_on(self, member: Member) -> None:
@@ -199,6 +211,19 @@ class Site:
         if member.process.exitcode != 0:
             raise Broken(f"a {member.role} ended with {member.process.exitcode} on SIGTERM")
 
+    async def replace(self, member: Member) -> None:
+        """Put a new process in the place of one, which drains, as a deployment does.
+
+        Workers overlap; of web processes there is room for one on the port.
+        """
+        if member.role == "worker":
+            self.start("worker")
+            await self.terminate(member)
+        else:
+            await self.terminate(member)
+            self.start("web")
+            await self.web_answers()
+
     async def web_answers(self) -> None:
         """Wait until the web process takes requests."""
         async with httpx.AsyncClient() as client:
@@ -206,7 +231,7 @@ class Site:
 
     async def _is_live(self, client: httpx.AsyncClient) -> bool:
         with suppress(httpx.HTTPError):
-            answer = await client.get(f"http://127.0.0.1:{self._port}/livez", timeout=1)
+            answer = await client.get(f"{self.web_url}/livez", timeout=1)
             return answer.status_code == 200
         return False
 
@@ -221,13 +246,18 @@ class Site:
     async def watch(self) -> None:
         """Start again what ended without being asked, as an orchestrator does."""
         while True:
-            for member in list(self.members):
-                if not member.process.is_alive():
-                    self.members.remove(member)
-                    if member.wanted:
-                        self.deaths[member.role] += 1
-                        self.start(member.role, member.plan)
+            self.see_deaths()
             await asyncio.sleep(0.05)
+
+    def see_deaths(self) -> None:
+        """Start again what has ended, and note what was not to."""
+        for member in [m for m in self.members if not m.process.is_alive()]:
+            self.members.remove(member)
+            if member.wanted:
+                if not member.is_to_die:
+                    ended = f"{member.process.name} ended with {member.process.exitcode}"
+                    self.deaths.append(f"{ended}, and nobody had asked for it")
+                self.start(member.role, member.plan)
 
     # Contacts
 
@@ -330,9 +360,19 @@ class Site:
             for attempt in posting.attempts
         )
 
-    async def drain(self) -> None:
-        """Wait until nothing is left to do; see `Clock.drain`."""
-        await self.clock.drain()
+    async def became_unknown(self, at_least: int) -> None:
+        """See that so many sends have been of unknown outcome for a while.
+
+        Raises:
+            Broken: they have not.
+        """
+        rows = await self.sql("SELECT coalesce(sum(unknowns), 0) AS n FROM outbound")
+        if rows[0]["n"] < at_least:
+            raise Broken(f"{rows[0]['n']} sends became `unknown`, not {at_least}")
+
+    async def drain(self, enough: Callable[[], bool] | None = None) -> None:
+        """Wait until nothing is left to do, or until `enough()`; see `Clock.drain`."""
+        await self.clock.drain(enough)
 
     def last_words(self) -> list[str]:
         """The ends of the newest logs, for a failure."""

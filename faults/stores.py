@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -58,25 +58,53 @@ async def _redis_frozen(site: Site) -> AsyncIterator[None]:
         os.kill(site.ground.redis.pid, signal.SIGCONT)
 
 
-def _redis_commanded(during: tuple[Any, ...], after: tuple[Any, ...] | None = None) -> Fault:
+@asynccontextmanager
+async def _redis_emptied(site: Site) -> AsyncIterator[None]:
+    """What the product keeps there is gone again and again."""
+    lost = 0
+
+    async def empty(redis: Redis) -> None:
+        nonlocal lost
+        while True:
+            lost += await redis.dbsize()
+            await redis.flushall()
+            await asyncio.sleep(0.2)
+
+    async with Redis.from_url(site.ground.redis.url) as redis:
+        emptying = asyncio.create_task(empty(redis))
+        try:
+            yield
+        finally:
+            emptying.cancel()
+            with suppress(asyncio.CancelledError):
+                await emptying
+    if not lost:
+        raise Broken("Redis held nothing that could get lost")
+
+
+def _redis_refusing(error: str, during: tuple[Any, ...], after: tuple[Any, ...]) -> Fault:
+    """Redis refuses with such an error what the product writes."""
+
     @asynccontextmanager
     async def fault(site: Site) -> AsyncIterator[None]:
         async with Redis.from_url(site.ground.redis.url) as redis:
-            again = asyncio.create_task(_over_and_over(redis, during))
+            before = await _refusals(redis, error)
+            await redis.execute_command(*during)
             try:
                 yield
+                refused = await _refusals(redis, error) - before
             finally:
-                again.cancel()
-                if after:
-                    await redis.execute_command(*after)
+                await redis.execute_command(*after)
+        if not refused:
+            raise Broken(f"Redis refused nothing with {error}")
 
     return fault
 
 
-async def _over_and_over(redis: Redis, command: tuple[Any, ...]) -> None:
-    while True:
-        await redis.execute_command(*command)
-        await asyncio.sleep(0.2)
+async def _refusals(redis: Redis, error: str) -> int:
+    """How many commands have been refused so."""
+    found = (await redis.info("errorstats")).get(f"errorstat_{error}", {"count": 0})
+    return int(found["count"])
 
 
 async def _redis_away_at_start(site: Site) -> None:
@@ -227,7 +255,7 @@ SCENARIOS = (
         left="none of it is needed",
         follows="the sweep finds what was not rung",
         outcome="once, a second or two late; webhooks get 200",
-        play=_beset_by(_redis_commanded(("FLUSHALL",))),
+        play=_beset_by(_redis_emptied),
     ),
     Scenario(
         name="redis-frozen",
@@ -244,7 +272,7 @@ SCENARIOS = (
         follows="the sweep",
         outcome="once, a second or two late; webhooks get 200",
         play=_beset_by(
-            _redis_commanded(("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"))
+            _redis_refusing("READONLY", ("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"))
         ),
     ),
     Scenario(
@@ -254,8 +282,8 @@ SCENARIOS = (
         follows="the sweep",
         outcome="once, a second or two late; webhooks get 200",
         play=_beset_by(
-            _redis_commanded(
-                ("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")
+            _redis_refusing(
+                "OOM", ("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")
             )
         ),
     ),

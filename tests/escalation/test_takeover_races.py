@@ -113,7 +113,9 @@ async def _turns(desk: Desk) -> list[tuple[int, int, str, str]]:
     return [tuple(row) for row in rows]
 
 
-async def test_a_release_lets_the_ai_answer_again_what_a_takeover_withdrew(desk: Desk) -> None:
+async def test_a_takeover_between_decide_and_send_withdraws_the_answer_until_a_release(
+    desk: Desk,
+) -> None:
     admin, conversation_id = await _waiting_reply(desk)
     taken = await admin.post(f"/conversations/{conversation_id}/take-over")
     assert taken["ai_in_flight"] is False

@@ -27,7 +27,7 @@ async def _time_passes(desk: Desk, seconds: int = 20) -> None:
     await desk.work_until_idle()
 
 
-async def test_ticks_move_forward_only(desk: Desk) -> None:
+async def test_statuses_in_reverse_order_leave_the_message_read(desk: Desk) -> None:
     desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.REVERSE_STATUS))
     await desk.say("How long does delivery take?")
     assert (await _outbound(desk))["delivery"] == "read"
