@@ -7,8 +7,6 @@ from typing import Any
 from faults.scenario import Broken, Scenario
 from faults.site import Site
 from frontdesk.core.crash import CrashPlan
-from frontdesk.core.ids import NIL
-from frontdesk.messaging import WEBHOOK_EVENT
 
 WEB_POINTS = ("before_accept", "after_accept")
 WORKER_POINTS = (
@@ -22,11 +20,8 @@ WORKER_POINTS = (
     "after_post",
     "after_finish",
 )
-# Where either kind may be.
-RINGS = "before_ring"
-_MOST_RINGS = 6
 # Behind these a piece of work never comes by again; at all others both deaths are of the same.
-_ONCE = (RINGS, "after_decide", "after_post", "after_finish")
+_ONCE = ("after_decide", "after_post", "after_finish")
 
 
 def _dying_at(*points: str, times: int) -> Callable[[Site], Awaitable[None]]:
@@ -52,26 +47,8 @@ def _happened(site: Site, plan: CrashPlan) -> None:
         )
     for death in deaths:
         role = "web" if death.point in WEB_POINTS else "worker"
-        if death.point != RINGS and site.roles.get(death.pid) != role:
+        if site.roles.get(death.pid) != role:
             raise Broken(f"what died at {death.point} was no {role}")
-
-
-async def _before_the_ring(site: Site) -> None:
-    """The web process dies when it has acknowledged a webhook and rung for it nowhere; twice.
-
-    It may also die a moment before the answer has left it, which is another row's fault.
-    """
-    plan = await site.arm(RINGS, times=_MOST_RINGS, only=(WEBHOOK_EVENT, NIL, NIL))
-    acknowledged = 0
-    while acknowledged < 2:
-        dead = len(plan.deaths())
-        if dead == _MOST_RINGS:
-            raise Broken(f"{dead} web processes died, and {acknowledged} had acknowledged")
-        posting = site.say(site.phone())
-        await site.until(lambda n=dead: len(plan.deaths()) > n, 20, "the web process lives on")
-        await posting
-        acknowledged += [attempt.status for attempt in posting.attempts] == [200]
-        await site.web_answers()
 
 
 async def _at_random(site: Site) -> None:
@@ -103,14 +80,6 @@ SCENARIOS = (
         left="the raw webhook",
         follows="Meta delivers again; the message is known",
         outcome="once",
-    ),
-    Scenario(
-        name="web-dies-before-ring",
-        point="web, after the 200, before the ring",
-        left="the raw webhook, pending",
-        follows="the sweep finds it",
-        outcome="once, a second late",
-        play=_before_the_ring,
     ),
     _crash(
         "before_receive_commit",
@@ -190,7 +159,7 @@ SCENARIOS = (
         left="all of the above",
         follows="all of the above",
         outcome="once, late",
-        play=_dying_at(*WEB_POINTS, RINGS, *WORKER_POINTS, times=1),
+        play=_dying_at(*WEB_POINTS, *WORKER_POINTS, times=1),
         fast=True,
     ),
     Scenario(

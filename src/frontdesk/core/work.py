@@ -24,7 +24,6 @@ from arq.utils import timestamp_ms
 from arq.worker import Worker as ArqWorker
 from arq.worker import func
 
-from frontdesk.core.crash import crash
 from frontdesk.core.db import Connection
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.fairness import Room, patience_seconds, take_turns
@@ -120,7 +119,6 @@ class RedisBell:
     async def _send_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, {}
-            crash("before_ring", *batch)
             try:
                 await self._send(take_turns(batch.items(), lambda ring: ring[0][1]))
                 await asyncio.sleep(RING_PAUSE_SECONDS)
