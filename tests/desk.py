@@ -45,7 +45,6 @@ _IN_DUE_TABLES = frozenset(
         "escalation.backtest",
         "escalation.suggestion",
         "evaluation.run",
-        "gateway.chat",
         "identity.mail",
         "knowledge.source",
         "messaging.channel",

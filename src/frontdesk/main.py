@@ -87,6 +87,7 @@ _TAGS = {
     "conversations": "Threads with contacts: the inbox, messages, takeover and release.",
     "desk tools": "Tags, priorities, notes, saved replies and drafts.",
     "copilot": "What models write for people, who send it or not, and what became of drafts.",
+    "satisfaction": "What contacts thought of answers and of closed conversations.",
     "human agents": "Taking over, answering, giving back, and who is available for it.",
     "feed": "Live events of a tenant, as server-sent events.",
     "models": "Which models are asked for what, and your own keys for them.",

@@ -85,7 +85,7 @@ async def set_opt_out(
     summary="Merge another contact into this one",
     responses=problems(NotFound, CannotMerge),
 )
-async def merge(
+async def merge_contacts(
     contact_id: UUID, body: MergeCreate, who: WritesConversations, session: TenantSession
 ) -> ContactCard:
     """They are one person: card, search and list show them together. `DELETE` takes it back."""
@@ -98,7 +98,7 @@ async def merge(
     summary="Take a contact out of the one it was merged into",
     responses=problems(NotFound),
 )
-async def separate(
+async def separate_contact(
     contact_id: UUID, who: WritesConversations, session: TenantSession
 ) -> ContactCard:
     """Everything is as it was before; the card of the contact that stands alone again."""
@@ -111,7 +111,7 @@ async def separate(
     summary="Fill in a contact's fields",
     responses=problems(NotFound, Invalid),
 )
-async def set_values(
+async def set_contact_fields(
     contact_id: UUID, body: ContactFieldValues, who: WritesConversations, session: TenantSession
 ) -> ContactCard:
     """Those named are kept, null empties one, all others stay."""
@@ -120,7 +120,9 @@ async def set_values(
 
 
 @router.get("/contact-fields", summary="List the fields of contacts", responses=problems())
-async def list_fields(who: ReadsConversations, session: TenantSession) -> list[ContactFieldPublic]:
+async def list_contact_fields(
+    who: ReadsConversations, session: TenantSession
+) -> list[ContactFieldPublic]:
     """What is kept of contacts beside what WhatsApp tells."""
     return [ContactFieldPublic(**row) for row in await contact_fields.list_fields(session)]
 
