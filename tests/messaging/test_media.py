@@ -229,6 +229,23 @@ def test_an_office_document_is_told_from_any_other_archive(tmp_path: Path) -> No
             archive.writestr(inside, "")
         told = type_of(tmp_path / "file")
         assert told.endswith(ending) if ending else told == "application/octet-stream"
+    # Of one that is mostly its own list of contents no list is made; nor where 64 bits tell its length.
+    with zipfile.ZipFile(tmp_path / "file", "w") as archive:
+        for name in ("[Content_Types].xml", "word/document.xml"):
+            archive.writestr(name, "")
+        archive.infolist()[0].comment = b"x" * 60_000
+    content, long = (tmp_path / "file").read_bytes(), tmp_path / "long"
+    assert type_of(tmp_path / "file").endswith("wordprocessingml.document")
+    end = content.rfind(b"PK\x05\x06")
+    start = int.from_bytes(content[end + 16 : end + 20], "little")
+    listed, ends = content[start:end] * 20, bytearray(content[end:])
+    ends[12:16] = len(listed).to_bytes(4, "little")
+    long.write_bytes(content[:start] + listed + ends)
+    with zipfile.ZipFile(long) as archive:
+        assert len(archive.namelist()) == 40
+    assert type_of(long) == "application/octet-stream"
+    long.write_bytes(content[:end] + b"PK\x06\x07" + bytes(16) + content[end:])
+    assert type_of(long) == "application/octet-stream"
 
 
 def test_digests_are_compared_however_they_are_written() -> None:

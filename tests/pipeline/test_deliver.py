@@ -211,6 +211,15 @@ async def test_a_late_sent_does_not_revive_what_has_failed(desk: Desk) -> None:
     await desk.work_until_idle()
     row = await _outbound(desk)
     assert (row["state"], row["error_code"]) == ("failed", 131026)
+    # Nor is what is sent again by then settled by what was said of it before.
+    admin = await desk.admin()
+    await admin.post(f"/conversations/{row['conversation_id']}/take-over")
+    await desk.sql("UPDATE channel SET status = 'PAUSED' RETURNING id")
+    await admin.post(f"/messages/{row['id']}/retry", status=202)
+    for status in ("sent", "failed"):
+        _status(desk, status)
+    await desk.work_until_idle()
+    assert (await _outbound(desk))["state"] == "pending"
     _status(desk, "delivered")
     await desk.work_until_idle()
     row = await _outbound(desk)

@@ -272,7 +272,12 @@ async def test_work_in_hand_is_waited_for_before_anything_counts_as_gone(
 ) -> None:
     await desk.say("Hello", number=NUMBER)
     conversation = await desk.conversation(NUMBER)
-    await desk.sql("UPDATE conversation SET lease_until = now() + interval '1 minute' RETURNING 1")
+    # A worker has it: it writes down what was promised.
+    await desk.sql(
+        "INSERT INTO commitment (id, conversation_id, message_id, by, text, state, due_at, attempts) "
+        "SELECT gen_random_uuid(), conversation_id, id, 'agent', '', 'noticed', "
+        "now() + interval '1 minute', 1 FROM message LIMIT 1"
+    )
     admin = await desk.admin()
     receipt = await _erase(desk, admin, conversation["contact"]["id"])
     assert (receipt["state"], receipt["stage"]) == ("queued", "waiting")

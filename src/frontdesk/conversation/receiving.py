@@ -429,7 +429,15 @@ async def _insert_copy(
         count_tokens(item.text),
     )
     if stored is not None and item.media is not None:
-        await receive_media(tx, channel.id, conversation_id, stored["id"], item.type, item.media)
+        await receive_media(
+            tx,
+            channel.id,
+            conversation_id,
+            stored["id"],
+            item.type,
+            item.media,
+            hurries=ignored is None,
+        )
     return stored
 
 

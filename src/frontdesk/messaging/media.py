@@ -32,7 +32,7 @@ from frontdesk.messaging.graph_accounts import MetaRefused, MetaUnavailable
 from frontdesk.messaging.happenings import MediaChanged
 from frontdesk.messaging.incoming_content import file_name
 from frontdesk.messaging.incoming_items import MediaRef
-from frontdesk.messaging.media_rules import digests_told, is_metas, pause_seconds
+from frontdesk.messaging.media_rules import MOST_ATTEMPTS, digests_told, is_metas, pause_seconds
 from frontdesk.messaging.media_types import sendable, type_of
 from frontdesk.messaging.models import MediaState
 from frontdesk.messaging.registry import ChannelRegistry
@@ -50,11 +50,12 @@ COLUMNS = (
 # The row stays and says so; a worker deletes the file.
 FORGET = (
     "state = 'deleted', due_at = now(), attempts = attempts + 1, whatsapp_id = NULL, "
-    "declared = NULL, filename = NULL, sha256 = NULL, last_error = NULL"
+    "declared = NULL, filename = NULL, sha256 = NULL, last_error = NULL, is_awaited = false, "
+    "wants_words = false"
 )
 _LIST_DUE = """
 SELECT tenant_id, id FROM media WHERE due_at <= now()
-ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY due_at), due_at LIMIT $1
+ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY is_awaited DESC, due_at), due_at LIMIT $1
 """
 _CLAIM = """
 UPDATE media m SET attempts = m.attempts + 1, due_at = now() + make_interval(secs => $2)
@@ -121,6 +122,7 @@ async def receive_media(
     *,
     limited: bool = False,
     awaited: bool = False,
+    hurries: bool = True,
 ) -> None:
     """Make the file of a message due to be fetched, once this transaction has committed.
 
@@ -128,6 +130,7 @@ async def receive_media(
         limited: its sender is over the rate at which messages are answered, so nothing is fetched
             unless somebody asks for it.
         awaited: the AI's turn waits for it; of sound, for what is said in it.
+        hurries: somebody may be looking; what does not is fetched when a worker looks for work.
     """
     media_id = ids.new()
     await tx.sql.execute(
@@ -148,7 +151,7 @@ async def receive_media(
         else None,
         awaited and not limited,
     )
-    if not limited:
+    if hurries and not limited:
         tx.ring(MEDIA, media_id)
 
 
@@ -176,6 +179,9 @@ async def delete_file(resources: Resources, tenant_id: UUID, job: MediaJob) -> N
 
 async def fetch_and_keep(resources: Resources, tenant_id: UUID, job: MediaJob) -> None:
     """Fetch a file from WhatsApp and keep it, or note why it does not come."""
+    if job.attempts > MOST_ATTEMPTS:
+        await _fail(resources, tenant_id, job, "Fetching it ended its worker each time.")
+        return
     try:
         async with scratch_file() as file:
             told = await _fetch(resources, tenant_id, job, file)
@@ -337,11 +343,13 @@ async def _settle(
         if row["due_at"] is not None:
             tx.ring(MEDIA, job.id)
         if not row["is_awaited"]:
-            await settle_media(tx, job)
+            await settle_media(tx, job.conversation_id, job.message_id)
     return True
 
 
-async def settle_media(tx: Transaction, job: MediaJob, words: str = "") -> None:
+async def settle_media(
+    tx: Transaction, conversation_id: UUID, message_id: UUID | None, words: str = ""
+) -> None:
     """Tell whoever waits for a file that there is nothing more to wait for.
 
     Args:
@@ -351,8 +359,8 @@ async def settle_media(tx: Transaction, job: MediaJob, words: str = "") -> None:
         tx,
         MediaSettled(
             tenant_id=tx.tenant_id,
-            conversation_id=job.conversation_id,
-            message_id=job.message_id,
+            conversation_id=conversation_id,
+            message_id=message_id,
             words=words,
         ),
     )
@@ -367,6 +375,7 @@ async def delete_of_message(tx: Transaction, message_id: UUID) -> None:
     if row is not None:
         tx.ring(MEDIA, row["id"])
         tell_media(tx, row)
+        await settle_media(tx, row["conversation_id"], message_id)
 
 
 def tell_media(tx: Transaction, row: Any) -> None:
@@ -427,11 +436,18 @@ async def begin_upload(
 
 async def end_upload(tx: Transaction, media_id: UUID) -> MediaPublic:
     """Note that an uploaded file is stored; raises `NotFound` when it was erased meanwhile."""
-    await tx.sql.execute(
+    stored = await tx.sql.fetchval(
         "UPDATE media SET state = 'stored', stored_at = now(), due_at = NULL "
-        "WHERE id = $1 AND state = 'deleted' AND attempts = 0",
+        "WHERE id = $1 AND state = 'deleted' AND attempts = 0 RETURNING id",
         media_id,
     )
+    if stored is None:
+        # The worker that deleted it may have come before its bytes.
+        await tx.sql.execute(
+            "UPDATE media SET due_at = now(), attempts = attempts + 1 "
+            "WHERE id = $1 AND state = 'deleted'",
+            media_id,
+        )
     return await get_media(tx, media_id)
 
 

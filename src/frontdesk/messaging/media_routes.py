@@ -41,14 +41,14 @@ _TYPES: dict[str, dict[str, str]] = {UNKNOWN: {}, "image/*": {}, "audio/*": {}}
 async def read_media(
     media_id: UUID,
     who: ReadsConversations,
-    session: TenantSession,
     resources: ResourcesDep,
     asked: Annotated[
         str | None, Header(alias="Range", max_length=100, examples=["bytes=0-"])
     ] = None,
 ) -> StreamingResponse:
     """The bytes. Pictures and sound are told as what they are; the rest is only to be saved."""
-    found = await media.get_media(session, media_id)
+    async with resources.db.hot(who.tenant_id) as tx:  # Not while the store is asked.
+        found = await media.get_media(tx, media_id)
     size = found.size_bytes or 0
     start, length = _part(asked, size)
     pieces = await media.open_media(resources, who.tenant_id, found, start, length)

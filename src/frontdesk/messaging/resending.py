@@ -24,11 +24,11 @@ WHERE o.id = $1 FOR UPDATE OF o
 """
 # It failed for sure, so it is sent again as the person's own who says so: whoever had the
 # conversation when it was written no longer matters. Attempts go on counting, since a late answer
-# to an earlier one is known by its number.
+# to an earlier one is known by its number: one that fails again is not this one.
 _SEND_AGAIN = f"""
 UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), wamid = NULL,
     delivery = NULL, delivery_at = NULL, finished_at = NULL, error_code = NULL, last_error = NULL,
-    refusals = 0, unknowns = 0, discarded_at = NULL
+    attempt = attempt + 1, refusals = 0, unknowns = 0, discarded_at = NULL
 WHERE id = $1 RETURNING {MOVED}
 """  # noqa: S608  # Ours.
 # The contact may have mended these: not on WhatsApp yet, an old app, terms not accepted; the window.

@@ -29,14 +29,16 @@ UPDATE outbound o SET
     finished_at = coalesce(o.finished_at, now()), pricing = coalesce(s.pricing, o.pricing),
     error_code = NULL, last_error = NULL
 FROM (
-    SELECT o.id, s.wamid, s.delivery, s.at, s.pricing
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[])
-        AS s (id, wamid, delivery, at, pricing)
+    SELECT o.id, s.wamid, s.delivery, s.at, s.pricing, s.attempt
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[], $7::int[])
+        AS s (id, wamid, delivery, at, pricing, attempt)
     JOIN outbound o ON o.id = s.id ORDER BY o.id FOR UPDATE OF o
 ) s
 -- What has failed was sent before: only that it arrived after all is news.
 WHERE o.id = s.id AND array_position($6::text[], s.delivery) >
     coalesce(array_position($6::text[], o.delivery::text), (o.delivery = 'failed')::int, 0)
+    -- What failed for sure had been accepted before: that is no news of what is sent again.
+    AND NOT coalesce(s.delivery = 'sent' AND s.attempt < o.attempt AND o.unknowns = 0, false)
 RETURNING o.id, o.conversation_id, o.state, o.delivery, o.last_error
 """
 # The conversation first, as everywhere: whoever hears of the failure will want to lock it.
@@ -90,9 +92,7 @@ async def _advance(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> set[
     for row_id, status in told:
         if status.pricing:
             pricings[row_id] = status
-        known = furthest.get(row_id)
-        if known is None or STATUS_RANK.index(status.status) > STATUS_RANK.index(known.status):
-            furthest[row_id] = status
+        furthest[row_id] = max(furthest.get(row_id, status), status, key=_reached)
     if not furthest:
         return set()
     rows = await tx.sql.fetch(
@@ -103,11 +103,17 @@ async def _advance(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> set[
         [status.provider_at for status in furthest.values()],
         [_pricing(pricings.get(row_id)) for row_id in furthest],
         list(STATUS_RANK),
+        [attempt_of(status.callback_data) for status in furthest.values()],
     )
     for row in rows:
         tell_moved(tx, row)
     await _bill(tx, [(row["id"], row["conversation_id"]) for row in rows], told)
     return {row["id"] for row in rows}
+
+
+def _reached(status: Status) -> tuple[int, int]:
+    """How far a message has got by a status; of two that say the same, by which attempt."""
+    return STATUS_RANK.index(status.status), attempt_of(status.callback_data) or 0
 
 
 async def _unmoved(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> set[UUID]:
