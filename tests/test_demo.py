@@ -17,10 +17,12 @@ import httpx
 import pytest
 
 from frontdesk.core.settings import load_settings
-from frontdesk.demo import DemoError, find_phone
+from frontdesk.demo import DESK_DAY, SHOP_DAY, DemoError, find_phone
 from frontdesk.demo.banner import banner
 from frontdesk.demo.first_tenant import name_of, slug_of
+from frontdesk.demo.outside import Feed
 from frontdesk.demo.places import Folder
+from frontdesk.demo.seeing import title
 from frontdesk.demo.shop import CONFIG, FACTS
 from frontdesk.demo.stories import STORIES, Act
 from frontdesk.demo.world import Plan, environment, plan_from
@@ -176,6 +178,24 @@ def test_a_name_becomes_a_slug(name, slug):
 
 def test_an_email_suggests_a_name():
     assert name_of("mira.sand@example.com") == "Mira Sand"
+
+
+@pytest.mark.parametrize("script", [SHOP_DAY, DESK_DAY], ids=["shop", "desk"])
+def test_each_step_of_a_day_says_in_a_sentence_of_its_own_what_it_shows(script):
+    titles = [title(step) for step in script.steps]
+    assert len(set(titles)) == len(titles) >= 15
+    assert all(each[0].isupper() and each.endswith(".") for each in titles)
+
+
+def test_a_feed_hears_what_has_no_number_and_keeps_it_out_of_the_order():
+    feed = Feed()
+    feed.take("hello", "7", "{}")
+    feed.take("message.received", "8", '{"conversation_id": "a"}')
+    feed.take("conversation.watched", "", '{"doing": "typing"}')
+    assert [event.seq for event in feed.events] == [8]
+    assert feed.last == 8
+    assert feed.find("conversation.watched", after=8, doing="typing")
+    assert feed.find("message.received", after=8) is None
 
 
 # For real

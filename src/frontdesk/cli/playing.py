@@ -48,6 +48,13 @@ def demo(
             "outside that every step happened, and stop.",
         ),
     ] = False,
+    day: Annotated[
+        bool,
+        typer.Option(
+            "--day",
+            help="With --check: a day at the desk instead, worked by three human agents.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run everything here in one command, with a shop, its team and thirty conversations.
@@ -58,22 +65,24 @@ def demo(
     listens on this machine only. Data stays in the folder; Ctrl-C stops all of it.
 
     --check always uses servers of its own and the simulated model, costs nothing and ends by
-    itself in less than a minute; --json prints its timeline as JSON.
+    itself in less than a minute, with --day in about a minute and a half; --json prints its timeline
+    as JSON.
 
     \b
     Examples:
       frontdesk demo
       frontdesk demo --reset --port 8080
       frontdesk demo --check --json
+      frontdesk demo --check --day
     """
-    from frontdesk.demo import run_check, run_demo
+    from frontdesk.demo import DESK_DAY, SHOP_DAY, run_check, run_demo
 
     if check:
         if reset or port is not None:
             raise typer.BadParameter("--check chooses folder and port itself.")
-        raise typer.Exit(run_check(as_json=as_json))
-    if as_json:
-        raise typer.BadParameter("--json goes with --check.")
+        raise typer.Exit(run_check(DESK_DAY if day else SHOP_DAY, as_json=as_json))
+    if as_json or day:
+        raise typer.BadParameter("--json and --day go with --check.")
     run_demo(folder, port=port, reset=reset)
 
 

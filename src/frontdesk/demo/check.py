@@ -6,20 +6,20 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from frontdesk.demo.day import STEPS, Day, Step, title
 from frontdesk.demo.errors import DemoError
-from frontdesk.demo.outside import watching
 from frontdesk.demo.places import Folder
 from frontdesk.demo.run import ended_by_signals
 from frontdesk.demo.seed import open_shop, signed_in
+from frontdesk.demo.seeing import Day, Script, Sight, title
 from frontdesk.demo.world import Plan, end_of, plan_for_check, ready, running, servers
 
 
@@ -48,8 +48,8 @@ class Timeline:
     steps: list[Line]
 
 
-def run_check(*, as_json: bool) -> int:
-    """Start everything in a temporary folder, play the day, print the timeline; the exit code.
+def run_check(script: Script[Any], *, as_json: bool) -> int:
+    """Start everything in a temporary folder, play a day, print its timeline; the exit code.
 
     0 when every step was seen from outside; 1 otherwise, with the step named and the folder kept.
 
@@ -66,7 +66,7 @@ def run_check(*, as_json: bool) -> int:
         try:
             with folder.held(), servers(folder, {}, note) as named:
                 plan = plan_for_check()
-                timeline = asyncio.run(_check(folder, plan, named, note, began_at))
+                timeline = asyncio.run(_check(script, folder, plan, named, note, began_at))
             kept = not timeline.ok
         except KeyboardInterrupt:
             kept = False
@@ -77,7 +77,7 @@ def run_check(*, as_json: bool) -> int:
     if as_json:
         _tell(json.dumps(asdict(timeline), ensure_ascii=False, indent=2, default=str))
     else:
-        _tell(_summary(timeline, folder))
+        _tell(_summary(timeline, len(script.steps), folder))
     return 0 if timeline.ok else 1
 
 
@@ -90,6 +90,7 @@ def _remove(path: Path, folder: Folder) -> None:
 
 
 async def _check(
+    script: Script[Any],
     folder: Folder,
     plan: Plan,
     named: dict[str, str],
@@ -111,10 +112,9 @@ async def _check(
                 httpx.AsyncClient(
                     base_url=plan.simulator_url, timeout=30, trust_env=False
                 ) as simulator,
-                watching(team.admin) as feed,
+                script.begin(team, simulator) as day,
             ):
-                day = Day(team, feed, simulator)
-                for step in STEPS:
+                for step in script.steps:
                     lines.append(await _see(step, day, began_at))
                     note(_row(lines[-1]))
                     if not lines[-1].ok:
@@ -124,8 +124,8 @@ async def _check(
         await end_of(supervisor, asyncio.create_task(play()))
         note("\nStopping …")
     failed = next((line.step for line in lines if not line.ok), None)
-    if failed is None and len(lines) < len(STEPS):
-        failed = STEPS[len(lines)].__name__
+    if failed is None and len(lines) < len(script.steps):
+        failed = script.steps[len(lines)].__name__
     return Timeline(
         ok=failed is None,
         failed_step=failed,
@@ -143,7 +143,7 @@ async def _check(
 _SUMS = ("trace", "usage")
 
 
-async def _see(step: Step, day: Day, began_at: float) -> Line:
+async def _see(step: Callable[[Any], Awaitable[Sight]], day: Day, began_at: float) -> Line:
     started_at = time.monotonic()
     try:
         sight = await step(day)
@@ -173,10 +173,10 @@ def _row(line: Line) -> str:
     return f"{times}  {mark} {line.title}\n{'':>31}{line.seen}"
 
 
-def _summary(timeline: Timeline, folder: Folder) -> str:
+def _summary(timeline: Timeline, steps: int, folder: Folder) -> str:
     seen = sum(line.ok for line in timeline.steps)
     told = (
-        f"{seen} of {len(STEPS)} steps seen in {timeline.took_seconds:.0f} s, of which "
+        f"{seen} of {steps} steps seen in {timeline.took_seconds:.0f} s, of which "
         f"{timeline.started_in_seconds:.0f} s to start; model calls would have cost "
         f"${timeline.cost_usd:.6f}."
     )

@@ -1,134 +1,42 @@
-"""A scripted day at the shop. Each step does something and then sees, from outside, that it worked:
-on the contact's phone, over REST, or in the feed. What is not seen is not believed."""
+"""A scripted day at the shop: the AI and its contacts, and people who step in."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 import httpx
 
-from frontdesk.demo.errors import DemoError
-from frontdesk.demo.outside import Event, Feed, Json, Phone, ask_simulator, until
+from frontdesk.demo.outside import Json, Phone, ask_simulator, until, watching
 from frontdesk.demo.seed import Team
-from frontdesk.demo.world import PHONE_NUMBER_ID
+from frontdesk.demo.seeing import Day, Script, Sight, cost_of, require
 
 # Long enough for an answer nobody wants to show itself: the debounce, a model call and a send.
 _QUIET_SECONDS = 1.6
 _TICKS = ["sent", "delivered", "read"]
 
 
-class NotSeen(DemoError):
-    """Something that had to happen did not, or happened otherwise."""
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What a step has seen, in words, and what its model calls cost."""
-
-    what: str
-    cost_usd: Decimal | None = None
-
-
 @dataclass
-class Day:
-    """What the steps share: who is there, and what earlier steps have left behind."""
+class ShopDay(Day):
+    """The day, and what earlier steps have left behind."""
 
-    team: Team
-    feed: Feed
-    simulator: httpx.AsyncClient
     maya: Phone = field(init=False)
     maya_id: str = ""
     """Maya's conversation, in which most of the day happens."""
     answered_turn_id: str = ""
-    expected: list[Event] = field(default_factory=list)
-    """Events of the feed in the order in which the day brought them about."""
-    awaited: dict[Phone, int] = field(default_factory=dict)
-    """How many messages of the business each phone has shown because they were waited for."""
 
     def __post_init__(self) -> None:
         self.maya = self.phone("14155550201")
 
-    def phone(self, number: str) -> Phone:
-        """A contact's phone, in its chat with the shop."""
-        phone = Phone(self.simulator, number, PHONE_NUMBER_ID)
-        self.awaited[phone] = 0
-        return phone
 
-    # What steps do over and over
-
-    async def heard(self, text: str, *, after: int) -> Event:
-        """The feed's word that this message has been received."""
-        event = await self.feed.wait_for("message.received", message={"text": text}, after=after)
-        self.expected.append(event)
-        return event
-
-    async def decided(self, conversation_id: str, *, after: int) -> Event:
-        """The feed's word on what became of a conversation's burst."""
-        event = await self.feed.wait_for(
-            "turn.decided", conversation_id=conversation_id, after=after
-        )
-        self.expected.append(event)
-        return event
-
-    async def ask(self, phone: Phone, *texts: str) -> tuple[str, Event, Json]:
-        """Write as a contact and wait for one answer: conversation, decision, the answer's bubble."""
-        mark = self.feed.last
-        for text in texts:
-            await phone.write(text=text)
-        received = await self.heard(texts[-1], after=mark)
-        conversation_id = str(received.payload["conversation_id"])
-        decision = await self.decided(conversation_id, after=received.seq)
-        require(
-            decision.payload["outcome"] == "replied",
-            f"the outcome is {decision.payload['outcome']}: {decision.payload['reason']}",
-        )
-        answer = await self.next_reply(phone)
-        return conversation_id, decision, answer
-
-    async def next_reply(self, phone: Phone) -> Json:
-        """The message of the business that follows those waited for before."""
-        count = self.awaited[phone]
-
-        async def look() -> Json:
-            replies = await phone.replies()
-            return replies[count] if len(replies) > count else None
-
-        reply = await until(look, f"an answer on the phone {phone.number}")
-        self.awaited[phone] = count + 1
-        return reply
-
-    async def nothing_more(self, phone: Phone, why: str) -> None:
-        """See that the phone shows no more than was waited for."""
-        shown, awaited = len(await phone.replies()), self.awaited[phone]
-        require(shown == awaited, f"{why}: {shown} messages on {phone.number}, not {awaited}")
-
-    async def status(self, conversation_id: str, wanted: str) -> Json:
-        """The conversation, once it is in that state."""
-
-        async def look() -> Json:
-            found = await self.team.admin.conversation(conversation_id)
-            return found if found["status"] == wanted else None
-
-        return await until(look, f"the conversation being {wanted}")
+@asynccontextmanager
+async def _begin(team: Team, simulator: httpx.AsyncClient) -> AsyncIterator[ShopDay]:
+    async with watching(team.admin) as feed:
+        yield ShopDay(team, feed, simulator)
 
 
-def require(holds: object, otherwise: str) -> None:
-    """Raise `NotSeen` unless something holds."""
-    if not holds:
-        raise NotSeen(otherwise)
-
-
-def _cost(decision: Event) -> Decimal | None:
-    cost = decision.payload["cost_usd"]
-    return None if cost is None else Decimal(str(cost))
-
-
-# The steps
-
-
-async def handshake(day: Day) -> Sight:
+async def handshake(day: ShopDay) -> Sight:
     """Meta's handshake is answered; a forged webhook is refused."""
     answer = await ask_simulator(day.simulator, "POST", "/_sim/webhooks/subscribe", json={})
     require(answer["verified"], "the challenge did not come back")
@@ -143,34 +51,34 @@ async def handshake(day: Day) -> Sight:
     return Sight("challenge returned; forged signature refused with 401")
 
 
-async def greeting(day: Day) -> Sight:
+async def greeting(day: ShopDay) -> Sight:
     """A greeting is answered."""
     await day.maya.change(name="Maya Fields")
     day.maya_id, decision, answer = await day.ask(day.maya, "Hello!")
     chat = await day.maya.view()
     own = next(m for m in chat["messages"] if m["author"] == "contact")
     require(own["ticks"] == "read", "the contact's message was not marked as read")
-    return Sight(f"“{answer['text']}”, and blue ticks", _cost(decision))
+    return Sight(f"“{answer['text']}”, and blue ticks", cost_of(decision))
 
 
-async def product_question(day: Day) -> Sight:
+async def product_question(day: ShopDay) -> Sight:
     """A product question is answered with the fact."""
     _, decision, answer = await day.ask(day.maya, "How long does shipping take?")
     require("2 to 4 working days" in answer["text"], f"the answer is “{answer['text']}”")
     day.answered_turn_id = str(decision.payload["turn_id"])
-    return Sight("“… 2 to 4 working days in the EU …”", _cost(decision))
+    return Sight("“… 2 to 4 working days in the EU …”", cost_of(decision))
 
 
-async def other_language(day: Day) -> Sight:
+async def other_language(day: ShopDay) -> Sight:
     """A question in Spanish is answered in Spanish."""
     phone = day.phone("34600110202")
     await phone.change(name="Carmen Ruiz")
     _, decision, answer = await day.ask(phone, "Hola, ¿cuánto tarda el envío?")
     require("días laborables" in answer["text"], f"the answer is “{answer['text']}”")
-    return Sight("“… de 2 a 4 días laborables …”", _cost(decision))
+    return Sight("“… de 2 a 4 días laborables …”", cost_of(decision))
 
 
-async def burst(day: Day) -> Sight:
+async def burst(day: ShopDay) -> Sight:
     """A burst of three messages gets one answer."""
     texts = ("I need a present", "for my sister", "do you have gift wrapping?")
     _, decision, answer = await day.ask(day.maya, *texts)
@@ -179,10 +87,10 @@ async def burst(day: Day) -> Sight:
     covered = turn["to_seq"] - turn["from_seq"] + 1
     require(covered == len(texts), f"the turn covers {covered} messages instead of {len(texts)}")
     await day.nothing_more(day.maya, "after the burst")
-    return Sight("one answer for three messages", _cost(decision))
+    return Sight("one answer for three messages", cost_of(decision))
 
 
-async def duplicate(day: Day) -> Sight:
+async def duplicate(day: ShopDay) -> Sight:
     """A webhook delivered again and again is answered once."""
     mark = day.feed.last
     text = "Is there a warranty on the wiring?"
@@ -195,10 +103,10 @@ async def duplicate(day: Day) -> Sight:
     await day.nothing_more(day.maya, "after the duplicates")
     stored = [m for m in await day.team.admin.messages(day.maya_id) if m["text"] == text]
     require(len(stored) == 1, f"the message is stored {len(stored)} times")
-    return Sight("six deliveries, one message, one answer", _cost(decision))
+    return Sight("six deliveries, one message, one answer", cost_of(decision))
 
 
-async def angry_refund(day: Day) -> Sight:
+async def angry_refund(day: ShopDay) -> Sight:
     """An angry contact gets a person, with a packet, and is told once."""
     phone, mark = day.phone("14155550203"), day.feed.last
     await phone.change(name="Victor Stone")
@@ -222,10 +130,10 @@ async def angry_refund(day: Day) -> Sight:
     await day.next_reply(phone)
     await day.nothing_more(phone, "after the handoff")
     owner = day.team.by_id(conversation["assigned_user_id"]).name
-    return Sight(f"{owner} has it, goal “{packet['goal'][:50]}”", _cost(decision))
+    return Sight(f"{owner} has it, goal “{packet['goal'][:50]}”", cost_of(decision))
 
 
-async def take_over(day: Day) -> Sight:
+async def take_over(day: ShopDay) -> Sight:
     """A human agent takes over a conversation, and the AI is silent from then on."""
     mark, ana = day.feed.last, day.team.human_agents[0]
     await ana.act(day.maya_id, "take-over")
@@ -240,7 +148,7 @@ async def take_over(day: Day) -> Sight:
     return Sight(f"{ana.name} has it; a question to the AI stays unanswered")
 
 
-async def human_reply(day: Day) -> Sight:
+async def human_reply(day: ShopDay) -> Sight:
     """A human agent's reply reaches the phone, and its ticks come back."""
     mark = day.feed.last
     text = "Hi Maya, Ana here. Alba is 38 cm high."
@@ -264,7 +172,7 @@ async def human_reply(day: Day) -> Sight:
     return Sight(f"on the phone; {', '.join(_TICKS)}")
 
 
-async def double_click(day: Day) -> Sight:
+async def double_click(day: ShopDay) -> Sight:
     """A reply sent twice with one Idempotency-Key is one message."""
     ana = day.team.human_agents[0]
     text, key = "It takes an E27 bulb.", "the-same-click-0001"
@@ -277,7 +185,7 @@ async def double_click(day: Day) -> Sight:
     return Sight("two requests, one message")
 
 
-async def release(day: Day) -> Sight:
+async def release(day: ShopDay) -> Sight:
     """Given back, the AI answers what nobody has answered."""
     mark = day.feed.last
     text = "And how can I pay?"
@@ -289,10 +197,10 @@ async def release(day: Day) -> Sight:
     decision = await day.decided(day.maya_id, after=ended.seq)
     answer = await day.next_reply(day.maya)
     require("credit card" in answer["text"], f"the answer is “{answer['text']}”")
-    return Sight("“You can pay by credit card …”", _cost(decision))
+    return Sight("“You can pay by credit card …”", cost_of(decision))
 
 
-async def close(day: Day) -> Sight:
+async def close(day: ShopDay) -> Sight:
     """A closed conversation is closed; the contact's next message opens another."""
     mark = day.feed.last
     await day.team.human_agents[0].act(day.maya_id, "close", {"reason": "resolved"})
@@ -308,10 +216,10 @@ async def close(day: Day) -> Sight:
     )
     another, decision, _ = await day.ask(day.maya, "Do you have a discount code?")
     require(another != day.maya_id, "the closed conversation went on")
-    return Sight("closed; the next question opened another", _cost(decision))
+    return Sight("closed; the next question opened another", cost_of(decision))
 
 
-async def hidden_number(day: Day) -> Sight:
+async def hidden_number(day: ShopDay) -> Sight:
     """A contact without a phone number is answered by user id."""
     phone = day.phone("14155550204")
     await phone.change(name="Robin", username="robin.reads", number_hidden=True)
@@ -323,10 +231,10 @@ async def hidden_number(day: Day) -> Sight:
         ours and all(body.get("recipient") == bsuid and "to" not in body for body in ours),
         "the answer was not addressed by user id",
     )
-    return Sight(f"answered to recipient {bsuid[:8]}…", _cost(decision))
+    return Sight(f"answered to recipient {bsuid[:8]}…", cost_of(decision))
 
 
-async def spam(day: Day) -> Sight:
+async def spam(day: ShopDay) -> Sight:
     """Spam gets no answer, and the reason is on record."""
     phone, mark = day.phone("12025550205"), day.feed.last
     text = "Guaranteed profit! Double your money with bitcoin, click here http://win.top"
@@ -336,10 +244,10 @@ async def spam(day: Day) -> Sight:
     outcome = decision.payload["outcome"]
     require(outcome == "ignored", f"the outcome is {outcome}")
     await day.nothing_more(phone, "after spam")
-    return Sight(f"no answer: {decision.payload['reason']}", _cost(decision))
+    return Sight(f"no answer: {decision.payload['reason']}", cost_of(decision))
 
 
-async def quiet(day: Day) -> Sight:
+async def quiet(day: ShopDay) -> Sight:
     """Some time later, nobody has got an answer too many."""
     await asyncio.sleep(_QUIET_SECONDS)
     for phone in day.awaited:
@@ -347,7 +255,7 @@ async def quiet(day: Day) -> Sight:
     return Sight(f"{len(day.awaited)} phones, {sum(day.awaited.values())} messages")
 
 
-async def trace(day: Day) -> Sight:
+async def trace(day: ShopDay) -> Sight:
     """A turn explains itself: its stages, its calls, and what it cost."""
     turn = await day.team.admin.get(f"/turns/{day.answered_turn_id}")
     stages = [line["stage"] for line in turn["trace"]]
@@ -363,7 +271,7 @@ async def trace(day: Day) -> Sight:
     )
 
 
-async def usage(day: Day) -> Sight:
+async def usage(day: ShopDay) -> Sight:
     """The day shows in the usage report."""
 
     async def look() -> Json:
@@ -381,7 +289,7 @@ async def usage(day: Day) -> Sight:
     )
 
 
-async def feed_complete(day: Day) -> Sight:
+async def feed_complete(day: ShopDay) -> Sight:
     """The feed delivered every step, in order and without a gap."""
     seqs = [event.seq for event in day.feed.events]
     expected = list(range(day.feed.start + 1, day.feed.start + 1 + len(seqs)))
@@ -401,29 +309,26 @@ def _first_difference(seqs: list[int], expected: list[int]) -> str:
     return next((f"{got} came instead of {due}" for got, due in pairs if got != due), "none")
 
 
-Step = Callable[[Day], Awaitable[Sight]]
-STEPS: tuple[Step, ...] = (
-    handshake,
-    greeting,
-    product_question,
-    other_language,
-    burst,
-    duplicate,
-    angry_refund,
-    take_over,
-    human_reply,
-    double_click,
-    release,
-    close,
-    hidden_number,
-    spam,
-    quiet,
-    trace,
-    usage,
-    feed_complete,
+SHOP_DAY = Script(
+    _begin,
+    (
+        handshake,
+        greeting,
+        product_question,
+        other_language,
+        burst,
+        duplicate,
+        angry_refund,
+        take_over,
+        human_reply,
+        double_click,
+        release,
+        close,
+        hidden_number,
+        spam,
+        quiet,
+        trace,
+        usage,
+        feed_complete,
+    ),
 )
-
-
-def title(step: Any) -> str:
-    """What a step shows, in a sentence: the first line of its docstring."""
-    return str(step.__doc__).strip().splitlines()[0]

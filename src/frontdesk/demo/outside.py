@@ -19,11 +19,12 @@ Json = Any
 """A body as it crosses the wire."""
 
 _LOOK_SECONDS = 0.1
+_UNNUMBERED = 0
 _SLOW_LOOK_SECONDS = 0.4  # For what many wait for at once: a user has a rate limit.
 
 
 class Refused(DemoError):
-    """An answer that is an error; `status` and `code` say which."""
+    """An answer that is an error; `status` and `code` say which, `problem` is all of it."""
 
     def __init__(self, response: httpx.Response) -> None:
         try:
@@ -31,6 +32,7 @@ class Refused(DemoError):
         except ValueError:
             problem = {}
         self.status = response.status_code
+        self.problem: Json = problem
         self.code = str(problem.get("code", ""))
         request = response.request
         super().__init__(
@@ -107,6 +109,14 @@ class User:
         """PATCH under /api/v1; `version` is the ETag of what is changed."""
         headers = {"If-Match": version} if version else {}
         return await self._ask("PATCH", path, json=body, headers=headers)
+
+    async def delete(self, path: str) -> Json:
+        """DELETE under /api/v1."""
+        return await self._ask("DELETE", path)
+
+    async def upload(self, path: str, name: str, content: bytes) -> Json:
+        """POST a file under /api/v1, as a form would."""
+        return await self._ask("POST", path, files={"file": (name, content)})
 
     async def etag(self, path: str) -> str | None:
         """The version of something under /api/v1."""
@@ -218,6 +228,8 @@ class Feed:
         self.start = -1
         """The number before the first event; -1 until the feed has said hello."""
         self.resets = 0
+        self.whispers: list[Event] = []
+        """What came without a number, as that a colleague is typing: kept nowhere, seen or missed."""
 
     async def wait_for(
         self, kind: str, *, seconds: float = 15.0, after: int = 0, **payload: Any
@@ -226,7 +238,7 @@ class Feed:
 
         Args:
             payload: of an object, only what it is to hold among others.
-            after: only events with a higher number.
+            after: only events with a higher number, or without any.
 
         Raises:
             Late: none came in time.
@@ -244,8 +256,10 @@ class Feed:
         return next(
             (
                 event
-                for event in self.events
-                if event.kind == kind and event.seq > after and _holds(event.payload, payload)
+                for event in (*self.events, *self.whispers)
+                if event.kind == kind
+                and (event.seq > after or event.seq == _UNNUMBERED)
+                and _holds(event.payload, payload)
             ),
             None,
         )
@@ -264,6 +278,8 @@ class Feed:
             self.start = int(seq or payload.get("seq", 0))
         elif seq:
             self.events.append(Event(int(seq), kind, payload, time.monotonic()))
+        else:
+            self.whispers.append(Event(_UNNUMBERED, kind, payload, time.monotonic()))
 
 
 def _holds(whole: Any, wanted: Any) -> bool:
