@@ -65,8 +65,8 @@ def demo(
     listens on this machine only. Data stays in the folder; Ctrl-C stops all of it.
 
     --check always uses servers of its own and the simulated model, costs nothing and ends by
-    itself in less than a minute, with --day in about a minute and a half; --json prints its timeline
-    as JSON.
+    itself in less than a minute. With --day it takes about two, of which one is waited for the
+    conversations of somebody who is away. --json prints the timeline as JSON.
 
     \b
     Examples:
