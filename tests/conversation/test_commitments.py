@@ -9,7 +9,7 @@ from tests.desk import Desk
 
 from frontdesk.conversation.keeping import FoundPromise, moment_of
 from frontdesk.conversation.promising import find_promises
-from frontdesk.simulator import ModelFault, ModelFaultKind
+from frontdesk.simulator import ModelFault, ModelFaultKind, SendFault, SendFaultKind
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOURS = {"time_zone": "Europe/Berlin", "week": {"monday": [{"start": "09:00", "end": "18:00"}]}}
@@ -44,6 +44,16 @@ async def test_what_people_promise_is_listed_reminded_of_and_settled(desk: Desk)
     called = datetime.fromisoformat(call["promised_for"]).astimezone(BERLIN)
     assert (called.date() - datetime.now(BERLIN).date()).days == 1
     assert (called.hour, called.minute) == (15, 30)
+    # What did not leave promises nothing.
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=131009))
+    unsent = await ana.post(f"{at}/messages", {"text": "We will refund you by Monday."})
+    await desk.work_until_idle()
+    opened = (
+        "UPDATE commitment SET state = 'open', due_at = now() WHERE message_id = $1 RETURNING 1"
+    )
+    await desk.sql(opened, UUID(unsent["id"]))
+    await desk.work_until_idle()
+    assert len((await ana.get(f"{at}/commitments"))["items"]) == 2
     # Once before its time and once at it, whoever has the conversation is reminded.
     for shift in ("'3 hours'", "'-1 seconds'"):
         await desk.sql(

@@ -187,6 +187,15 @@ async def test_an_edit_replaces_the_text_and_a_revoke_forgets_it(
     (revoked,) = await desk.sql("SELECT text, revoked_at FROM message WHERE seq = 1")
     assert revoked["text"] == ""
     assert revoked["revoked_at"] is not None
+    # Nor does the inbox show it, where it is the last word.
+    thread = await desk.conversation()
+    await (await desk.admin()).post(f"/conversations/{thread['id']}/take-over")
+    posting = phone.say("My number is 4711.")
+    await desk.work_until_idle()
+    assert (await desk.conversation())["last_text"] == "My number is 4711."
+    phone.revoke(posting.wamids[0])
+    await desk.work_until_idle()
+    assert (await desk.conversation())["last_text"] == "[text]"
 
 
 async def test_an_edit_that_comes_before_its_message_is_applied_when_that_has_come(

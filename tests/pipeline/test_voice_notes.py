@@ -88,6 +88,7 @@ async def test_without_a_model_that_hears_a_voice_note_goes_to_a_person(desk: De
         (SILENT_OGG, 1),
         (b"OggS" + bytes(2) + (96_001).to_bytes(8, "little") + bytes(2_000), 3),
         (b"OggS" + bytes(2) + (10**12).to_bytes(8, "little") + bytes(1_200), 3),
+        (b"OggS" + bytes(639_990), 10),  # It says that there is nothing in it.
         (b"OggS", 1),
         (bytes(6_000), 10),
         (b"", 1),

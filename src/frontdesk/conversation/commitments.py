@@ -68,6 +68,25 @@ async def notice(
     tx.ring(COMMITMENT, commitment_id)
 
 
+async def dismiss(tx: Transaction, commitment_id: UUID) -> None:
+    """Forget what was promised in a message that the contact never got; of an open promise dashboards
+    hear."""
+    row = await tx.sql.fetchrow(
+        "UPDATE commitment c SET state = 'dismissed', due_at = NULL FROM commitment before "
+        "WHERE c.id = $1 AND c.state IN ('noticed', 'open') AND before.tenant_id = c.tenant_id "
+        "AND before.id = c.id RETURNING c.conversation_id, before.state",
+        commitment_id,
+    )
+    if row is not None and row["state"] == CommitmentState.OPEN:
+        told = CommitmentSettled(
+            commitment_id=commitment_id,
+            conversation_id=row["conversation_id"],
+            state=CommitmentState.DISMISSED,
+            user_id=None,
+        )
+        feed.tell(tx, told)
+
+
 async def open_noticed(
     tx: Transaction, commitment_id: UUID, found: Sequence[Sounding], *, read_by: str
 ) -> None:
@@ -135,7 +154,8 @@ async def adopt(tx: Transaction, conversation_id: UUID, promises: Sequence[Remem
         row = await tx.sql.fetchrow(
             "SELECT author, user_id, text, created_at FROM message m WHERE id = $1 "
             "AND author IN ('agent', 'human_agent') AND NOT EXISTS (SELECT 1 FROM commitment c "
-            "WHERE c.tenant_id = m.tenant_id AND c.message_id = m.id)",
+            "WHERE c.tenant_id = m.tenant_id AND c.message_id = m.id) AND NOT EXISTS (SELECT 1 "
+            "FROM outbound o WHERE o.tenant_id = m.tenant_id AND o.id = m.id AND o.state <> 'sent')",
             promise.message_id,
         )
         if row is None:
@@ -155,8 +175,9 @@ async def adopt(tx: Transaction, conversation_id: UUID, promises: Sequence[Remem
 async def list_promises(tx: Transaction, conversation_id: UUID) -> list[str]:
     """What a contact has been promised and is still waiting for, oldest first."""
     rows = await tx.sql.fetch(
-        "SELECT text FROM commitment WHERE conversation_id = $1 AND state = 'open' "
-        "ORDER BY id LIMIT 20",
+        "SELECT text FROM commitment c WHERE conversation_id = $1 AND state = 'open' AND NOT EXISTS "
+        "(SELECT 1 FROM outbound o WHERE o.tenant_id = c.tenant_id AND o.id = c.message_id "
+        "AND o.state IN ('failed', 'cancelled')) ORDER BY id LIMIT 20",
         conversation_id,
     )
     return [row["text"] for row in rows]

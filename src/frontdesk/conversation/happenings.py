@@ -341,7 +341,7 @@ class CommitmentSettled(FeedPayload):
     commitment_id: UUID
     conversation_id: UUID
     state: CommitmentState
-    user_id: UUID
+    user_id: UUID | None = Field(description="Null: the message with it did not arrive.")
 
 
 def tell_changed(tx: Transaction, row: Any) -> None:

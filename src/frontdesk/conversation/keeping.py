@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from frontdesk import gateway
 from frontdesk.agent_config import AgentSnapshot, load_agent
-from frontdesk.conversation.commitments import open_noticed, remind
+from frontdesk.conversation.commitments import dismiss, open_noticed, remind
 from frontdesk.conversation.promising import DAY_ENDS, Sounding, find_promises
 from frontdesk.core.resources import Resources
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
@@ -24,11 +24,16 @@ _OUTPUT_TOKENS = 400
 _LONGEST = timedelta(days=400)
 _CLAIM = """
 UPDATE commitment c SET attempts = c.attempts + 1, due_at = now() + make_interval(secs => $2)
-FROM conversation k, message m
+FROM conversation k, message m LEFT JOIN outbound o ON o.tenant_id = m.tenant_id AND o.id = m.id
 WHERE c.id = $1 AND c.due_at <= now() AND k.tenant_id = c.tenant_id AND k.id = c.conversation_id
     AND m.tenant_id = c.tenant_id AND m.id = c.message_id
 RETURNING c.state, c.attempts, k.id AS conversation_id, k.agent_id, k.contact_id, k.language,
-    m.id AS message_id, m.text, m.created_at
+    m.id AS message_id, m.text, m.created_at, o.state AS sending
+"""
+# Nobody knows yet whether it was made.
+_PUT_OFF = """
+UPDATE commitment SET attempts = attempts - 1, due_at = now() + interval '1 minute'
+WHERE id = $1 AND state = 'noticed' AND attempts = $2
 """
 _MAX_ATTEMPTS = 3
 
@@ -52,9 +57,17 @@ async def keep(resources: Resources, tenant_id: UUID, commitment_id: UUID) -> No
     is read is stored once, and each reminder is told once."""
     async with resources.db.hot(tenant_id) as tx:
         row = await tx.sql.fetchrow(_CLAIM, commitment_id, _LEASE_SECONDS)
-        if row is not None and row["state"] == "open":
+        if row is None:
+            return
+        if row["sending"] in ("failed", "cancelled"):
+            await dismiss(tx, commitment_id)
+            return
+        if row["state"] == "open":
             await remind(tx, commitment_id, datetime.now(UTC))
-    if row is None or row["state"] != "noticed":
+        elif row["sending"] in ("unknown", "needs_attention"):
+            await tx.sql.execute(_PUT_OFF, commitment_id, row["attempts"])
+            return
+    if row["state"] != "noticed":
         return
     agent = await load_agent(resources, tenant_id, row["agent_id"])
     said_at = row["created_at"].astimezone(_zone(agent))

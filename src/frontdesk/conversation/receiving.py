@@ -20,6 +20,7 @@ from frontdesk.conversation.happenings import (
     HistoryReceived,
     MessageChanged,
     MessageSent,
+    tell_changed,
     tell_received,
 )
 from frontdesk.conversation.inbox import (
@@ -191,7 +192,7 @@ async def _receive(
         debounce.quiet_seconds,
         debounce.longest_seconds,
         message.provider_at or datetime.now(UTC),
-        excerpt(message.text or f"[{message.type}]", 200),
+        _shown(message.text, message.type),
         ids.new(),
         message.wamid,
         message.type,
@@ -450,11 +451,19 @@ async def _change_message(
     at: datetime | None,
 ) -> UUID | None:
     """The message that was changed; None when we do not have it (yet)."""
+    # The conversation first, as everywhere.
+    await tx.sql.execute(
+        "SELECT k.id FROM message m JOIN conversation k ON k.tenant_id = m.tenant_id "
+        "AND k.id = m.conversation_id WHERE m.channel_id = $1 AND m.wamid = $2 FOR UPDATE OF k",
+        channel.id,
+        wamid,
+    )
     row = await tx.sql.fetchrow(
         f"UPDATE message m SET {assignments} FROM message before "  # noqa: S608  # Our own words.
         "WHERE m.channel_id = $1 AND m.wamid = $2 "
         "AND before.tenant_id = m.tenant_id AND before.id = m.id "
-        "RETURNING m.id, m.conversation_id, before.revoked_at IS NULL AS was_there",
+        "RETURNING m.id, m.conversation_id, m.type, before.text AS said, "
+        "before.revoked_at IS NULL AS was_there",
         channel.id,
         wamid,
         text,
@@ -465,6 +474,13 @@ async def _change_message(
         return None
     message = await get_message(tx, row["id"])
     await forget_message(tx, row["conversation_id"], message.id)
+    shown = await tx.sql.fetchrow(
+        f"UPDATE conversation k SET last_text = $2 WHERE id = $1 AND last_text = $3 "  # noqa: S608  # Ours.
+        f"RETURNING {STATE}",
+        row["conversation_id"],
+        _shown(text, row["type"]),
+        _shown(row["said"], row["type"]),
+    )
     told = MessageChanged(
         conversation_id=row["conversation_id"],
         message_id=message.id,
@@ -475,7 +491,14 @@ async def _change_message(
         and message.ignored_reason not in NEVER_UNREAD,
     )
     feed.tell(tx, told)
+    if shown is not None:
+        tell_changed(tx, shown)
     return message.id
+
+
+def _shown(text: str, type_: str) -> str:
+    """What the inbox shows of a message."""
+    return excerpt(text or f"[{type_}]", 200)
 
 
 def _payload(message: InboundMessage) -> str | None:

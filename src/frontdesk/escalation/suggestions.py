@@ -154,12 +154,16 @@ async def claim_suggestion(tx: Transaction, suggestion_id: UUID) -> ClaimedSugge
         "due_at = CASE WHEN attempts < $3 THEN now() + make_interval(secs => $2) END, "
         "state = CASE WHEN attempts < $3 THEN state ELSE 'failed' END, "
         "error = CASE WHEN attempts < $3 THEN error ELSE 'It ended its worker each time.' END "
-        "WHERE id = $1 AND due_at <= now() RETURNING conversation_id, user_id, wish, state, due_at",
+        "WHERE id = $1 AND due_at <= now() "
+        "RETURNING conversation_id, user_id, task, wish, state, due_at",
         suggestion_id,
         float(LEASE_SECONDS),
         MAX_ATTEMPTS,
     )
-    if row is None or row["state"] != SuggestionState.QUEUED:
+    if row is None:
+        return None
+    if row["state"] != SuggestionState.QUEUED:
+        _tell_finished(tx, suggestion_id, row, SuggestionState(row["state"]))
         return None
     wish = _WISH.validate_json(row["wish"])
     return ClaimedSuggestion(
@@ -175,22 +179,27 @@ async def finish_suggestion(
     Nothing happens when the claim no longer holds: it is made anew.
     """
     state = SuggestionState.FAILED if made.text is None else SuggestionState.DONE
-    finished = await tx.sql.fetchval(
+    finished = await tx.sql.fetchrow(
         f"UPDATE suggestion SET {_MADE}, due_at = NULL, finished_at = now() "  # noqa: S608  # Ours.
-        "WHERE id = $1 AND state = 'queued' AND due_at = $15 RETURNING 1",
+        "WHERE id = $1 AND state = 'queued' AND due_at = $15 "
+        "RETURNING conversation_id, user_id, task",
         claimed.id,
         state,
         *_values(made),
         claimed.due_at,
     )
-    if finished:
-        told = SuggestionFinished(
-            suggestion_id=claimed.id,
-            conversation_id=claimed.conversation_id,
-            task=claimed.wish.task,
-            state=state,
-        )
-        feed.tell(tx, told, claimed.user_id or Audience.EVERYONE)
+    if finished is not None:
+        _tell_finished(tx, claimed.id, finished, state)
+
+
+def _tell_finished(tx: Transaction, suggestion_id: UUID, row: Any, state: SuggestionState) -> None:
+    told = SuggestionFinished(
+        suggestion_id=suggestion_id,
+        conversation_id=row["conversation_id"],
+        task=row["task"],
+        state=state,
+    )
+    feed.tell(tx, told, row["user_id"] or Audience.EVERYONE)
 
 
 _MADE = """state = $2, text = $3, language = $4, sources = $5, confidence = $6, prompt_name = $7,

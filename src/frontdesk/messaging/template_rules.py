@@ -59,6 +59,9 @@ def problem_of(status: str, category: str, components: Sequence[Mapping[str, Any
         return f"WhatsApp has it as {status.lower().replace('_', ' ')}."
     if category == "AUTHENTICATION":
         return "Codes for signing in are not sent from a desk."
+    parts = {str(component.get("type")).upper() for component in components}
+    if strange := parts - {"HEADER", "BODY", "FOOTER", "BUTTONS"}:
+        return f"It has a part that can't be filled in here: {', '.join(sorted(strange)).lower()}."
     header = _component(components, "HEADER")
     if header is not None and str(header.get("format") or "TEXT").upper() != "TEXT":
         return "Its header is a file or a place, which can't be given here."

@@ -7,6 +7,8 @@ about a template has changed, it is listed anew.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -42,7 +44,7 @@ _CLAIM = f"""
 UPDATE template_catalogue t SET attempts = t.attempts + 1,
     due_at = now() + make_interval(secs => $2)
 WHERE t.id = $1 AND t.due_at <= now()
-RETURNING t.id, t.waba_id, t.attempts, (SELECT h.access_token_sealed FROM channel h
+RETURNING t.id, t.waba_id, t.attempts, t.due_at, (SELECT h.access_token_sealed FROM channel h
     WHERE h.waba_id = t.waba_id AND h.access_token_sealed <> '' AND {HOLDS_NUMBER}
     ORDER BY h.status = 'CONNECTED' DESC, h.id LIMIT 1) AS access_token_sealed
 """  # noqa: S608  # Ours.
@@ -122,7 +124,8 @@ async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, U
 class _Job:
     id: UUID
     waba_id: str
-    attempts: int
+    attempts: int  # Since it was listed last.
+    due_at: datetime  # Ours until something moves it.
     access_token_sealed: str | None
 
 
@@ -143,7 +146,7 @@ async def list_anew(resources: Resources, tenant_id: UUID, catalogue_id: UUID) -
     except MetaRefused as refused:
         await _note(resources, tenant_id, job, error=refused.failure.words, due_seconds=DAY_SECONDS)
     except MetaUnavailable as error:
-        pause = min(60.0 * 2**job.attempts, _LONGEST_PAUSE_SECONDS)
+        pause = min(60.0 * 2 ** min(job.attempts, 10), _LONGEST_PAUSE_SECONDS)
         await _note(resources, tenant_id, job, error=str(error), due_seconds=pause)
     else:
         # Not all accounts at the same hour.
@@ -165,9 +168,9 @@ async def _note(
             "UPDATE template_catalogue SET due_at = now() + make_interval(secs => $3), "
             "last_error = $4, attempts = CASE WHEN $4::text IS NULL THEN 0 ELSE attempts END, "
             "synced_at = CASE WHEN $4::text IS NULL THEN now() ELSE synced_at END "
-            "WHERE id = $1 AND attempts = $2 RETURNING id",
+            "WHERE id = $1 AND due_at = $2 RETURNING id",
             job.id,
-            job.attempts,
+            job.due_at,
             due_seconds,
             error,
         )
@@ -239,9 +242,17 @@ async def get_template(
 
 async def templates_that_work(tx: Transaction, channel_id: UUID) -> list[dict[str, Any]]:
     """What could be said outside the window, in short: for whoever was just refused."""
-    found = await list_templates(tx, channel_id=channel_id, sendable=True)
+    rows = await tx.sql.fetch(
+        f"SELECT {_COLUMNS} FROM message_template WHERE waba_id = "  # noqa: S608  # Ours.
+        "(SELECT waba_id FROM channel WHERE id = $1) AND status = 'APPROVED' "
+        "AND category <> 'AUTHENTICATION' ORDER BY name, language, id LIMIT 6000",
+        channel_id,
+    )
     shown = {"id", "name", "language", "category", "text", "parameters"}
-    return [template.model_dump(mode="json", include=shown) for template in found[:MOST_SHOWN]]
+    work = (each for row in rows if (each := _public(row)).problem is None)
+    return [
+        template.model_dump(mode="json", include=shown) for template in islice(work, MOST_SHOWN)
+    ]
 
 
 async def sync_templates(tx: Transaction) -> None:

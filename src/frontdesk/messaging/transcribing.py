@@ -30,6 +30,8 @@ _PAUSE_SECONDS = 2.0
 _OPUS_RATE = 48_000
 # The fewest bits a second that speech is sent with; more of them make fewer seconds.
 _LEAST_BYTES_A_SECOND = 600
+# The most that Opus takes (RFC 6716, 2.1.1): what a recording says of itself is believed so far.
+_MOST_BYTES_A_SECOND = 64_000
 
 
 @dataclass(frozen=True)
@@ -110,5 +112,6 @@ def seconds_of(content: bytes) -> int:
     if content.startswith(b"OggS") and len(content) >= page + 14:
         # The last page tells how many samples there are up to its end (RFC 3533, 6; RFC 7845, 4).
         samples = int.from_bytes(content[page + 6 : page + 14], "little", signed=True)
-        return min(most, max(1, -(-samples // _OPUS_RATE)))
+        least = -(-len(content) // _MOST_BYTES_A_SECOND)
+        return min(most, max(1, least, -(-samples // _OPUS_RATE)))
     return most
