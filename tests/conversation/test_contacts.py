@@ -45,6 +45,13 @@ async def test_two_contacts_of_one_person_are_seen_as_one_until_they_are_separat
     made = await (await desk.admin()).get(f"/exports/{erasure['id']}")
     assert made["state"] == "done", made
 
+    # Nor is anybody asked how it was while they write under another of their ids.
+    await desk.configure(survey_enabled=True)
+    await ana.post(f"/conversations/{first['id']}/close", {})
+    await desk.work_until_idle()
+    survey = await ana.get(f"/conversations/{first['id']}/survey")
+    assert survey["skipped_reason"] == "goes_on"
+
     apart = await ana.http.delete(f"/api/v1/contacts/{merged}/merge")
     assert apart.json()["id"] == merged
     after = [await ana.get(f"/contacts/{each}") for each in (kept, merged)]

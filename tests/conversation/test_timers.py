@@ -47,6 +47,10 @@ async def test_before_silence_closes_it_a_model_may_ask_once_more_or_call_a_pers
     desk: Desk,
 ) -> None:
     first = await desk.say("How long does delivery take?")
+    await desk.sql("UPDATE outbound SET state = 'unknown', due_at = 'infinity' RETURNING id")
+    await _silence(desk, "auto_close")
+    assert not desk.simulator.model.asked("closing_check"), "nobody knows yet that it arrived"
+    await desk.sql("UPDATE outbound SET state = 'sent' RETURNING id")
     desk.simulator.model.next("closing_check", {"verdict": "follow_up", "reason": "It is open."})
     await _silence(desk, "auto_close")
     assert desk.phone().replies == [*first, "Is there anything else we can do for you?"]
@@ -60,6 +64,18 @@ async def test_before_silence_closes_it_a_model_may_ask_once_more_or_call_a_pers
     packet = await (await desk.ana()).get(f"/conversations/{conversation['id']}/handoff")
     assert packet["rule"] == "The contact has fallen silent: It was promised."
     assert len(desk.phone().replies) == 2, "who is silent is told nothing"
+
+
+async def test_an_agent_that_only_proposes_says_nothing_into_silence(desk: Desk) -> None:
+    nudges = {"follow_up_minutes": 30, "follow_up_text": "Did that help?", "close_text": "Bye!"}
+    await desk.configure(**nudges, survey_enabled=True)
+    first = await desk.say("How long does delivery take?")
+    await desk.configure(shadow=True)
+    await _silence(desk, "follow_up")
+    desk.simulator.model.next("closing_check", {"verdict": "follow_up", "reason": "It is open."})
+    await _silence(desk, "auto_close")
+    assert (await desk.conversation())["status"] == "CLOSED"
+    assert desk.phone().replies == first
 
 
 async def test_while_a_model_thinks_about_a_silence_the_contact_may_write(desk: Desk) -> None:
@@ -144,6 +160,10 @@ async def test_outside_the_window_nobody_is_reminded(desk: Desk) -> None:
     )
     await _silence(desk, "follow_up")
     assert desk.phone().replies == replies
+    # What a model would have asked can't be asked either, so it ends, and not in another round.
+    desk.simulator.model.next("closing_check", {"verdict": "follow_up", "reason": "It is open."})
+    await _silence(desk, "auto_close")
+    assert (await desk.conversation())["status"] == "CLOSED"
 
 
 async def test_a_goodbye_closes_the_conversation_soon(desk: Desk) -> None:

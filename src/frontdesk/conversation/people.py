@@ -29,11 +29,13 @@ async def merge(tx: Transaction, kept_id: UUID, merged_id: UUID, who: Principal)
         CannotMerge: they are the same, or one of them is merged into another, or others into the
             second.
     """
+    pair = [kept_id, merged_id]
+    # Two statements: one that has waited for a lock still sees who kept whom before.
+    await tx.sql.execute("SELECT FROM contact WHERE id = ANY ($1) ORDER BY id FOR UPDATE", pair)
     rows = await tx.sql.fetch(
         "SELECT id, merged_into, EXISTS (SELECT FROM contact o WHERE o.merged_into = c.id) AS keeps "
-        "FROM contact c WHERE id IN ($1, $2) ORDER BY id FOR UPDATE",
-        kept_id,
-        merged_id,
+        "FROM contact c WHERE id = ANY ($1)",
+        pair,
     )
     found = {row["id"]: row for row in rows}
     if missing := {kept_id, merged_id} - found.keys():

@@ -79,7 +79,8 @@ FROM (
 JOIN contact c ON c.id = person.id
 LEFT JOIN LATERAL (
     SELECT id, last_activity_at, last_text FROM conversation
-    WHERE contact_id = c.id OR contact_id IN (SELECT id FROM contact m WHERE m.merged_into = c.id)
+    WHERE contact_id = ANY (ARRAY(
+        SELECT c.id UNION ALL SELECT m.id FROM contact m WHERE m.merged_into = c.id))
     ORDER BY id DESC LIMIT 1
 ) AS k ON true
 ORDER BY person.place

@@ -11,7 +11,7 @@ from frontdesk.conversation.feedback_schemas import SurveyPublic
 from frontdesk.conversation.happenings import SurveyAsked
 from frontdesk.conversation.inbox import get_conversation
 from frontdesk.conversation.models import Actor, Status
-from frontdesk.conversation.people import is_opted_out
+from frontdesk.conversation.people import is_opted_out, person_of
 from frontdesk.conversation.survey_answers import button_id
 from frontdesk.conversation.threads import Locked, NewMessage, lock, send_message
 from frontdesk.core import ids
@@ -22,6 +22,8 @@ from frontdesk.messaging import Button, Buttons, is_open
 
 SURVEY = "conversation.survey"
 _LEASE_SECONDS = 30
+# Why the system closes conversations of somebody whose data must go.
+_ERASED = "erased"
 # The three buttons, the best first, on a scale of five that may also be typed.
 SCORES = (5, 3, 1)
 
@@ -57,7 +59,12 @@ def why_not_ask(seen: Ended) -> str | None:
 
 
 async def plan_survey(tx: Transaction, event: ConversationClosed) -> None:
-    """Subscriber: a conversation that has ended may be asked about. Each once, however often it ends."""
+    """Subscriber: a conversation that has ended may be asked about. Each once, however often it ends.
+
+    Not when its contact is being erased: nothing more is kept of them.
+    """
+    if event.by is Actor.SYSTEM and event.reason == _ERASED:
+        return
     survey_id = await tx.sql.fetchval(
         "INSERT INTO survey (id, conversation_id, contact_id, agent_id, closed_by, closed_by_user_id, "
         "close_reason, due_at) SELECT $1, k.id, k.contact_id, k.agent_id, $3, $4, $5, now() "
@@ -100,8 +107,9 @@ async def ask_how_it_was(resources: Resources, tenant_id: UUID, survey_id: UUID)
     config = (await load_agent(resources, tenant_id, claimed["agent_id"])).config
     async with resources.db.hot(tenant_id) as tx:
         thread = await lock(tx, claimed["conversation_id"])
-        # When it is off nothing is kept, and an ended one may not come back by a slow worker.
-        if not config.survey_enabled:
+        # When it is off nothing is kept, and an ended one may not come back by a slow worker. An
+        # agent that only proposes asks nobody.
+        if not config.survey_enabled or config.shadow:
             await tx.sql.execute("DELETE FROM survey WHERE id = $1 AND state = 'due'", survey_id)
             return
         wait = await _wait_seconds(tx, survey_id, config)
@@ -167,11 +175,11 @@ async def _look(tx: Transaction, thread: Locked, config: AgentConfig) -> Ended:
     row = await tx.sql.fetchrow(
         "SELECT EXISTS (SELECT FROM message WHERE conversation_id = $1 "
         "AND author IN ('agent', 'human_agent') AND ignored_reason IS NULL) AS was_answered, "
-        "EXISTS (SELECT FROM conversation WHERE contact_id = $2 AND status <> 'CLOSED') AS goes_on, "
-        "EXISTS (SELECT FROM survey WHERE contact_id = $2 "
+        "EXISTS (SELECT FROM conversation WHERE contact_id = ANY ($2) AND status <> 'CLOSED') "
+        "AS goes_on, EXISTS (SELECT FROM survey WHERE contact_id = ANY ($2) "
         "AND asked_at > now() - make_interval(days => $3)) AS asked_lately",
         thread.id,
-        thread.contact_id,
+        await person_of(tx, thread.contact_id),
         config.survey_every_days,
     )
     assert row is not None

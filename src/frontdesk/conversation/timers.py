@@ -119,6 +119,8 @@ async def fire(resources: Resources, tenant_id: UUID, timer_id: UUID) -> None:
     judged = None
     if timer["kind"] == TimerKind.AUTO_CLOSE:
         judged = await _judge(resources, tenant_id, timer, agent)
+        if judged is None:
+            return
     async with resources.db.hot(tenant_id) as tx:
         thread = await _lock_if_silent(tx, timer)
         if thread is None:
@@ -129,16 +131,17 @@ async def fire(resources: Resources, tenant_id: UUID, timer_id: UUID) -> None:
             await _end_silence(tx, thread, agent.config, judged)
 
 
+# The silence counts from an answer that has arrived; until then the timer is looked at again soon.
+_ON_ITS_WAY = """
+SELECT 1 FROM outbound WHERE conversation_id = $1 AND state IN ('pending', 'sending', 'unknown') LIMIT 1
+"""
+
+
 async def _lock_if_silent(tx: Transaction, timer: Record) -> Locked | None:
     """The locked conversation of a timer that still holds, which is gone then; else None."""
     thread = await lock(tx, timer["conversation_id"])
-    on_its_way = await tx.sql.fetchval(
-        "SELECT 1 FROM outbound WHERE conversation_id = $1 "
-        "AND state IN ('pending', 'sending', 'unknown') LIMIT 1",
-        thread.id,
-    )
-    if on_its_way:
-        return None  # The silence counts from an answer that has arrived; looked at again soon.
+    if await tx.sql.fetchval(_ON_ITS_WAY, thread.id):
+        return None
     deleted = await tx.sql.fetchval("DELETE FROM timer WHERE id = $1 RETURNING id", timer["id"])
     moved_on = thread.epoch != timer["epoch"] or thread.inbound_seq > thread.handled_seq
     if deleted is None or moved_on or thread.status is not Status.ACTIVE:
@@ -148,14 +151,19 @@ async def _lock_if_silent(tx: Transaction, timer: Record) -> Locked | None:
 
 async def _judge(
     resources: Resources, tenant_id: UUID, timer: Record, agent: AgentSnapshot
-) -> Judged:
-    """What a silence that would close the conversation means; no transaction is open meanwhile."""
+) -> Judged | None:
+    """What a silence that would close the conversation means; no transaction is open meanwhile.
+
+    None while an answer is on its way: no model is asked of a silence that has not begun.
+    """
     if timer["cause"] == Actor.AGENT:
         return Judged(Verdict.RESOLVE, SETTLED, Actor.AGENT)
     if not agent.config.close_check:
         return Judged(Verdict.RESOLVE, SILENCE, Actor.SYSTEM)
     conversation_id = timer["conversation_id"]
     async with resources.db.hot(tenant_id) as tx:
+        if await tx.sql.fetchval(_ON_ITS_WAY, conversation_id):
+            return None
         row = await tx.sql.fetchrow(
             "SELECT epoch, inbound_seq > handled_seq AS waits, last_inbound_at, now() AS now "
             "FROM conversation WHERE id = $1",
@@ -185,13 +193,14 @@ async def _end_silence(
         asked = config.follow_up_text or config.notice_in(
             config.still_there_notice, thread.language or config.languages[0]
         )
-        await _remind(tx, thread, asked)
-        again = NewTimer(TimerKind.AUTO_CLOSE, config.auto_close_minutes)
-        await add_timers(tx, thread, [again])
-        return
+        if await _remind(tx, thread, config, asked):
+            again = NewTimer(TimerKind.AUTO_CLOSE, config.auto_close_minutes)
+            await add_timers(tx, thread, [again])
+            return
     await close(tx, thread, by=judged.by, reason=judged.reason)
     if (
         config.close_text
+        and not config.shadow
         and is_open(thread.last_inbound_at, thread.now)
         and not await is_opted_out(tx, thread.contact_id)
     ):
@@ -203,15 +212,17 @@ async def _end_silence(
 async def _follow_up(tx: Transaction, thread: Locked, config: AgentConfig, step: int) -> None:
     if step > len(config.follow_ups):
         return  # There are fewer of them now.
-    if not await _remind(tx, thread, config.follow_ups[step - 1].text):
+    if not await _remind(tx, thread, config, config.follow_ups[step - 1].text):
         return
     if step < len(config.follow_ups):
         after = config.follow_ups[step].after_minutes
         await add_timers(tx, thread, [NewTimer(TimerKind.FOLLOW_UP, after, step=step + 1)])
 
 
-async def _remind(tx: Transaction, thread: Locked, text: str) -> bool:
+async def _remind(tx: Transaction, thread: Locked, config: AgentConfig, text: str) -> bool:
     """Say something into the silence; False when that must not be."""
+    if config.shadow:
+        return False  # It says nothing at all.
     # Outside the window only a template could go, and a nudge is not worth one. The last word may be
     # the contact's although it wants no answer: a voice call, or one message too many.
     refused = await is_opted_out(tx, thread.contact_id) or await tx.sql.fetchval(
