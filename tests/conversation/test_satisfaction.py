@@ -43,9 +43,12 @@ async def test_a_contact_is_asked_after_the_close_and_the_answer_is_no_question(
     assert (survey["closed_by"], survey["closed_by_user_id"]) == ("human_agent", str(ana.id))
     # Typed, it counts too; and while another conversation goes on it means what it says there.
     await desk.say("Can I return a lamp?")
+    unsaid = await _close(desk)
+    await desk.say("Can I return a chair?")
     second = await _close(desk)
     await desk.say("5")
     assert (await _survey(desk, second))["score"] == 5
+    assert (await _survey(desk, unsaid))["state"] == "asked", "it is said of the last one alone"
     asked = len(desk.simulator.model.asked("reply"))
     await desk.say("Can I return it within 30 days?")
     phone.tap("🙁 Bad")
@@ -53,7 +56,7 @@ async def test_a_contact_is_asked_after_the_close_and_the_answer_is_no_question(
     assert (await _survey(desk, second))["score"] == 1, "the last tap counts"
     assert len(desk.simulator.model.asked("reply")) == asked + 1
     figures = await ana.get(f"/agents/{desk.agent_id}/satisfaction")
-    assert figures["surveys"] == {"asked": 2, "answered": 2, "satisfied": 0, "mean_score": 2.0}
+    assert figures["surveys"] == {"asked": 3, "answered": 2, "satisfied": 0, "mean_score": 2.0}
     assert figures["by_handler"]["human_agent"]["mean_score"] == 3
     assert figures["by_handler"]["agent"]["mean_score"] == 1
     answered = [payload for kind, payload in await desk.events() if kind == "survey.answered"]

@@ -111,7 +111,14 @@ def test_without_a_model_a_rule_says_what_silence_means(
 
 
 async def test_with_no_model_silence_closes_by_the_timer(desk: Desk) -> None:
+    # A mood that a person has seen to since calls nobody.
+    desk.simulator.model.next("triage", {"sentiment": -0.55})
     await desk.say("How long does delivery take?")
+    ana, path = await desk.ana(), f"/conversations/{(await desk.conversation())['id']}"
+    await ana.post(f"{path}/take-over")
+    await ana.post(f"{path}/messages", {"text": "We are sorry. It comes tomorrow."})
+    await ana.post(f"{path}/release")
+    await desk.work_until_idle()
     desk.simulator.model.faults.share(ModelFault(ModelFaultKind.STATUS, http_status=401), 1.0)
     await _silence(desk, "auto_close")
     conversation = await desk.conversation()

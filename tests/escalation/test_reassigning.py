@@ -109,7 +109,11 @@ async def test_who_is_gone_goes_away_and_their_conversations_return_in_time(desk
         )
     assert await later(0) == "away"
     assert (await desk.conversation())["assigned_user_id"] == str(ana.id), "she keeps it so far"
+    path = f"/conversations/{(await desk.conversation())['id']}"
+    await ana.post(f"{path}/messages", {"text": "From my phone: it is on its way."})
     await later(31)
+    assert (await desk.conversation())["assigned_user_id"] == str(ana.id), "nobody waits in it"
+    await desk.say("When will it be here?")
     assert (await desk.conversation())["assigned_user_id"] is None
     told = [payload for kind, payload in await desk.events() if kind == "handoff.returned"]
     assert [each["why"] for each in told] == ["away"]

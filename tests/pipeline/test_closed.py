@@ -55,3 +55,13 @@ async def test_a_tenant_may_call_back_instead_or_say_when_it_opens_and_no_more(d
     kinds = await desk.sql("SELECT kind FROM timer")
     assert [row["kind"] for row in kinds] == ["auto_close"]
     assert not desk.simulator.model.asked("reply"), "no model is paid for it"
+    # Withdrawn before it left, it was not said: it is once there is no answer after all.
+    await desk.sql("UPDATE channel SET status = 'PAUSED' RETURNING id")
+    third = "4915550003"
+    assert await desk.say("How long does shipping take?", number=third) == []
+    ana, path = await desk.ana(), f"/conversations/{(await desk.conversation(third))['id']}"
+    await ana.post(f"{path}/take-over")
+    await desk.sql("UPDATE channel SET status = 'CONNECTED' RETURNING id")
+    await ana.post(f"{path}/release")
+    await desk.work_until_idle()
+    assert desk.phone(third).replies == first

@@ -59,7 +59,7 @@ class Silence:
 
     Args:
         lines: the last messages, oldest first, each with its author.
-        mood: of the last burst, -1 to 1; None when nobody looked.
+        mood: of the last burst, -1 to 1; None when nobody looked, or a person has written since.
         may_ask: the contact has not been asked since they last wrote, and the window is open.
     """
 
@@ -88,7 +88,10 @@ async def load_silence(tx: Transaction, conversation_id: UUID, *, is_open: bool)
         _MESSAGES,
     )
     trace = await tx.sql.fetchval(
-        "SELECT trace FROM turn WHERE conversation_id = $1 ORDER BY to_seq DESC LIMIT 1",
+        # A mood that a person has answered since is no longer the contact's last.
+        "SELECT trace FROM turn t WHERE conversation_id = $1 AND NOT EXISTS (SELECT FROM message m "
+        "WHERE m.conversation_id = $1 AND m.author = 'human_agent' AND m.created_at > t.created_at) "
+        "ORDER BY to_seq DESC LIMIT 1",
         conversation_id,
     )
     moods = [

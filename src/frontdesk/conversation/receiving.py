@@ -151,7 +151,7 @@ async def receive_message(
         tx, message.sender, name=message.profile_name, username=message.username
     )
     ignored = _ignored_reason(message, limited)
-    if ignored is None and await take_answer(tx, contact.id, message):
+    if ignored is None and await take_answer(tx, channel.id, contact.id, message):
         ignored = "survey"
     if ignored is not None:
         await take_reaction(tx, channel, contact.id, message)

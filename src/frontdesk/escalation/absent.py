@@ -26,11 +26,13 @@ WHERE a.presence = 'online' AND a.presence_at < now() - make_interval(mins => p.
         AND s.seen_at > now() - make_interval(mins => p.away_after_minutes))
 ORDER BY row_number() OVER (PARTITION BY a.tenant_id ORDER BY a.presence_at), a.presence_at LIMIT $1
 """
+# Only where somebody waits: what is answered, from wherever, nobody need take.
 _LEFT = """
 FROM handoff h
 JOIN assignment_policy p ON p.tenant_id = h.tenant_id
 JOIN availability a ON a.tenant_id = h.tenant_id AND a.user_id = h.assigned_user_id
-WHERE h.state = 'assigned' AND a.presence = 'away'
+JOIN conversation k ON k.tenant_id = h.tenant_id AND k.id = h.conversation_id
+WHERE h.state = 'assigned' AND a.presence = 'away' AND k.waiting_since IS NOT NULL
     AND greatest(a.presence_at, h.assigned_at) < now() - make_interval(mins => p.away_return_minutes)
 """
 
@@ -82,7 +84,7 @@ async def return_left(resources: Resources, tenant_id: UUID, handoff_id: UUID) -
             return
         thread = await lock(tx, conversation_id)
         still = await tx.sql.fetchval(
-            f"SELECT h.id {_LEFT} AND h.id = $1 FOR UPDATE OF h",  # Ours.
+            f"SELECT h.id {_LEFT} AND h.id = $1 FOR UPDATE OF h, a",  # Ours.
             handoff_id,
         )
         if still is not None:

@@ -134,7 +134,7 @@ async def run_cases(resources: Resources, tenant_id: UUID, run_id: UUID) -> None
             bool(cases) and rate >= run["threshold"],
             dumps([result.model_dump(mode="json") for result in results]),
         )
-        feed.tell(tx, EvaluationDone(run_id=run_id, pass_rate=rate))
+        feed.tell(tx, EvaluationDone(run_id=run_id, pass_rate=rate), feed.Audience.ADMINS)
 
 
 async def _run_case(resources: Resources, tenant_id: UUID, case: CasePublic) -> CaseResult:

@@ -79,9 +79,13 @@ async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, U
 
 
 async def cancel_pending(tx: Transaction, conversation_id: UUID, *, origin: Origin) -> int:
-    """Withdraw what has not left yet; how many there were."""
+    """Withdraw what has not left yet; how many there were.
+
+    It was not said, so unless a person wanted it the same may be said again under its key.
+    """
     rows = await tx.sql.fetch(
-        "UPDATE outbound SET state = 'cancelled', finished_at = now() "  # noqa: S608  # Ours.
+        "UPDATE outbound SET state = 'cancelled', finished_at = now(), "  # noqa: S608  # Ours.
+        "client_key = CASE WHEN origin = 'human_agent' THEN client_key END "
         f"WHERE conversation_id = $1 AND origin = $2 AND state = 'pending' RETURNING {MOVED}",
         conversation_id,
         origin,

@@ -443,7 +443,9 @@ async def _end(
     tx: Transaction, row: Row, state: str, reason: str, *, code: int | None = None
 ) -> None:
     moved = await tx.sql.fetchrow(
-        "UPDATE outbound SET state = $2, last_error = $3, error_code = $4, finished_at = now() "  # noqa: S608  # Ours.
+        "UPDATE outbound SET state = $2, last_error = $3, error_code = $4, finished_at = now(), "  # noqa: S608  # Ours.
+        # What was withdrawn unsaid may be said under its key again.
+        "client_key = CASE WHEN $2::varchar <> 'cancelled' OR origin = 'human_agent' THEN client_key END "
         f"WHERE id = $1 RETURNING {MOVED}, origin",
         row.id,
         state,
