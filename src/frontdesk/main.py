@@ -85,6 +85,7 @@ _TAGS = {
     "knowledge": "What the AI agents know.",
     "channels": "Connected WhatsApp numbers.",
     "conversations": "Threads with contacts: the inbox, messages, takeover and release.",
+    "contacts": "Who writes: their card, fields, opt-out, and contacts that are one person.",
     "desk tools": "Tags, priorities, notes, saved replies and drafts.",
     "copilot": "What models write for people, who send it or not, and what became of drafts.",
     "satisfaction": "What contacts thought of answers and of closed conversations.",

@@ -72,6 +72,9 @@ async def test_a_closed_window_names_the_templates_that_work_and_one_is_sent_onc
     assert "missing: body.1, body.2; unknown: body.3" in told["detail"]
     await desk.sql("UPDATE contact SET opted_out_at = now() RETURNING id")
     assert (await admin.post(f"{thread}/templates", offer, status=409))["code"] == "opted_out"
+    # What was sent before they said so was sent: whoever lost the answer gets it again.
+    again = await admin.post(f"{thread}/templates", body, Idempotency_Key="k", status=201)
+    assert again["id"] == sent["id"]
 
 
 async def test_what_meta_says_of_a_template_holds_at_once(desk: Desk) -> None:

@@ -31,6 +31,7 @@ from frontdesk.escalation.errors import (
     NoSuchTeam,
     NotTakenOver,
     NotYours,
+    OptedOut,
 )
 from frontdesk.escalation.rule_routes import router as rules
 from frontdesk.escalation.schemas import (
@@ -115,6 +116,7 @@ async def reply(
         NotTakenOver,
         NotYours,
         RetryHopeless,
+        OptedOut,
         WindowClosed,
         ChannelGone,
     ),

@@ -47,6 +47,7 @@ from frontdesk.escalation.errors import (
     NeverHandedOver,
     NotTakenOver,
     NotYours,
+    OptedOut,
 )
 from frontdesk.escalation.handing_back import packet_of
 from frontdesk.escalation.handing_off import gather
@@ -196,6 +197,7 @@ async def retry(tx: Transaction, message_id: UUID, who: Principal) -> MessagePub
     Raises:
         NotFound: there is no such message. RetryHopeless: it did not fail, or would again.
         ConversationClosed, NotTakenOver, NotYours, WindowClosed, ChannelGone: as for a reply.
+        OptedOut: it is a template, and the contact wants none.
     """
     conversation_id = await tx.sql.fetchval(
         "SELECT conversation_id FROM outbound WHERE id = $1", message_id
@@ -205,13 +207,16 @@ async def retry(tx: Transaction, message_id: UUID, who: Principal) -> MessagePub
     thread = await lock(tx, conversation_id)
     must_own(thread, who)
     row = await tx.sql.fetchrow(
-        "SELECT o.state, o.error_code, f.state AS media_state FROM outbound o LEFT JOIN media f "
+        "SELECT o.state, o.error_code, o.content ->> 'type' = 'template' AS is_template, "
+        "f.state AS media_state FROM outbound o LEFT JOIN media f "
         "ON f.tenant_id = o.tenant_id AND f.message_id = o.id WHERE o.id = $1 FOR UPDATE OF o",
         message_id,
     )
     assert row is not None
     if problem := retry_problem(row["state"], row["error_code"], row["media_state"]):
         raise RetryHopeless(problem)
+    if row["is_template"] and await conversation.is_opted_out(tx, thread.contact_id):
+        raise OptedOut("The contact wants nothing that the business starts.")
     await send_again(tx, message_id)
     return await conversation.get_message(tx, message_id)
 
@@ -425,12 +430,12 @@ async def _end_handoff(
 
 
 async def sent_before(
-    tx: Transaction, thread: Locked, client_key: str, said: tuple[str, UUID | None]
+    tx: Transaction, thread: Locked, client_key: str, said: tuple[str, UUID | None] | None = None
 ) -> MessagePublic | None:
     """The message that was sent under a key before, if there is one.
 
     Args:
-        said: its text and file.
+        said: its text and file; None when they can't be told any more.
 
     Raises:
         KeyReused: it was another message.
@@ -442,7 +447,7 @@ async def sent_before(
         return None
     message = await conversation.get_message(tx, row["id"])
     was_said = (message.text, message.file and message.file.id)
-    if row["conversation_id"] != thread.id or was_said != said:
+    if row["conversation_id"] != thread.id or said not in (None, was_said):
         raise KeyReused("This Idempotency-Key was used for another message.")
     return message
 

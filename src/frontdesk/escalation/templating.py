@@ -14,6 +14,7 @@ from frontdesk.conversation import (
 )
 from frontdesk.core.api import Principal
 from frontdesk.core.db import Transaction
+from frontdesk.core.errors import NotFound
 from frontdesk.core.resources import Resources
 from frontdesk.escalation.errors import OptedOut, TemplateNotSendable, TemplateUnfit
 from frontdesk.escalation.schemas import TemplatePreview, TemplateSend
@@ -71,7 +72,13 @@ async def send_template(
         KeyReused: the key was for another message.
     """
     thread = await lock(tx, conversation_id)
-    _, filled = await _filled(tx, thread, body)
+    try:
+        _, filled = await _filled(tx, thread, body)
+    except (NotFound, OptedOut, TemplateNotSendable, TemplateUnfit):
+        # It worked when it was sent: whoever asks again is told so, and sends no other instead.
+        if client_key is not None and (earlier := await sent_before(tx, thread, client_key)):
+            return earlier
+        raise
     said = (filled.text, None)
     if client_key is not None and (earlier := await sent_before(tx, thread, client_key, said)):
         return earlier
