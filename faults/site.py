@@ -208,7 +208,8 @@ class Site:
         os.kill(member.pid, signal.SIGTERM)
         if not await self._gone(member, patience_seconds):
             raise Broken(f"a {member.role} did not end within {patience_seconds:g} s of SIGTERM")
-        if member.process.exitcode != 0:
+        # uvicorn shuts down in good order, and then ends by the signal that it was sent.
+        if member.process.exitcode not in (0, -signal.SIGTERM):
             raise Broken(f"a {member.role} ended with {member.process.exitcode} on SIGTERM")
 
     async def replace(self, member: Member) -> None:
