@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from faults.scenario import Broken, Scenario
+from faults.scenario import LATER, Broken, Scenario
 from faults.site import Site
 from frontdesk.simulator import ModelFault, ModelFaultKind
 
@@ -198,7 +198,7 @@ SCENARIOS = (
         follows="asked once for a shorter one; then a person",
         outcome="once, or a person",
         play=_endless,
-        ends=("a person has it, guard", "a person has it, unanswered"),
+        ends=("a person has it, guard", LATER),
     ),
     Scenario(
         name="first-model-is-down",
@@ -215,6 +215,6 @@ SCENARIOS = (
         follows="after 60 s a person gets it and the contact is told, once; the rest when one is back",
         outcome="once, late, or a person",
         play=_all_down_for_long,
-        ends=("a person has it, model_down", "a person has it, unanswered"),
+        ends=("a person has it, model_down", LATER),
     ),
 )

@@ -12,6 +12,10 @@ class Broken(Exception):
     """A promise did not hold, or the fault did not happen as planned; the message says which."""
 
 
+# What a contact writes when a person has the conversation already.
+LATER = "a person has it, unanswered"
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One fault, the row of the failure matrix it proves, and what is promised there."""
@@ -23,7 +27,8 @@ class Scenario:
     outcome: str
     play: Callable[["Site"], Awaitable[None]]
     ends: tuple[str, ...] = ()
-    """How messages end that get no answer, in the words of `judge`: each happens, and nothing else."""
+    """How messages end that get no answer, in the words of `judge`: each happens, and nothing else
+    but `LATER`: whether a contact writes on after a person has it is chance."""
     most_to_person: int | None = None
     """No more messages than so many end so."""
     residual: bool = False
@@ -115,7 +120,7 @@ def broken_promises(scenario: Scenario, tally: Tally, most_twice: int) -> list[s
     for fate, count in tally.fates.items():
         if fate not in scenario.ends:
             found.append(f"{count} messages without an answer: {fate}")
-    missing = [fate for fate in scenario.ends if fate not in tally.fates]
+    missing = [fate for fate in scenario.ends if fate not in (LATER, *tally.fates)]
     found += [f"no message ended so: {fate}" for fate in missing]
     if scenario.most_to_person is not None and tally.to_person > scenario.most_to_person:
         found.append(f"{tally.to_person} messages needed a person, not {scenario.most_to_person}")
