@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -20,6 +21,7 @@ from tests.conftest import APP_SECRET, KEYS, LateApp, setting_values
 from tests.desk import ORIGIN, Desk
 
 from frontdesk.core.embedded import EmbeddedRedis
+from frontdesk.core.errors import Unavailable
 from frontdesk.core.limits import Bucket, RateLimiter
 from frontdesk.core.redis import connect
 from frontdesk.core.resources import open_resources
@@ -209,6 +211,28 @@ async def test_a_report_that_takes_too_long_is_503_and_nothing_else_is(
         assert (report.status_code, inbox.status_code) == (503, 200)
         assert int(report.headers["retry-after"]) >= 1
         assert (await admin.http.get("/api/v1/usage")).status_code == 200
+
+
+async def test_a_process_frozen_in_the_middle_of_a_statement_gives_its_locks_back(
+    settings: Settings, database_urls: dict[str, str], world: World, admin_sql: asyncpg.Connection
+) -> None:
+    lock = "SELECT id FROM channel WHERE id = $1 FOR UPDATE"
+    quick = {"statement_timeout_seconds": 0.2}
+    others: list[UUID] = []
+    async with opened(database_urls, world, database=quick) as desk:
+
+        async def frozen() -> None:
+            async with desk.resources.db.hot(desk.id) as tx:
+                await tx.sql.execute(lock, desk.channel_id)
+                # Parsed and not run: within the statement Postgres waits for the driver's next word.
+                await tx.sql.prepare("SELECT name FROM agent WHERE id = $1")
+                await admin_sql.execute("SET lock_timeout = '10s'")
+                others.append(await admin_sql.fetchval(lock, desk.channel_id))
+                await tx.sql.execute("SELECT 1")
+
+        with pytest.raises(Unavailable):
+            await frozen()
+        assert others == [desk.channel_id]
 
 
 @asynccontextmanager

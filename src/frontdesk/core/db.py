@@ -44,11 +44,23 @@ _SHORT_PLANS = MappingProxyType(
 _BIND_TENANT = "SELECT set_config('app.tenant_id', $1, true)"
 # As one simple query, which takes no parameters; a UUID needs no quoting.
 _BEGIN = "BEGIN; SET LOCAL app.tenant_id = '{}'"
+# Ends the transaction of a process that was frozen between the parts of a statement: Postgres then
+# waits for the rest with every lock held, and no timeout but this one counts. Before Postgres 17
+# there is none, and no row of that name.
+_END_AFTER = (
+    "SELECT set_config(name, '{}', false) FROM pg_settings WHERE name = 'transaction_timeout'"
+)
+_TAKE_TIME = """
+SELECT set_config(name, CASE name WHEN 'statement_timeout' THEN '600s' ELSE '0' END, true)
+FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')
+"""
 _GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.TooManyConnectionsError,
     asyncpg.OutOfMemoryError,
     asyncpg.DiskFullError,
@@ -62,6 +74,11 @@ _BUSY = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 # What the client sent holds characters that text in Postgres can't hold.
 _UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 _CLASHED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+async def take_time(connection: Connection) -> None:
+    """Let each statement of the open transaction run for ten minutes, and all of them for any time."""
+    await connection.execute(_TAKE_TIME)
 
 
 class Bell(Protocol):
@@ -229,11 +246,13 @@ class Database:
         tx._run_after_commit()
 
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             self.settings.app_dsn,
             server_settings=self._server_settings(),
             timeout=self.settings.pool_timeout_seconds,
         )
+        await self._limit_transactions(connection)
+        return connection
 
     async def _pool(
         self, dsn: str, planning: Mapping[str, str] = MappingProxyType({})
@@ -248,14 +267,22 @@ class Database:
             reset=_end_open_transaction,
             server_settings={**self._server_settings(), **planning},
             timeout=self.settings.pool_timeout_seconds,
+            init=self._limit_transactions,
         )
         await pool
         return pool
 
+    async def _limit_transactions(self, connection: Connection) -> None:
+        await connection.execute(_END_AFTER.format(2 * self._statement_ms))
+
+    @property
+    def _statement_ms(self) -> int:
+        return int(self.settings.statement_timeout_seconds * 1000)
+
     def _server_settings(self) -> dict[str, str]:
         return {
             "application_name": "frontdesk",
-            "statement_timeout": f"{int(self.settings.statement_timeout_seconds * 1000)}",
+            "statement_timeout": f"{self._statement_ms}",
             "lock_timeout": "5000",
             "idle_in_transaction_session_timeout": "10000",
             # All our statements are short; compiling one takes longer than running it.

@@ -7,15 +7,13 @@ are read by name: the rules are about what they hold together, which none of the
 
 from dataclasses import dataclass
 
-from frontdesk.core.db import Connection
+from frontdesk.core.db import Connection, take_time
 from frontdesk.core.ids import NIL
 from frontdesk.observability.overdue import OVERDUE
 
 # Longer than any lease, pause or wait of ours: what is older has been forgotten, or nobody works.
 OLDER_THAN_MINUTES = 10
 EXAMPLES = 5
-# On years of messages a check takes longer than a request may.
-_STATEMENT_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -228,7 +226,7 @@ async def check_invariants(
     """
     results = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        await connection.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'")
+        await take_time(connection)  # On years of messages a check takes longer than a request may.
         for invariant in INVARIANTS:
             row = await connection.fetchrow(_counted(invariant), older_than_minutes * 60)
             assert row is not None

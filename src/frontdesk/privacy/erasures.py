@@ -27,7 +27,7 @@ from frontdesk import conversation, feed
 from frontdesk.conversation import Actor, Suppression
 from frontdesk.core import ids
 from frontdesk.core.api import Page, newest_page
-from frontdesk.core.db import Connection, Session, Transaction
+from frontdesk.core.db import Connection, Session, Transaction, take_time
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
@@ -373,7 +373,7 @@ class Job:
         say the tenant: row-level security does not."""
         async with self.resources.db.system_transaction() as tx:
             tx.tenant_id = self.tenant_id
-            await tx.sql.execute("SET LOCAL statement_timeout = '600s'")
+            await take_time(tx.sql)
             yield tx
 
 

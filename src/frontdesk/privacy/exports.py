@@ -22,7 +22,7 @@ from sqlmodel import col, select
 from frontdesk import conversation, feed
 from frontdesk.core import ids
 from frontdesk.core.api import Page, Principal, newest_page
-from frontdesk.core.db import Connection, Session, Transaction
+from frontdesk.core.db import Connection, Session, Transaction, take_time
 from frontdesk.core.errors import NotFound
 from frontdesk.core.resources import Resources
 from frontdesk.messaging import MediaNotThere, MediaPublic, list_files, open_media
@@ -181,7 +181,7 @@ async def _write(
     ):
         async with resources.db.hot(tenant_id) as tx:
             await tx.sql.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            await tx.sql.execute("SET LOCAL statement_timeout = '600s'")
+            await take_time(tx.sql)
             for name, statement, values in await _statements(tx, contact_id):
                 await _move(
                     resources,
