@@ -62,7 +62,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 # What takes a file instead of JSON; each checks its type and size itself.
-FILE_PATHS = re.compile(r"/api/v1/conversations/[^/]+/files")
+FILE_PATHS = re.compile(r"/api/v1/(conversations/[^/]+|knowledge)/files")
 # Of the API, not of the code: what is under /api/v1 grows and does not break.
 API_VERSION = "1.0.0"
 _DESCRIPTION = """

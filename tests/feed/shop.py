@@ -14,6 +14,7 @@ from frontdesk.core.asgi import Edge
 from frontdesk.core.resources import Resources
 from frontdesk.identity import add_member, authenticate, create_tenant
 from frontdesk.identity.tokens import cookie_name, issue_token
+from frontdesk.main import FILE_PATHS
 from frontdesk.observability import record_refusal
 
 ORIGIN = "http://testserver"
@@ -66,7 +67,7 @@ def make_app(resources: Resources, *routers: APIRouter) -> FastAPI:
     app.state.resources = resources
     app.state.authenticate = authenticate
     app.state.record_refusal = record_refusal
-    app.add_middleware(Edge, public_url=ORIGIN, json_body_bytes=1024 * 1024)
+    app.add_middleware(Edge, public_url=ORIGIN, json_body_bytes=1024 * 1024, file_paths=FILE_PATHS)
     install_error_handlers(app)
     for router in routers:
         app.include_router(router)

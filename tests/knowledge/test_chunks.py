@@ -1,10 +1,13 @@
+import re
 import time
+from itertools import chain, pairwise
 
 import pytest
 
-from frontdesk.knowledge.chunks import Piece, split
+from frontdesk.knowledge.chunks import OVERLAP_CHARACTERS, TABLE_CHARACTERS, Piece, split
 from frontdesk.knowledge.schemas import MAX_BODY_CHARACTERS
 
+MOST = 900 + 1 + OVERLAP_CHARACTERS
 PARAGRAPH = "We ship lamps within two working days. " * 12
 
 
@@ -36,9 +39,8 @@ def test_a_long_section_is_cut_at_sentences_under_the_same_heading():
     pieces = split("Help", "# Shipping\n" + PARAGRAPH * 6)
     assert len(pieces) > 2
     assert {piece.heading for piece in pieces} == {"Help › Shipping"}
-    assert all(len(piece.text) <= 900 for piece in pieces)
+    assert all(len(piece.text) <= MOST for piece in pieces)
     assert all(piece.text.endswith(".") for piece in pieces)
-    assert " ".join(piece.text for piece in pieces).split() == (PARAGRAPH * 6).split()
 
 
 def test_a_title_that_is_also_the_first_heading_is_said_once():
@@ -62,7 +64,7 @@ def test_other_scripts_are_cut_at_their_sentences():
     for text, ends in ((hindi, "।"), (arabic, ".؟")):
         pieces = split("Help", text)
         assert len(pieces) > 1
-        assert all(len(piece.text) <= 900 for piece in pieces)
+        assert all(len(piece.text) <= MOST for piece in pieces)
         assert all(piece.text[-1] in ends for piece in pieces)
 
 
@@ -99,7 +101,7 @@ def test_a_hostile_text_of_the_largest_size_is_cut_in_good_time(unit):
         pieces = split("Help", body)
         # A tenth of a second a portion at worst; without portions some of these take minutes.
         assert time.process_time() - started < 10
-        assert all(len(piece.text) <= 900 for piece in pieces)
+        assert all(len(piece.text) <= MOST for piece in pieces)
         assert all(len(piece.heading) <= 200 for piece in pieces)
 
 
@@ -110,8 +112,28 @@ def test_a_text_of_nothing_but_tiny_sections_is_refused_in_words():
 
 def test_a_section_longer_than_a_portion_loses_nothing():
     text = " ".join(f"Sentence number {number}." for number in range(4_000))
-    pieces = split("Help", text)
-    assert " ".join(piece.text for piece in pieces) == text
+    said = [re.findall(r"Sentence number \d+\.", piece.text) for piece in split("Help", text)]
+    # Where the section was cut, a piece begins with the sentence that ended the one before.
+    assert all(before[-1] == after[0] for before, after in pairwise(said))
+    assert " ".join(dict.fromkeys(chain.from_iterable(said))) == text
+
+
+def test_a_table_stays_whole_or_is_cut_between_rows_under_its_head():
+    head = "| Lamp | Price |\n| --- | --- |"
+    rows = [f"| Lamp {number} | {number} euro |" for number in range(300)]
+    small, said = "\n".join([head, *rows[:50]]), "These are our prices."
+    assert [piece.text for piece in split("Help", f"{said}\n\n{small}\n\nAll with tax.")] == [
+        said,
+        small,
+        "All with tax.",
+    ]
+    parts = [piece.text for piece in split("Help", "\n".join([head, *rows]))]
+    assert all(part.startswith(head) and len(part) <= TABLE_CHARACTERS for part in parts)
+    assert [row for part in parts for row in part.splitlines()[2:]] == rows
+
+
+def test_what_is_said_twice_under_the_same_headings_is_kept_once():
+    assert len(split("Help", "# Shipping\nFast.\n# Returns\nFree.\n# Shipping\nFast.")) == 2
 
 
 def test_closing_hashes_are_no_part_of_a_heading():

@@ -14,6 +14,7 @@ from frontdesk.cli.channels import channels
 from frontdesk.cli.erasing import erasures
 from frontdesk.cli.experimenting import experiments
 from frontdesk.cli.keys import keys
+from frontdesk.cli.knowing import kb
 from frontdesk.cli.operating import init, migrate, show_settings, web, worker
 from frontdesk.cli.playing import demo, simulate, simulator
 from frontdesk.cli.prompting import prompts
@@ -74,6 +75,9 @@ app.add_typer(
 )
 app.add_typer(
     channels, name="channels", short_help="WhatsApp numbers: list, connect, health, pause, let go."
+)
+app.add_typer(
+    kb, name="kb", short_help="What agents answer from: add files and sites, status, search."
 )
 app.add_typer(keys, name="keys", short_help="Keys that seal secrets: generate, rotate, status.")
 app.add_typer(

@@ -1,23 +1,28 @@
-"""Knowledge: the texts agents answer from, cut into pieces and searched by words and letters."""
+"""Knowledge: the texts, files and pages agents answer from, cut into pieces and searched."""
 
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
+from frontdesk.knowledge.files import add_file
 from frontdesk.knowledge.models import SourceState
 from frontdesk.knowledge.retrieval import Chunk, coverage, search
-from frontdesk.knowledge.schemas import SourceCreate, SourcePublic, SourceSummary
-from frontdesk.knowledge.service import add_source, knows_anything
+from frontdesk.knowledge.schemas import PageCreate, SourceCreate, SourcePublic, SourceSummary
+from frontdesk.knowledge.service import add_page, add_source, knows_anything, list_sources
 from frontdesk.knowledge.snapshots import look_up
 
 __all__ = [
     "Chunk",
     "NoSuchAgentForSource",
     "NoSuchSource",
+    "PageCreate",
     "SourceCreate",
     "SourcePublic",
     "SourceState",
     "SourceSummary",
+    "add_file",
+    "add_page",
     "add_source",
     "coverage",
     "knows_anything",
+    "list_sources",
     "look_up",
     "search",
 ]

@@ -1,5 +1,6 @@
 """Cutting a text into pieces that stand by themselves: a pure function over Markdown."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
 # Characters: whole paragraphs of this size are found well and cost little in a prompt.
 CHUNK_CHARACTERS = (500, 900)
+# A table says nothing without its head, so it stays whole, or is cut between rows under its head.
+TABLE_CHARACTERS = 2_500
+# Where a section is cut, a piece begins with the sentence before, if it is no longer than that.
+OVERLAP_CHARACTERS = 160
 PATH_SEPARATOR = " › "
 _MAX_HEADING_CHARACTERS = 200
 # The splitter's time grows with the square of what it is given, and nothing else runs meanwhile.
@@ -22,6 +27,8 @@ MAX_PIECES = 10_000
 # ways that one long line takes for ever.
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_RULE = re.compile(r"\|[ :|-]*-[ :|-]*")
+_SENTENCE_END = re.compile(r"(?<=[.!?।؟。])\s+|\n+")
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,18 @@ class Piece:
     heading: str
     text: str
 
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same piece: what has not changed is known by it."""
+        return hashlib.sha256(f"{self.heading}\0{self.text}".encode()).hexdigest()
+
 
 def split(title: str, body: str) -> list[Piece]:
     """The pieces of a Markdown text; none when it holds nothing but headings.
 
     Each section is cut by itself, at paragraphs and sentences, so no piece mixes two topics, and
-    each piece knows the headings it stood under. Takes seconds at most, whatever the text.
+    each piece knows the headings it stood under. What is said twice is kept once. Takes seconds at
+    most, whatever the text.
 
     Raises:
         ValueError: it falls into more than `MAX_PIECES`.
@@ -47,12 +60,56 @@ def split(title: str, body: str) -> list[Piece]:
         if path and path[0].casefold() == title.casefold():
             names = list(path)
         heading = PATH_SEPARATOR.join(names)[:_MAX_HEADING_CHARACTERS]
-        for portion in _portions(text):
-            parts = (part.strip() for part in _splitter().chunks(portion))
-            pieces += [Piece(heading, part) for part in parts if part]
+        for block, is_table in _blocks(text):
+            parts = _rows(block) if is_table else _sentences(block)
+            pieces += [Piece(heading, part) for part in parts]
         if len(pieces) > MAX_PIECES:
             raise ValueError(f"it has more than {MAX_PIECES:,} sections; make fewer, longer ones")
-    return pieces
+    return list(dict.fromkeys(pieces))
+
+
+def _blocks(text: str) -> Iterator[tuple[str, bool]]:
+    """The text in turns of prose and tables; a table has a rule under its first row."""
+    lines = text.splitlines(keepends=True)
+    start = place = 0
+    while place + 1 < len(lines):
+        if lines[place].startswith("|") and _RULE.fullmatch(lines[place + 1][:500].strip()):
+            yield "".join(lines[start:place]), False
+            start = place
+            while place < len(lines) and lines[place].startswith("|"):
+                place += 1
+            yield "".join(lines[start:place]), True
+            start = place
+        else:
+            place += 1
+    yield "".join(lines[start:]), False
+
+
+def _rows(table: str) -> Iterator[str]:
+    """A table whole, or its rows in parts that each repeat its head."""
+    lines = table.strip().splitlines()
+    head, rows = "\n".join(lines[:2]), lines[2:]
+    if len(head) > TABLE_CHARACTERS // 2 or any(len(row) > TABLE_CHARACTERS for row in rows):
+        yield from _sentences(table)
+        return
+    part = head
+    for row in rows:
+        if len(part) + len(row) > TABLE_CHARACTERS and part != head:
+            yield part
+            part = head
+        part += f"\n{row}"
+    yield part
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """Prose in parts that end where a sentence does; each goes on from the last one's end."""
+    before = ""
+    for portion in _portions(text):
+        for part in filter(None, (part.strip() for part in _splitter().chunks(portion))):
+            last = _SENTENCE_END.split(before)[-1]
+            overlap = f"{last} " if last != before and len(last) <= OVERLAP_CHARACTERS else ""
+            yield f"{overlap}{part}"
+            before = part
 
 
 def _portions(text: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Errors of knowledge."""
 
-from frontdesk.core.errors import NotFound
+from frontdesk.core.errors import Conflict, NotFound, UnsupportedMediaType
 
 
 class NoSuchSource(NotFound):
@@ -13,3 +13,19 @@ class NoSuchAgentForSource(NotFound):
     """There is no such agent in this tenant."""
 
     code, title = "no_such_agent", "There is no such agent"
+
+
+class NotWrittenHere(Conflict):
+    """A source's text comes from a file or a page, so it is changed there."""
+
+    code, title = "not_written_here", "Its text comes from a file or a page"
+
+
+class NotReadable(UnsupportedMediaType):
+    """A file is none of those that are read."""
+
+    code, title = "not_readable", "Send text, Markdown, HTML, PDF or DOCX"
+
+
+class Unreadable(Exception):
+    """A document can't be read, whoever tries; the message tells its owner why."""

@@ -4,6 +4,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from frontdesk.feed import FeedPayload
+from frontdesk.knowledge.models import SourceState
 
 
 class SourceTold(FeedPayload):
@@ -14,7 +15,7 @@ class SourceTold(FeedPayload):
 
 
 class SourceAdded(SourceTold):
-    """A source was given to an agent; it is being cut up."""
+    """A source was given to an agent; it is being taken in."""
 
     kind: ClassVar[str] = "knowledge.source_added"
 
@@ -43,6 +44,16 @@ class SourceDeleted(SourceTold):
     kind: ClassVar[str] = "knowledge.source_deleted"
 
 
+class SourceProgress(SourceTold):
+    """A source has reached a stage: `reading`, `splitting` or `embedding`, with so much of it done."""
+
+    kind: ClassVar[str] = "knowledge.source_progress"
+
+    state: SourceState
+    done: int
+    of: int
+
+
 class SourceReady(SourceTold):
     """A source is cut up: the agent answers from it."""
 
@@ -53,7 +64,7 @@ class SourceReady(SourceTold):
 
 
 class SourceFailed(SourceTold):
-    """A source could not be cut up."""
+    """A source could not be taken in."""
 
     kind: ClassVar[str] = "knowledge.source_failed"
 

@@ -35,7 +35,7 @@ SELECT id, source_id, title, heading, text FROM (
         SELECT c.id, c.source_id, c.position, c.heading, c.text, s.title
         FROM knowledge_chunk c
         JOIN knowledge_source s ON s.tenant_id = c.tenant_id AND s.id = c.source_id
-        WHERE c.agent_id = $1 AND s.enabled AND s.state = 'ready'
+        WHERE c.agent_id = $1 AND s.enabled
         LIMIT 61
     ) AS first
 ) AS counted
@@ -69,7 +69,7 @@ WITH stemmer (dictionary) AS (
         setweight(c.words, 'D') AS words
     FROM knowledge_chunk c
     JOIN knowledge_source s ON s.tenant_id = c.tenant_id AND s.id = c.source_id
-    WHERE c.agent_id = $1 AND s.enabled AND s.state = 'ready'
+    WHERE c.agent_id = $1 AND s.enabled
 ), size AS MATERIALIZED (
     SELECT count(*) AS chunks,
         count(*) <= $4 OR coalesce(sum(length(text)), 0) < $5 AS small

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from frontdesk.core.api import (
     Cursor,
@@ -15,19 +15,32 @@ from frontdesk.core.api import (
     WritesConfig,
     problems,
 )
-from frontdesk.core.errors import Forbidden
-from frontdesk.knowledge import service
-from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
+from frontdesk.core.errors import Forbidden, TooLarge
+from frontdesk.core.uploads import NoForm, uploaded_file
+from frontdesk.knowledge import files, service
+from frontdesk.knowledge.errors import (
+    NoSuchAgentForSource,
+    NoSuchSource,
+    NotReadable,
+    NotWrittenHere,
+)
 from frontdesk.knowledge.retrieval import search
 from frontdesk.knowledge.schemas import (
     ChunkPublic,
+    PageCreate,
     SourceCreate,
     SourcePublic,
     SourceSummary,
     SourceUpdate,
+    Title,
 )
 
 router = APIRouter(prefix="/api/v1/knowledge", tags=["knowledge"])
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "format": "binary"}},
+}
 
 
 @router.get("/sources", summary="List sources", responses=problems(NoSuchAgentForSource))
@@ -35,11 +48,16 @@ async def list_sources(
     who: ReadsConfig,
     session: TenantSession,
     agent_id: Annotated[UUID | None, Query(description="Only this agent's.")] = None,
+    site_id: Annotated[
+        UUID | None, Query(description="The pages found from this one, instead.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[SourceSummary]:
-    """A page of sources without their texts, newest first."""
-    return await service.list_sources(session, agent_id=agent_id, limit=limit, cursor=cursor)
+    """A page of sources without their texts, newest first; a site is listed once."""
+    return await service.list_sources(
+        session, agent_id=agent_id, site_id=site_id, limit=limit, cursor=cursor
+    )
 
 
 @router.post(
@@ -56,6 +74,47 @@ async def add_source(
     return await service.add_source(resources, session, body, author_id=who.user_id)
 
 
+@router.post(
+    "/pages",
+    status_code=201,
+    summary="Add a page or a site",
+    responses=problems(Forbidden, NoSuchAgentForSource),
+)
+async def add_page(
+    body: PageCreate, who: WritesConfig, session: TenantSession, resources: ResourcesDep
+) -> SourcePublic:
+    """Give an agent a public page to answer from, or with `most_pages` the site it begins. A worker
+    fetches it, and again every `refetch_hours`; only what has changed is taken in anew."""
+    return await service.add_page(resources, session, body, author_id=who.user_id)
+
+
+@router.post(
+    "/files",
+    status_code=201,
+    summary="Upload a file",
+    responses=problems(Forbidden, NoSuchAgentForSource, TooLarge, NoForm, NotReadable),
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
+    },
+)
+async def add_file(
+    request: Request,
+    who: WritesConfig,
+    resources: ResourcesDep,
+    agent_id: Annotated[UUID, Query(description="Who is to answer from it.")],
+    title: Annotated[
+        Title | None, Query(description="What to call it; else its file name.")
+    ] = None,
+) -> SourcePublic:
+    """Give an agent a document to answer from: text, Markdown, HTML, PDF or DOCX, up to 25 MB and
+    1,000 pages. What it is, is told by its content. A worker reads it; the file is not kept after."""
+    assert who.tenant_id is not None
+    async with uploaded_file(request, most_bytes=files.MOST_BYTES) as file:
+        return await files.add_file(
+            resources, who.tenant_id, agent_id, file, title=title, author_id=who.user_id
+        )
+
+
 @router.get("/sources/{source_id}", summary="Read a source", responses=problems(NoSuchSource))
 async def get_source(source_id: UUID, who: ReadsConfig, session: TenantSession) -> SourcePublic:
     """A source with its text."""
@@ -65,7 +124,7 @@ async def get_source(source_id: UUID, who: ReadsConfig, session: TenantSession) 
 @router.put(
     "/sources/{source_id}",
     summary="Change a source",
-    responses=problems(Forbidden, NoSuchSource),
+    responses=problems(Forbidden, NoSuchSource, NotWrittenHere),
 )
 async def change_source(
     source_id: UUID,
@@ -74,8 +133,20 @@ async def change_source(
     session: TenantSession,
     resources: ResourcesDep,
 ) -> SourcePublic:
-    """Replace a source's title and text; until it is `ready` again the agent does without it."""
+    """Replace a source's title and text; until that is cut up, the agent goes by the one before."""
     return await service.change_source(resources, session, source_id, body, author_id=who.user_id)
+
+
+@router.post(
+    "/sources/{source_id}/refresh",
+    summary="Fetch a page again",
+    responses=problems(Forbidden, NoSuchSource, NotWrittenHere),
+)
+async def refresh_source(
+    source_id: UUID, who: WritesConfig, session: TenantSession, resources: ResourcesDep
+) -> SourcePublic:
+    """Look now whether a page has changed, or any page of a site."""
+    return await service.refresh_source(resources, session, source_id, author_id=who.user_id)
 
 
 @router.post(

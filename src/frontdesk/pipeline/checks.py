@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from frontdesk.core.languages import detect_language
 from frontdesk.gateway import has_placeholder
 from frontdesk.messaging import shorten, to_whatsapp
-from frontdesk.pipeline.language import SURE, detect_language
+from frontdesk.pipeline.language import SURE
 from frontdesk.pipeline.plain import compact
 from frontdesk.pipeline.promises import promised_person
 
