@@ -58,6 +58,7 @@ SYSTEM_DOOR = {
     "core/resealing.py": "sealed values of all tenants, for a new key",
     "worker.py": "heartbeats, raw webhooks' retention",
     "conversation/searching.py": "ids of what was found, which the tenant's transaction reads",
+    "knowledge/searching.py": "ids of what may fit, which the tenant's transaction reads",
     "demo": "making the first tenant",
     "cli/tending.py": "what an operator looks after, in all tenants",
     "cli/prompting.py": "finding the tenant an operator names",

@@ -335,6 +335,11 @@ class LlmSettings(_Section):
         description="Tell anger, the wish for a person and abuse by a small model in the worker "
         "itself, before any other is asked. Needs the extra `local-embeddings` (x86-64 only).",
     )
+    local_embeddings: bool = Field(
+        True,
+        description="Find knowledge by meaning with a small model in the worker itself, where the extra "
+        "`local-embeddings` is installed and no route names another model.",
+    )
     groq_api_base: str | None = Field(None, description="Another address that speaks for Groq.")
     openai_api_base: str | None = Field(None, description="Another address that speaks for OpenAI.")
     anthropic_api_base: str | None = Field(
@@ -356,7 +361,9 @@ class LlmSettings(_Section):
         {},
         description="Other models for a feature, as `triage=groq/a,openai/b;summary=groq/c`; a "
         "tenant's own routes and an agent's own models come before. `transcription` names those that "
-        "write down voice notes, such as `groq/whisper-large-v3-turbo`; without it none is.",
+        "write down voice notes, such as `groq/whisper-large-v3-turbo`; without it none is. "
+        "`embedding` names the one that finds knowledge by meaning, such as "
+        "`openai/text-embedding-3-small`.",
     )
     deadline_seconds: float = Field(
         45, gt=0, description="One deadline over all attempts of a call."

@@ -2,7 +2,9 @@
 
 from frontdesk.billing import BudgetReached
 from frontdesk.gateway.attempts import Outcome, Sound, ToolCall
+from frontdesk.gateway.embedding import EMBEDDING, MOST_TEXTS, embed, embedding_model
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
+from frontdesk.gateway.local_model import LOCAL_MODEL, LocalModel
 from frontdesk.gateway.masking import has_placeholder
 from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
@@ -20,13 +22,17 @@ from frontdesk.gateway.tokens import (
 
 __all__ = [
     "CUT_TOKENS",
+    "EMBEDDING",
     "HOLDINGS",
+    "LOCAL_MODEL",
+    "MOST_TEXTS",
     "TOKENS_PER_MESSAGE",
     "TRANSCRIPTION",
     "BudgetReached",
     "Completion",
     "CompletionRequest",
     "Estimate",
+    "LocalModel",
     "Masking",
     "ModelsUnavailable",
     "Outcome",
@@ -40,6 +46,8 @@ __all__ = [
     "count_message_tokens",
     "count_tokens",
     "cut_to_tokens",
+    "embed",
+    "embedding_model",
     "estimate",
     "estimate_tokens",
     "has_placeholder",

@@ -75,6 +75,7 @@ class ProviderCall:
     problem: str | None = None
     tools: Sequence[Mapping[str, Any]] = ()
     sound: Sound | None = None
+    embeds: bool = False  # Vectors of the messages' texts are wanted, not an answer to them.
 
 
 @dataclass(frozen=True)
@@ -98,3 +99,4 @@ class Attempt:
     status_code: int | None = None
     retry_after_seconds: float | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    vectors: tuple[tuple[float, ...], ...] = ()

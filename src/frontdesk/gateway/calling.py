@@ -53,6 +53,7 @@ def provider_call(resources: Resources, course: Course, model: str, now: float) 
         recorded=request.recorded,
         tools=request.tools,
         sound=request.sound,
+        embeds=request.embeds,
         temperature=temperature,
         max_output_tokens=limit * course.output_factor,
         timeout_seconds=max(

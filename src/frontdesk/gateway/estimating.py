@@ -26,6 +26,8 @@ def worst_usage(call: ProviderCall) -> TokenUsage:
     if call.sound is not None:
         return TokenUsage(call.sound.seconds, 0)
     tokens = count_message_tokens(call.messages)
+    if call.embeds:
+        return TokenUsage(math.ceil(tokens * _MARGIN), 0)
     if call.schema is not None:
         tokens += _schema_tokens(call.schema)
     elif call.recorded is not None:

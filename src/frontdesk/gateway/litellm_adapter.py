@@ -58,6 +58,7 @@ _KIND_BY_STATUS = {
 class _LiteLLM:
     acompletion: Callable[..., Awaitable[Any]]
     atranscription: Callable[..., Awaitable[Any]]
+    aembedding: Callable[..., Awaitable[Any]]
     close: Callable[[], Awaitable[None]]
     forget_clients: Callable[[], None]
     is_internal_call: ContextVar[bool]
@@ -85,6 +86,8 @@ def parameters(call: ProviderCall) -> dict[str, Any]:
     """What goes to the model besides the messages."""
     if call.sound is not None:
         return {"seconds": call.sound.seconds, "mime_type": call.sound.mime_type}
+    if call.embeds:
+        return {"texts": len(call.messages)}
     if call.recorded is not None:
         kept = {name: in_order(it) for name, it in call.recorded.items() if name != _EFFORT}
         # The one parameter that belongs to the model and not to the call.
@@ -114,6 +117,8 @@ async def attempt(call: ProviderCall) -> Attempt:
         async with asyncio.timeout(call.timeout_seconds):
             if call.sound is not None:
                 return _heard(call.sound, await _listen(litellm, call, call.sound))
+            if call.embeds:
+                return _embedded(call, await _embed(litellm, call))
             response = await litellm.acompletion(
                 model=call.wire_model,
                 # Copies: LiteLLM changes the messages it is given.
@@ -172,6 +177,40 @@ def _heard(sound: Sound, response: Any) -> Attempt:
     )
 
 
+async def _embed(litellm: _LiteLLM, call: ProviderCall) -> Any:
+    return await litellm.aembedding(
+        model=call.wire_model,
+        input=[str(message["content"]) for message in call.messages],
+        api_key=call.api_key,
+        api_base=call.api_base,
+        # Some that speak OpenAI's protocol know no other.
+        encoding_format="float",
+        timeout=_BACKSTOP_SECONDS,
+        num_retries=0,
+        max_retries=0,
+    )
+
+
+def _embedded(call: ProviderCall, response: Any) -> Attempt:
+    """A vector for each text, in their order, all of one length; else it is garbage."""
+    data = sorted(getattr(response, "data", None) or (), key=lambda item: item["index"])
+    vectors = tuple(tuple(map(float, item["embedding"])) for item in data)
+    lengths = {len(vector) for vector in vectors}
+    if len(vectors) != len(call.messages) or len(lengths) != 1 or 0 in lengths:
+        return Attempt(Outcome.GARBAGE, error="there was not a vector for each", status_code=200)
+    usage = getattr(response, "usage", None)
+    tokens = getattr(usage, "prompt_tokens", None)
+    return Attempt(
+        Outcome.OK,
+        text=f"[{len(vectors)} vectors of {lengths.pop()} numbers]",
+        vectors=vectors,
+        usage=TokenUsage(tokens or count_message_tokens(call.messages), 0),
+        usage_known=bool(tokens),
+        model_used=getattr(response, "model", None),
+        status_code=200,
+    )
+
+
 @lru_cache(maxsize=1)
 def _load() -> _LiteLLM:
     for name, value in _ENVIRONMENT.items():
@@ -189,6 +228,7 @@ def _load() -> _LiteLLM:
     return _LiteLLM(
         acompletion=litellm.acompletion,
         atranscription=litellm.atranscription,
+        aembedding=litellm.aembedding,
         close=litellm.close_litellm_async_clients,
         forget_clients=litellm.in_memory_llm_clients_cache.flush_cache,
         is_internal_call=is_internal_call,

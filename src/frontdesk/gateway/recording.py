@@ -185,7 +185,7 @@ def describe(span: Span, request: CompletionRequest, call: ProviderCall, attempt
     if not span.is_recording():
         return
     known: dict[str, Any] = {
-        "gen_ai.operation.name": "chat",
+        "gen_ai.operation.name": "embeddings" if call.embeds else "chat",
         "gen_ai.provider.name": call.model.partition("/")[0],
         "gen_ai.request.model": call.model,
         "gen_ai.request.temperature": call.temperature,

@@ -31,6 +31,7 @@ class CompletionRequest:
         routed_as: the feature whose route is taken, when the call counts as another one's.
         sound: a recording to be written down; the messages then only say in the records what it was.
             It can't be made again from a record.
+        embeds: vectors of the messages' texts are wanted, one each, and no answer.
         variables: what the prompt was filled in with; recorded, so that another version of it can be
             filled in the same way.
         experiment_id, variant: the experiment on the prompt that this call is part of; recorded.
@@ -52,6 +53,7 @@ class CompletionRequest:
     deadline_seconds: float | None = None
     cacheable: bool = False
     sound: Sound | None = None
+    embeds: bool = False
     masking: Masking = ALL_KINDS
     conversation_id: UUID | None = None
     contact_id: UUID | None = None
@@ -91,6 +93,7 @@ class Completion:
     thrift: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     cache_hit: bool = False
+    vectors: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)

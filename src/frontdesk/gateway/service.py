@@ -102,6 +102,7 @@ async def _complete(
         failures=course.failures,
         thrift=course.refusal.refusal.sentence if course.refusal and course.is_thrifty else None,
         tool_calls=attempt.tool_calls,
+        vectors=attempt.vectors,
     )
 
 
@@ -295,9 +296,9 @@ async def _run(
 def _mend(course: Course, attempt: Attempt) -> bool:
     """Make of a prompt that was no good another one, once; whether it is worth the same model's try.
 
-    A replay is what it was.
+    A replay is what it was, and so are texts to be embedded.
     """
-    if course.request.recorded is not None:
+    if course.request.recorded is not None or course.request.embeds:
         return False
     if attempt.outcome is Outcome.GARBAGE:
         course.correction = attempt.error

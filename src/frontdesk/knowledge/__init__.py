@@ -5,8 +5,8 @@ from frontdesk.knowledge.files import add_file
 from frontdesk.knowledge.models import SourceState
 from frontdesk.knowledge.retrieval import Chunk, coverage, search
 from frontdesk.knowledge.schemas import PageCreate, SourceCreate, SourcePublic, SourceSummary
-from frontdesk.knowledge.service import add_page, add_source, knows_anything, list_sources
-from frontdesk.knowledge.snapshots import look_up
+from frontdesk.knowledge.service import add_page, add_source, list_sources
+from frontdesk.knowledge.snapshots import knows_anything, look_up
 
 __all__ = [
     "Chunk",

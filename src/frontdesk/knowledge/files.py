@@ -16,7 +16,8 @@ from frontdesk.knowledge.extract import Unreadable as NoKind
 from frontdesk.knowledge.extract import kind_of
 from frontdesk.knowledge.reading import document_file
 from frontdesk.knowledge.schemas import SourcePublic
-from frontdesk.knowledge.service import SOURCE, announce_source, get_source, require_agent
+from frontdesk.knowledge.service import announce_source, get_source, require_agent
+from frontdesk.knowledge.snapshots import SOURCE
 
 # A handbook with pictures; what is in it counts, and is capped where it is read.
 MOST_BYTES = 25 * 1024 * 1024

@@ -13,18 +13,25 @@ from asyncpg import PostgresError, Record
 from frontdesk import feed
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
+from frontdesk.core.errors import Unavailable
 from frontdesk.core.languages import detect_language
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
+from frontdesk.gateway import embedding_model
 from frontdesk.knowledge.chunks import Piece, split
+from frontdesk.knowledge.embedding import (
+    TROUBLE,
+    chunks_without_vector,
+    keep_vectors,
+    vectors_of,
+)
 from frontdesk.knowledge.errors import Unreadable
 from frontdesk.knowledge.files import drop_file, fetch_file
 from frontdesk.knowledge.happenings import SourceFailed, SourceProgress, SourceReady
 from frontdesk.knowledge.models import SourceKind, SourceState
 from frontdesk.knowledge.reading import Document, document_file, read_document
-from frontdesk.knowledge.service import SOURCE
 from frontdesk.knowledge.sites import Gone, NotNow, fetch_page, follow
-from frontdesk.knowledge.snapshots import LittleKnowledge
+from frontdesk.knowledge.snapshots import SOURCE, LittleKnowledge
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +65,7 @@ SET title = $2, body = $3, pages = $4, etag = $5, sha256 = $6, read_at = now() W
 """
 _FINISH = """
 UPDATE knowledge_source
-SET state = 'ready', attempts = 0, last_error = NULL,
+SET state = 'ready', attempts = 0, last_error = NULL, embedder = $3,
     due_at = now() + make_interval(hours => refetch_hours)
 WHERE id = $1 AND due_at = $2 RETURNING id
 """
@@ -71,6 +78,14 @@ WHERE id = $1 AND due_at = $2 RETURNING id
 """
 _PUT_OFF = """
 UPDATE knowledge_source SET last_error = $3, due_at = now() + make_interval(secs => $4)
+WHERE id = $1 AND due_at = $2
+"""
+# Attempts are kept from giving up; the pause grows to about an hour.
+_EMBED_LATER = """
+UPDATE knowledge_source
+SET state = 'embedding', last_error = $3, attempts = 1, due_at = now() + make_interval(secs => least(
+    3600, greatest(5, 2 * extract(epoch FROM now() - coalesce(read_at, created_at)))
+))
 WHERE id = $1 AND due_at = $2
 """
 _ADD_CHUNKS = """
@@ -136,7 +151,7 @@ async def ingest_source(resources: Resources, tenant_id: UUID, source_id: UUID) 
             state = await _read(resources, job)
         if state is SourceState.SPLITTING:
             await _split(resources, job)
-        await _finish(resources, job)
+        await _finish(resources, job, await _embed(resources, job))
     except Lost:
         return
     except Gone:
@@ -277,6 +292,40 @@ def _language(text: str) -> tuple[str | None, str]:
     return language, _STEMMERS.get(language, "simple")
 
 
+# Embedding
+
+
+async def _embed(resources: Resources, job: Job) -> str | None:
+    """Give the chunks that have none of it a vector of the model in use; that model, if there is one."""
+    model = await embedding_model(resources, job.tenant_id)
+    if model is None:
+        return None
+    done = 0
+    while True:
+        async with resources.db.hot(job.tenant_id) as tx:
+            chunks = await chunks_without_vector(tx, job.id, model)
+            of = await tx.sql.fetchval(
+                "SELECT count(*) FROM knowledge_chunk WHERE source_id = $1", job.id
+            )
+        if not chunks:
+            return model
+        try:
+            vectors = await vectors_of(resources, job.tenant_id, job.row["agent_id"], chunks, model)
+        except (*TROUBLE, Unavailable) as error:
+            await _embed_later(resources, job, f"It is found by its words only as yet: {error}")
+            raise Lost from None
+        done += len(chunks)
+        async with resources.db.hot(job.tenant_id) as tx:
+            await keep_vectors(tx, chunks, vectors, model)
+            await _step(tx, job, SourceState.EMBEDDING, done, of)
+
+
+async def _embed_later(resources: Resources, job: Job, error: str) -> None:
+    """Try again in a while, for as long as it takes: its words are searched meanwhile."""
+    async with resources.db.hot(job.tenant_id) as tx:
+        await tx.sql.execute(_EMBED_LATER, job.id, job.lease, excerpt(error, 200))
+
+
 # Ends
 
 
@@ -292,9 +341,9 @@ async def _step(tx: Transaction, job: Job, state: SourceState, done: int = 0, of
     feed.tell(tx, told)
 
 
-async def _finish(resources: Resources, job: Job) -> None:
+async def _finish(resources: Resources, job: Job, model: str | None) -> None:
     async with resources.db.hot(job.tenant_id) as tx:
-        if await tx.sql.fetchval(_FINISH, job.id, job.lease) is None:
+        if await tx.sql.fetchval(_FINISH, job.id, job.lease, model) is None:
             return
         row = await tx.sql.fetchrow(
             "SELECT s.title, count(c.id) AS chunks FROM knowledge_source s "

@@ -1,17 +1,15 @@
-"""Finding what an agent knows: full text and likeness of letters, fused by rank, in one statement.
+"""Finding what an agent knows: by words, letters and meaning, fused by rank.
 
 An agent that knows little is given all of it; that is the usual case and costs one small read. From
-more, by words: the language of a question is not known, so nothing is stemmed when it is stored. A
-question's word finds words that begin with it or with one of its stems, and small words of the
-usual languages ask for nothing. Rare words count more than those in every chunk. A word that is
-found nowhere may be mistyped, or bent as no stemmer knows: then the words most like it are meant.
+more, what fits is found in three ways (searching.py); here it is decided what fits.
 """
 
 import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
@@ -19,20 +17,28 @@ from asyncpg import Record
 from frontdesk.core.db import Transaction
 from frontdesk.core.text import clean
 from frontdesk.knowledge.chunks import PATH_SEPARATOR
+from frontdesk.knowledge.embedding import Meaning
+from frontdesk.knowledge.searching import find
 
 # All a small shop knows fits into any prompt: then nothing can be missed.
 SMALL_CHUNKS = 12
 SMALL_CHARACTERS = 6_000
 MOST_QUERY_CHARACTERS = 2_000
+# Measured with benchmarks/retrieval.py: meaning first; words find codes, names and rare terms.
+WORDS_WEIGHT = 0.5
+LETTERS_WEIGHT = 0.25
+STANDS_ALONE = 2.5
+STANDS_WITH_WORDS = 1.5
 _SHORTEST_WORD = 3
 _ACCENT = re.compile("[\u0300-\u036f]")
 _NO_WORD = re.compile(r"\W+")
 
 # A look at little is enough to know whether there is little; then ranking needs no statement.
 _ALL_OF_LITTLE = """
-SELECT id, source_id, title, heading, text FROM (
+SELECT id, source_id, title, heading, text, url, read_at FROM (
     SELECT *, count(*) OVER () AS chunks, sum(length(text)) OVER () AS characters FROM (
-        SELECT c.id, c.source_id, c.position, c.heading, c.text, s.title
+        SELECT c.id, c.source_id, c.position, c.heading, c.text, s.title, s.url,
+            coalesce(s.read_at, s.created_at) AS read_at
         FROM knowledge_chunk c
         JOIN knowledge_source s ON s.tenant_id = c.tenant_id AND s.id = c.source_id
         WHERE c.agent_id = $1 AND s.enabled
@@ -42,83 +48,47 @@ SELECT id, source_id, title, heading, text FROM (
 WHERE chunks <= $2 OR (chunks <= 60 AND characters < $3)
 ORDER BY source_id, position
 """
-_SEARCH = """
-WITH stemmer (dictionary) AS (
-    SELECT unnest(ARRAY[
-        'english_stem', 'spanish_stem', 'portuguese_stem', 'italian_stem', 'german_stem',
-        'french_stem'
-    ]::regdictionary[])
-), asked AS MATERIALIZED (
-    SELECT word, (
-        SELECT string_agg(
-            quote_literal(form) || CASE WHEN length(form) >= 4 THEN ':*' ELSE '' END, ' | '
-        )::tsquery
-        FROM (
-            SELECT word AS form
-            UNION
-            SELECT stem FROM stemmer, unnest(ts_lexize(dictionary, word)) AS stem
-            WHERE length(stem) >= 4
-        ) AS forms
-    ) AS query
-    FROM unnest(tsvector_to_array(to_tsvector('simple', frontdesk_unaccent($2)))) AS word
-    WHERE NOT EXISTS (SELECT FROM stemmer WHERE ts_lexize(dictionary, word) = '{}')
-    LIMIT 32
-), pool AS MATERIALIZED (
-    SELECT c.id, c.source_id, c.position, c.heading, c.text, s.title,
-        -- Changes nothing but takes the words out of their compressed store once, not once a word.
-        setweight(c.words, 'D') AS words
-    FROM knowledge_chunk c
-    JOIN knowledge_source s ON s.tenant_id = c.tenant_id AND s.id = c.source_id
-    WHERE c.agent_id = $1 AND s.enabled
-), size AS MATERIALIZED (
-    SELECT count(*) AS chunks,
-        count(*) <= $4 OR coalesce(sum(length(text)), 0) < $5 AS small
-    FROM pool
-), hit AS MATERIALIZED (
-    SELECT pool.id, asked.word, ts_rank_cd(pool.words, asked.query, 1) AS rank
-    FROM asked JOIN pool ON pool.words @@ asked.query
-), known AS MATERIALIZED (
-    SELECT word, count(*) AS chunks FROM hit GROUP BY word
-), weighed AS (
-    SELECT hit.id, sum(hit.rank * ln(1 + size.chunks::float8 / known.chunks)) AS weight,
-        bool_or(size.chunks >= 2 * known.chunks) AS telling
-    FROM hit JOIN known USING (word) CROSS JOIN size
-    GROUP BY hit.id
-), lexical AS MATERIALIZED (
-    SELECT id, row_number() OVER (ORDER BY weight DESC, id) AS place,
-        telling AND weight >= 0.2 * max(weight) OVER () AS relevant
-    FROM weighed
-    ORDER BY place LIMIT 50
-), missed AS MATERIALIZED (
-    SELECT word FROM asked
-    WHERE length(word) >= 5 AND NOT EXISTS (SELECT FROM known WHERE known.word = asked.word)
-    LIMIT 6
-), vocabulary AS MATERIALIZED (
-    SELECT DISTINCT lexeme FROM pool, unnest(tsvector_to_array(pool.words)) AS lexeme
-    -- In a large library this takes too long.
-    WHERE EXISTS (SELECT FROM missed) AND (SELECT chunks FROM size) <= 1000
-), meant AS MATERIALIZED (
-    SELECT quote_literal(lexeme)::tsquery AS query, max(similarity(word, lexeme)) AS likeness
-    FROM missed JOIN vocabulary ON similarity(word, lexeme) >= 0.45
-    GROUP BY lexeme
-    ORDER BY likeness DESC LIMIT 12
-), alike AS (
-    SELECT pool.id, max(meant.likeness) AS likeness
-    FROM meant JOIN pool ON pool.words @@ meant.query
-    GROUP BY pool.id
-), fuzzy AS MATERIALIZED (
-    SELECT id, row_number() OVER (ORDER BY likeness DESC, id) AS place FROM alike
-    ORDER BY place LIMIT 50
-)
-SELECT pool.id, pool.source_id, pool.title, pool.heading, pool.text,
-    coalesce(1.0 / (60 + lexical.place), 0) + coalesce(1.0 / (60 + fuzzy.place), 0) AS score
-FROM size CROSS JOIN pool
-LEFT JOIN lexical ON lexical.id = pool.id
-LEFT JOIN fuzzy ON fuzzy.id = pool.id
-WHERE size.small OR lexical.relevant OR fuzzy.id IS NOT NULL
-ORDER BY score DESC, pool.source_id, pool.position
-LIMIT (SELECT CASE WHEN small THEN NULL ELSE $3::int END FROM size)
-"""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a chunk stands in each list, 1 being the best; None: not in it.
+
+    Args:
+        is_telling: the words it holds are not in most chunks, and weigh as much as the best's.
+        has_code: it holds a word with digits, as codes of products are, that few others hold.
+        stands: how far its meaning is nearer than the others', in standard deviations.
+    """
+
+    by_words: int | None = None
+    by_letters: int | None = None
+    by_meaning: int | None = None
+    is_telling: bool = False
+    has_code: bool = False
+    stands: float | None = None
+
+    @property
+    def score(self) -> float:
+        """The places fused by reciprocal rank."""
+        parts = (
+            (1.0, self.by_meaning),
+            (WORDS_WEIGHT if self.by_meaning else 1.0, self.by_words),
+            (LETTERS_WEIGHT if self.by_meaning else 1.0, self.by_letters),
+        )
+        return sum(weight / (60 + place) for weight, place in parts if place is not None)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the chunk may answer the question, rather than being the best of nothing.
+
+        A cosine alone does not tell: with the local model the best match of a question that nothing
+        answers has nearly that of one that is answered. How it stands out, and whether the words say
+        so too, does.
+        """
+        by_words = self.is_telling or self.by_letters is not None
+        if self.stands is None or self.has_code:
+            return by_words or self.has_code
+        return self.stands >= (STANDS_WITH_WORDS if by_words else STANDS_ALONE)
 
 
 @dataclass(frozen=True)
@@ -137,9 +107,18 @@ class Chunk:
     heading: str
     text: str
     score: float
+    url: str | None = None
+    read_at: datetime | None = None
+    places: Places = field(default_factory=Places)
 
 
-async def search(tx: Transaction, agent_id: UUID, query: str, limit: int = 6) -> list[Chunk]:
+async def search(
+    tx: Transaction,
+    agent_id: UUID,
+    query: str,
+    limit: int = 6,
+    meaning: Meaning | None = None,
+) -> list[Chunk]:
     """The pieces of an agent's enabled sources that fit a question, best first.
 
     An agent that knows little (12 chunks, or under 6,000 characters) is given all of it. From more,
@@ -150,8 +129,8 @@ async def search(tx: Transaction, agent_id: UUID, query: str, limit: int = 6) ->
         return ranked(query, little)
     # A backslash would be an escape inside the quoted words of a tsquery.
     asked = clean(query).replace("\\", " ")[:MOST_QUERY_CHARACTERS]
-    rows = await tx.sql.fetch(_SEARCH, agent_id, asked, limit, SMALL_CHUNKS, SMALL_CHARACTERS)
-    return [_chunk(row, float(row["score"])) for row in rows]
+    found = [_found(row) for row in await find(tx, agent_id, asked, meaning)]
+    return sorted((c for c in found if c.places.fits), key=lambda c: -c.score)[:limit]
 
 
 async def all_of_little(tx: Transaction, agent_id: UUID) -> list[Chunk]:
@@ -205,6 +184,11 @@ def _folded(text: str) -> str:
     return " " + _NO_WORD.sub(" ", _ACCENT.sub("", plain))
 
 
+def _found(row: Record) -> Chunk:
+    places = Places(**{each.name: row[each.name] for each in fields(Places)})
+    return replace(_chunk(row, places.score), places=places)
+
+
 def _chunk(row: Record, score: float) -> Chunk:
     return Chunk(
         id=row["id"],
@@ -213,4 +197,6 @@ def _chunk(row: Record, score: float) -> Chunk:
         heading=row["heading"].removeprefix(row["title"]).removeprefix(PATH_SEPARATOR),
         text=row["text"],
         score=score,
+        url=row["url"],
+        read_at=row["read_at"],
     )

@@ -24,7 +24,6 @@ from frontdesk.knowledge.errors import (
     NotReadable,
     NotWrittenHere,
 )
-from frontdesk.knowledge.retrieval import search
 from frontdesk.knowledge.schemas import (
     ChunkPublic,
     PageCreate,
@@ -34,6 +33,7 @@ from frontdesk.knowledge.schemas import (
     SourceUpdate,
     Title,
 )
+from frontdesk.knowledge.snapshots import look_up
 
 router = APIRouter(prefix="/api/v1/knowledge", tags=["knowledge"])
 _FORM = {
@@ -193,7 +193,7 @@ async def delete_source(
 @router.get("/search", summary="Try a question", responses=problems(NoSuchAgentForSource))
 async def search_knowledge(
     who: ReadsConfig,
-    session: TenantSession,
+    resources: ResourcesDep,
     agent_id: Annotated[UUID, Query(description="Whose knowledge.")],
     query: Annotated[
         str, Query(min_length=1, max_length=1_000, examples=["how long does shipping take?"])
@@ -201,7 +201,8 @@ async def search_knowledge(
     limit: Annotated[int, Query(ge=1, le=20, description="Pieces at most.")] = 6,
 ) -> list[ChunkPublic]:
     """What the agent would be given for this question, best first. One that knows little is given
-    everything it knows."""
-    await service.require_agent(session, agent_id)
-    found = await search(session, agent_id, query, limit)
+    everything it knows. Where a provider's model finds by meaning, that is left out here."""
+    async with resources.db.hot(who.tenant_id) as tx:
+        await service.require_agent(tx, agent_id)
+    found = await look_up(resources, who.tenant_id, agent_id, query, limit, locally=True)
     return [ChunkPublic.model_validate(chunk) for chunk in found]

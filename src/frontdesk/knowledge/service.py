@@ -27,10 +27,8 @@ from frontdesk.knowledge.schemas import (
     SourceSummary,
     SourceUpdate,
 )
-from frontdesk.knowledge.snapshots import LittleKnowledge
+from frontdesk.knowledge.snapshots import SOURCE, LittleKnowledge
 from frontdesk.observability import audit
-
-SOURCE = "knowledge.source"
 
 _COLUMNS = """
 s.id, s.agent_id, s.title, s.kind, s.enabled, s.state, s.last_error, s.created_at,
@@ -262,16 +260,6 @@ async def list_sources(
         items=[SourceSummary(**dict(row)) for row in rows[:limit]],
         next_cursor=encode_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None,
     )
-
-
-async def knows_anything(tx: Transaction, agent_id: UUID) -> bool:
-    """Whether an agent has any source that it answers from."""
-    found = await tx.sql.fetchval(
-        "SELECT 1 FROM knowledge_source s WHERE agent_id = $1 AND enabled AND EXISTS "
-        "(SELECT FROM knowledge_chunk c WHERE c.tenant_id = s.tenant_id AND c.source_id = s.id)",
-        agent_id,
-    )
-    return found is not None
 
 
 async def _tell(

@@ -1,13 +1,17 @@
 """What an agent knows as the message path needs it: little knowledge is kept close by."""
 
 from dataclasses import asdict
+from datetime import datetime
 from uuid import UUID
 
 from frontdesk.core.cache import SnapshotCache
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.resources import Resources
-from frontdesk.knowledge.retrieval import Chunk, all_of_little, ranked, search
+from frontdesk.knowledge.embedding import meaning_of
+from frontdesk.knowledge.retrieval import Chunk, Places, all_of_little, ranked, search
+
+SOURCE = "knowledge.source"
 
 
 class LittleKnowledge:
@@ -18,7 +22,7 @@ class LittleKnowledge:
 
     def __init__(self, resources: Resources) -> None:
         self._db = resources.db
-        self._cache = SnapshotCache(resources, kind="knowledge:v1", encode=_encode, decode=_decode)
+        self._cache = SnapshotCache(resources, kind="knowledge:v2", encode=_encode, decode=_decode)
 
     async def get(self, tenant_id: UUID, agent_id: UUID) -> list[Chunk]:
         """The pieces, at most two seconds late."""
@@ -35,14 +39,49 @@ class LittleKnowledge:
             return await all_of_little(tx, agent_id)
 
 
+_STALE = """
+UPDATE knowledge_source SET state = 'embedding', attempts = 0, due_at = now()
+WHERE agent_id = $1 AND state = 'ready' AND embedder IS DISTINCT FROM $2 RETURNING id
+"""
+
+
 async def look_up(
-    resources: Resources, tenant_id: UUID, agent_id: UUID, query: str, limit: int = 6
+    resources: Resources,
+    tenant_id: UUID,
+    agent_id: UUID,
+    query: str,
+    limit: int = 6,
+    *,
+    locally: bool = False,
 ) -> list[Chunk]:
-    """What `search` gives; for an agent that knows little, mostly without asking the database."""
+    """What `search` gives; for an agent that knows little, mostly without asking the database.
+
+    The first question after the model for vectors was changed makes the sources due for that.
+
+    Args:
+        locally: no model is asked over the network.
+    """
     if little := await resources.keep(LittleKnowledge).get(tenant_id, agent_id):
         return ranked(query, little)
     async with resources.db.hot(tenant_id) as tx:
-        return await search(tx, agent_id, query, limit)
+        if not await knows_anything(tx, agent_id):
+            return []
+    meaning = await meaning_of(resources, tenant_id, agent_id, query, locally=locally)
+    async with resources.db.hot(tenant_id) as tx:
+        if meaning is not None:
+            for row in await tx.sql.fetch(_STALE, agent_id, meaning.model):
+                tx.ring(SOURCE, row["id"])
+        return await search(tx, agent_id, query, limit, meaning)
+
+
+async def knows_anything(tx: Transaction, agent_id: UUID) -> bool:
+    """Whether an agent has any source that it answers from."""
+    found = await tx.sql.fetchval(
+        "SELECT 1 FROM knowledge_source s WHERE agent_id = $1 AND enabled AND EXISTS "
+        "(SELECT FROM knowledge_chunk c WHERE c.tenant_id = s.tenant_id AND c.source_id = s.id)",
+        agent_id,
+    )
+    return found is not None
 
 
 def _encode(chunks: list[Chunk]) -> bytes:
@@ -51,6 +90,14 @@ def _encode(chunks: list[Chunk]) -> bytes:
 
 def _decode(data: bytes) -> list[Chunk]:
     return [
-        Chunk(**{**chunk, "id": UUID(chunk["id"]), "source_id": UUID(chunk["source_id"])})
+        Chunk(
+            **{
+                **chunk,
+                "id": UUID(chunk["id"]),
+                "source_id": UUID(chunk["source_id"]),
+                "read_at": datetime.fromisoformat(chunk["read_at"]),
+                "places": Places(),
+            }
+        )
         for chunk in loads(data)
     ]

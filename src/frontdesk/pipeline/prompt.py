@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -98,7 +98,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         is_whole=fitted.is_whole,
         remembered=len(memory.summary.facts) if memory else 0,
         sources=[c.title for c in chunks],
-        chunks=[{"id": str(c.id), "score": round(c.score, 4)} for c in chunks],
+        chunks=[_traced(c) for c in chunks],
     )
     return Prompt(
         messages=(
@@ -111,6 +111,15 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         canary=canary,
         is_crowded=is_crowded(fitted, room),
     )
+
+
+def _traced(chunk: Chunk) -> dict[str, Any]:
+    """A piece of knowledge as a turn's trace keeps it: how it was found, so that a wrong answer leads
+    to what was wrong."""
+    places = {name: value for name, value in asdict(chunk.places).items() if value}
+    if chunk.places.stands is not None:
+        places["stands"] = round(chunk.places.stands, 2)
+    return {"id": str(chunk.id), "score": round(chunk.score, 4), **places}
 
 
 def as_facts(chunks: Sequence[Chunk]) -> str:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from frontdesk.simulator.embeddings import DIMENSIONS, as_base64, vector_of
 from frontdesk.simulator.faults import ModelFault, ModelFaultKind
 from frontdesk.simulator.media import spoken_words
 from frontdesk.simulator.model import Ask, read_ask
@@ -48,6 +49,7 @@ class ModelRoutes:
         return [
             Route("/openai/v1/chat/completions", self.openai, methods=["POST"]),
             Route("/groq/openai/v1/chat/completions", self.groq, methods=["POST"]),
+            Route("/openai/v1/embeddings", self.embed, methods=["POST"]),
             Route("/openai/v1/audio/transcriptions", self.hear, methods=["POST"]),
             Route("/groq/openai/v1/audio/transcriptions", self.hear, methods=["POST"]),
         ]
@@ -70,6 +72,33 @@ class ModelRoutes:
         text = f"{words} (simulated transcript)" if words else ""
         seconds = max(1, len(words.split()) // 2)
         return JSONAnswer({"text": text, "usage": {"type": "duration", "seconds": seconds}})
+
+    async def embed(self, request: Request) -> Response:
+        """Vectors of texts, in OpenAI's form; texts that share words are near each other."""
+        if not request.headers.get("authorization", "").removeprefix("Bearer").strip():
+            return _error(401)
+        body = read_json(await request.body())
+        texts = body.get("input") if isinstance(body, dict) else None
+        texts = [texts] if isinstance(texts, str) else texts
+        if not texts or not body.get("model") or not all(isinstance(text, str) for text in texts):
+            return _error(400)
+        fault = self._model.faults.draw("openai", "embedding")
+        await self._world.sleep(self._world.draw(self._world.settings.model_latency_seconds))
+        if fault and (answer := await self._fail(request, fault)):
+            return answer
+        vectors = [vector_of(text, body.get("dimensions") or DIMENSIONS) for text in texts]
+        wants_base64 = body.get("encoding_format") == "base64"
+        tokens = sum(1 + len(text) // 4 for text in texts)
+        data = [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": as_base64(vector) if wants_base64 else vector,
+            }
+            for index, vector in enumerate(vectors)
+        ]
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return JSONAnswer({"object": "list", "data": data, "model": body["model"], "usage": usage})
 
     async def openai(self, request: Request) -> Response:
         """Complete as OpenAI."""

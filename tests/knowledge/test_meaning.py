@@ -1,0 +1,112 @@
+"""Vectors: made by a model of the tenant's choice, through the one door to models."""
+
+import json
+
+import pytest
+from tests.knowledge.test_knowledge import TOPICS, add, fill, find, ingest_all, read
+
+from frontdesk.gateway.tenant_models import TenantModelsBook
+from frontdesk.knowledge import look_up
+from frontdesk.knowledge.retrieval import STANDS_ALONE, STANDS_WITH_WORDS, Places
+
+MODEL = "openai/text-embedding-3-small"
+LARGE = "openai/text-embedding-3-large"
+
+
+@pytest.fixture
+async def agent_id(shop, world):
+    await world[0].reset()
+    await route(shop, MODEL)
+    return await shop.agent()
+
+
+async def route(shop, model):
+    """Choose the model of the tenant's vectors."""
+    async with shop.resources.db.hot(shop.id) as tx:
+        await tx.sql.execute(
+            "INSERT INTO model_routing (version, routes) VALUES (1, $1) "
+            "ON CONFLICT (tenant_id) DO UPDATE SET routes = excluded.routes",
+            json.dumps({"embedding": {"models": [model], "cheaper_models": []}}),
+        )
+        shop.resources.keep(TenantModelsBook).forget_after_commit(tx)
+
+
+async def embedders(shop):
+    rows = await shop.sql("SELECT DISTINCT embedder, vector_dims(embedding) FROM knowledge_chunk")
+    return [tuple(row) for row in rows]
+
+
+async def test_chunks_and_questions_meet_by_meaning_and_every_call_is_accounted_for(shop, agent_id):
+    await fill(shop, agent_id)
+    assert await embedders(shop) == [(MODEL, 256)]
+    found = await look_up(shop.resources, shop.id, agent_id, "guarantees against defect")
+    assert found[0].title == "Warranty"
+    assert found[0].places.by_meaning == 1
+    # Words bring what meaning has no idea of.
+    found = await look_up(shop.resources, shop.id, agent_id, "ZX-1017")
+    assert (found[0].title, found[0].places.by_words) == ("Order codes", 1)
+    calls = await shop.sql("SELECT feature, model_asked, outcome FROM llm_call")
+    assert {tuple(row) for row in calls} == {("embedding", MODEL, "ok")}
+    usage = await shop.sql(
+        "SELECT sum(amount_usd) AS usd, min(amount_usd) AS least FROM usage_entry"
+    )
+    assert usage[0]["least"] > 0
+
+
+async def test_another_model_has_everything_embedded_anew_while_words_are_searched(shop, agent_id):
+    await fill(shop, agent_id)
+    before = {row["id"] for row in await shop.sql("SELECT id FROM knowledge_chunk")}
+    await route(shop, LARGE)
+    found = await look_up(shop.resources, shop.id, agent_id, "guarantee on defects")
+    assert (found[0].title, found[0].places.by_meaning) == ("Warranty", None)
+    await ingest_all(shop)
+    assert await embedders(shop) == [(LARGE, 256)]
+    assert {row["id"] for row in await shop.sql("SELECT id FROM knowledge_chunk")} == before
+    found = await look_up(shop.resources, shop.id, agent_id, "guarantee on defects")
+    assert found[0].places.by_meaning == 1
+
+
+async def test_a_source_whose_model_is_down_is_found_by_its_words_and_embedded_later(
+    shop, agent_id
+):
+    await route(shop, "groq/no-such-embedder")
+    source_id = await add(shop, agent_id, "Help", "We ship within two days.")
+    await ingest_all(shop)
+    source = await read(shop, source_id)
+    assert (source["state"], source["chunks"], source["embedded"]) == ("embedding", 1, 0)
+    assert "by its words only" in source["last_error"]
+    assert (await find(shop, agent_id, "shipping"))[0].text == "We ship within two days."
+    await route(shop, MODEL)
+    await shop.sql("UPDATE knowledge_source SET due_at = now()")
+    await ingest_all(shop)
+    source = await read(shop, source_id)
+    assert (source["state"], source["embedded"], source["last_error"]) == ("ready", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("places", "fits"),
+    [
+        (Places(by_words=1, is_telling=True), True),
+        (Places(by_words=1), False),
+        (Places(by_letters=3), True),
+        (Places(by_meaning=1, stands=STANDS_ALONE), True),
+        (Places(by_meaning=1, stands=STANDS_ALONE - 0.1), False),
+        (Places(by_meaning=9, stands=STANDS_WITH_WORDS, by_words=2, is_telling=True), True),
+        (Places(by_meaning=9, stands=STANDS_WITH_WORDS - 0.1, by_words=2, is_telling=True), False),
+    ],
+)
+def test_what_fits_stands_out_by_meaning_or_is_backed_by_words(places, fits):
+    assert places.fits is fits
+
+
+async def test_among_very_many_chunks_indexes_find_the_same(shop, agent_id, monkeypatch):
+    await fill(shop, agent_id)
+    questions = [*TOPICS.values(), "what is ZX-1017?", "lamp number 42 of the catalogue"]
+    all_compared = [await look_up(shop.resources, shop.id, agent_id, q, 1) for q in questions]
+    monkeypatch.setattr("frontdesk.knowledge.searching.MANY_CHUNKS", 20)
+    monkeypatch.setattr("frontdesk.knowledge.searching._BACKGROUND", 30)
+    by_index = [await look_up(shop.resources, shop.id, agent_id, q, 1) for q in questions]
+    assert [[c.title for c in found] for found in by_index] == [
+        [c.title for c in found] for found in all_compared
+    ]
+    assert [q for q, found in zip(questions, all_compared, strict=True) if not found] == []
