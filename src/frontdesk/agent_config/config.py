@@ -138,6 +138,12 @@ class AgentConfig(BaseModel):
         description="Voice notes are written down before the agent answers; needs a route for "
         "`transcription`. Without, they go to people.",
     )
+    sees_pictures: bool = Field(
+        False,
+        description="Pictures are described by a model that sees before the agent answers; needs a "
+        "route for `description`. What is personal in a picture can't be masked for that model. "
+        "Without, the agent knows only that there is a picture.",
+    )
     answers_enabled: bool = Field(
         True, description="Off: the agent answers nobody and everything goes to people."
     )
@@ -299,6 +305,10 @@ class AgentConfig(BaseModel):
         wanted = (language, self.languages[0], "en")
         found = next(SURVEY_BUTTONS[each] for each in wanted if each in SURVEY_BUTTONS)
         return found.split("|")
+
+    def perceives(self, kind: str) -> bool:
+        """Whether files of this kind, `audio` or `image`, are put into words before an answer."""
+        return self.hears_voice_notes if kind == "audio" else self.sees_pictures
 
     def notice_in(self, notices: dict[str, str], language: str) -> str:
         """The notice in a contact's language, else in the agent's first, else in English."""

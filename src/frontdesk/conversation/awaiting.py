@@ -19,9 +19,21 @@ RETURNING k.status, k.due_at IS NOT NULL AS is_due
 """
 
 
+# A picture's caption is the contact's own words, and what a model saw in it is not.
+_KEEP = """
+UPDATE message SET
+    text = CASE type WHEN 'audio' THEN $2 ELSE text END,
+    media = CASE type WHEN 'audio' THEN media ELSE media || jsonb_build_object('seen', $2::text) END,
+    tokens = CASE type WHEN 'audio' THEN 0 ELSE coalesce(tokens, 0) END + $3
+WHERE id = $1 AND revoked_at IS NULL AND CASE type WHEN 'audio' THEN text = ''
+    ELSE media IS NOT NULL AND NOT media ? 'seen' END
+RETURNING type
+"""
+
+
 async def go_on_with_file(tx: Transaction, event: MediaSettled) -> None:
-    """Subscriber: keep what is said in a voice note as its message's text, and let the burst that
-    waited for it go on."""
+    """Subscriber: keep what a voice note says as its message's text, and what a picture shows beside
+    it, and let the burst that waited for it go on."""
     await tx.sql.execute(
         "SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", event.conversation_id
     )
@@ -34,20 +46,16 @@ async def go_on_with_file(tx: Transaction, event: MediaSettled) -> None:
 
 async def _write_words(tx: Transaction, event: MediaSettled) -> None:
     text = clean(event.words)
-    written = await tx.sql.fetchval(
-        "UPDATE message SET text = $2, tokens = $3 WHERE id = $1 AND text = '' "
-        "AND revoked_at IS NULL RETURNING id",
-        event.message_id,
-        text,
-        count_tokens(text),
-    )
-    if written is None:
+    kind = await tx.sql.fetchval(_KEEP, event.message_id, text, count_tokens(text))
+    if kind is None:
         return  # Its sender took it back.
     row = await tx.sql.fetchrow(
         f"UPDATE conversation k SET last_text = $2 WHERE id = $1 AND last_text = '[audio]' "  # noqa: S608  # Ours.
+        "AND $3 "
         f"RETURNING {STATE}",
         event.conversation_id,
         excerpt(text, 200),
+        kind == "audio",
     )
     assert event.message_id is not None
     message = await get_message(tx, event.message_id)

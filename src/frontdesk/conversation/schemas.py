@@ -153,7 +153,9 @@ class MessagePublic(PublicSchema):
     user_id: UUID | None
     type: str
     text: str
-    media: dict[str, Any] | None = Field(description="What WhatsApp said of its file.")
+    media: dict[str, Any] | None = Field(
+        description="What WhatsApp said of its file; of a picture, as `seen`, what a model saw in it."
+    )
     file: MediaPublic | None = Field(description="Its file, as far as it is here.")
     payload: dict[str, Any] | None
     ignored_reason: str | None = Field(description="Why this message wants no answer.")

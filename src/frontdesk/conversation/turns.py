@@ -116,6 +116,14 @@ class PastMessage:
     has_media: bool
     wamid: str | None
     tokens: int | None = None
+    seen: str | None = None
+    """What a model saw in its picture."""
+
+    @property
+    def words(self) -> str:
+        """What it says and, of a picture that was seen, shows; nothing of other files."""
+        shown = f"[{self.type}, which shows: {self.seen}]" if self.seen else ""
+        return f"{shown} {self.text}".strip()
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,8 @@ class Background:
 # WhatsApp's own time orders the messages, since webhooks come in any order. The contact has never
 # read what was not sent.
 _BACKGROUND = """
-SELECT id, author, type, text, seq, media IS NOT NULL AS has_media, wamid, tokens FROM (
+SELECT id, author, type, text, seq, media IS NOT NULL AS has_media, wamid, tokens,
+    media ->> 'seen' AS seen FROM (
     (SELECT *, true AS fresh FROM message
     WHERE conversation_id = $1 AND seq > $2 AND seq <= $3 AND revoked_at IS NULL)
     UNION ALL
@@ -212,7 +221,7 @@ async def _with_memory(
 # What the contact has read of it, and only if it ended shortly before this one began.
 _EARLIER = """
 SELECT m.id, m.author, m.type, m.text, NULL::int AS seq, m.media IS NOT NULL AS has_media, m.wamid,
-    m.tokens
+    m.tokens, m.media ->> 'seen' AS seen
 FROM message m
 JOIN conversation k ON k.id = $1
 JOIN conversation b ON b.id = k.previous_id

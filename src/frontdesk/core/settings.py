@@ -361,9 +361,9 @@ class LlmSettings(_Section):
         {},
         description="Other models for a feature, as `triage=groq/a,openai/b;summary=groq/c`; a "
         "tenant's own routes and an agent's own models come before. `transcription` names those that "
-        "write down voice notes, such as `groq/whisper-large-v3-turbo`; without it none is. "
-        "`embedding` names the one that finds knowledge by meaning, such as "
-        "`openai/text-embedding-3-small`.",
+        "write down voice notes, such as `groq/whisper-large-v3-turbo`, and `description` those that "
+        "see pictures; without them none is. `embedding` names the one that finds knowledge by "
+        "meaning, such as `openai/text-embedding-3-small`.",
     )
     deadline_seconds: float = Field(
         45, gt=0, description="One deadline over all attempts of a call."

@@ -1,7 +1,7 @@
 """Gateway: the only door to models. One prompt in, one usable, recorded and priced answer out."""
 
 from frontdesk.billing import BudgetReached
-from frontdesk.gateway.attempts import Outcome, Sound, ToolCall
+from frontdesk.gateway.attempts import Outcome, Picture, Sound, ToolCall
 from frontdesk.gateway.embedding import EMBEDDING, MOST_TEXTS, embed, embedding_model
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.local_model import LOCAL_MODEL, LocalModel
@@ -10,7 +10,12 @@ from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
 from frontdesk.gateway.service import close, complete, estimate, list_standings, warm
-from frontdesk.gateway.tenant_models import TRANSCRIPTION, transcription_models
+from frontdesk.gateway.tenant_models import (
+    DESCRIPTION,
+    FILE_FEATURES,
+    TRANSCRIPTION,
+    file_models,
+)
 from frontdesk.gateway.tokens import (
     CUT_TOKENS,
     TOKENS_PER_MESSAGE,
@@ -22,7 +27,9 @@ from frontdesk.gateway.tokens import (
 
 __all__ = [
     "CUT_TOKENS",
+    "DESCRIPTION",
     "EMBEDDING",
+    "FILE_FEATURES",
     "HOLDINGS",
     "LOCAL_MODEL",
     "MOST_TEXTS",
@@ -36,6 +43,7 @@ __all__ = [
     "Masking",
     "ModelsUnavailable",
     "Outcome",
+    "Picture",
     "Pii",
     "PromptRejected",
     "Sound",
@@ -50,8 +58,8 @@ __all__ = [
     "embedding_model",
     "estimate",
     "estimate_tokens",
+    "file_models",
     "has_placeholder",
     "list_standings",
-    "transcription_models",
     "warm",
 ]

@@ -46,6 +46,14 @@ class Sound:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture to be looked at, beside what the last message says."""
+
+    content: bytes = field(repr=False)
+    mime_type: str
+
+
+@dataclass(frozen=True)
 class ToolCall:
     """A tool the model wants called. `arguments` is its JSON as it came: it may be none at all."""
 
@@ -76,6 +84,7 @@ class ProviderCall:
     tools: Sequence[Mapping[str, Any]] = ()
     sound: Sound | None = None
     embeds: bool = False  # Vectors of the messages' texts are wanted, not an answer to them.
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)

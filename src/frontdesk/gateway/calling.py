@@ -54,6 +54,7 @@ def provider_call(resources: Resources, course: Course, model: str, now: float) 
         tools=request.tools,
         sound=request.sound,
         embeds=request.embeds,
+        picture=request.picture,
         temperature=temperature,
         max_output_tokens=limit * course.output_factor,
         timeout_seconds=max(

@@ -16,6 +16,8 @@ from frontdesk.gateway.tokens import count_message_tokens, count_tokens
 
 # Other vocabularies count up to a tenth more than ours, and providers add words of their own.
 _MARGIN = 1.1
+# More than any provider counts for a picture as large as WhatsApp takes it.
+_PICTURE_TOKENS = 3_000
 # What the ledger's column can hold.
 _SMALLEST_USD = Decimal("0.000000001")
 
@@ -34,6 +36,8 @@ def worst_usage(call: ProviderCall) -> TokenUsage:
         tokens += count_tokens(dumps(call.recorded))
     if call.tools:
         tokens += count_tokens(dumps(call.tools))
+    if call.picture is not None:
+        tokens += _PICTURE_TOKENS
     return TokenUsage(math.ceil(tokens * _MARGIN), call.max_output_tokens)
 
 

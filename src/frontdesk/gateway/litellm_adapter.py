@@ -5,6 +5,7 @@ own retries, fallbacks, callbacks, cache and prices stay off: it makes exactly o
 """
 
 import asyncio
+import base64
 import math
 import os
 import time
@@ -121,8 +122,7 @@ async def attempt(call: ProviderCall) -> Attempt:
                 return _embedded(call, await _embed(litellm, call))
             response = await litellm.acompletion(
                 model=call.wire_model,
-                # Copies: LiteLLM changes the messages it is given.
-                messages=[dict(message) for message in call.messages],
+                messages=_messages(call),
                 api_key=call.api_key,
                 api_base=call.api_base,
                 timeout=_BACKSTOP_SECONDS,
@@ -141,6 +141,19 @@ async def attempt(call: ProviderCall) -> Attempt:
     finally:
         litellm.is_internal_call.reset(token)
     return _answered(call, response)
+
+
+def _messages(call: ProviderCall) -> list[dict[str, Any]]:
+    # Copies: LiteLLM changes the messages it is given.
+    messages = [dict(message) for message in call.messages]
+    if call.picture is not None:
+        data = base64.b64encode(call.picture.content).decode()
+        shown = {"url": f"data:{call.picture.mime_type};base64,{data}"}
+        messages[-1]["content"] = [
+            {"type": "text", "text": messages[-1]["content"]},
+            {"type": "image_url", "image_url": shown},
+        ]
+    return messages
 
 
 async def _listen(litellm: _LiteLLM, call: ProviderCall, sound: Sound) -> Any:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from frontdesk.gateway.attempts import Outcome, Sound, ToolCall
+from frontdesk.gateway.attempts import Outcome, Picture, Sound, ToolCall
 from frontdesk.gateway.personal import ALL_KINDS, Masking
 
 
@@ -32,6 +32,7 @@ class CompletionRequest:
         sound: a recording to be written down; the messages then only say in the records what it was.
             It can't be made again from a record.
         embeds: vectors of the messages' texts are wanted, one each, and no answer.
+        picture: goes with the last message, to models that see, and is not in the records either.
         variables: what the prompt was filled in with; recorded, so that another version of it can be
             filled in the same way.
         experiment_id, variant: the experiment on the prompt that this call is part of; recorded.
@@ -54,6 +55,7 @@ class CompletionRequest:
     cacheable: bool = False
     sound: Sound | None = None
     embeds: bool = False
+    picture: Picture | None = None
     masking: Masking = ALL_KINDS
     conversation_id: UUID | None = None
     contact_id: UUID | None = None

@@ -229,8 +229,8 @@ async def _set_out(
         deadline,
         tenant=tenant,
         chain=route.models,
-        # The deployment's cheaper models can't hear.
-        cheaper_chain=() if request.sound else route.cheaper_models,
+        # The deployment's cheaper models can't hear, and who knows whether they see.
+        cheaper_chain=() if request.sound or request.picture else route.cheaper_models,
         accounts=await accounts_for(resources, request),
         messages=request.messages,
         masking=receipt,

@@ -26,6 +26,9 @@ from frontdesk.observability import audit, changes
 
 SEALED_FIELD = "provider_key.api_key"
 TRANSCRIPTION = "transcription"
+DESCRIPTION = "description"
+# What is heard or seen in such calls is not in their records.
+FILE_FEATURES = frozenset({TRANSCRIPTION, DESCRIPTION})
 
 _LOAD = """
 SELECT (SELECT routes::text FROM model_routing) AS routes,
@@ -86,16 +89,16 @@ def route_for(
     return Route.model_construct(models=tuple(dict.fromkeys(chain)), cheaper_models=tuple(cheaper))
 
 
-async def transcription_models(resources: Resources, tenant_id: UUID) -> tuple[str, ...]:
-    """The models that write down what is said, in turn; none where nobody has named any.
+async def file_models(resources: Resources, tenant_id: UUID, feature: str) -> tuple[str, ...]:
+    """The models that put a file into words, in turn; none where nobody has named any.
 
-    Not those of chat: only a route of its own names models that can hear.
+    Not those of chat: only a route of its own names models that can hear, or see.
     """
     tenant = await resources.keep(TenantModelsBook).get(tenant_id)
-    of_tenant = tenant.routes.get(TRANSCRIPTION)
+    of_tenant = tenant.routes.get(feature)
     if of_tenant is not None:
         return tuple(of_tenant.models)
-    return resources.settings.llm.routes.get(TRANSCRIPTION, ())
+    return resources.settings.llm.routes.get(feature, ())
 
 
 def own_key(resources: Resources, tenant_id: UUID, tenant: TenantModels, name: str) -> str | None:

@@ -74,7 +74,7 @@ from frontdesk.messaging.media import (
     scratch_file,
 )
 from frontdesk.messaging.media_keeping import delete_files, list_files
-from frontdesk.messaging.media_rules import UPLOAD_LIVES
+from frontdesk.messaging.media_rules import UPLOAD_LIVES, WORDS_OF
 from frontdesk.messaging.models import ChannelStatus, Delivery, MediaState, Origin, OutboundState
 from frontdesk.messaging.outbound import (
     OUTBOUND,
@@ -132,6 +132,7 @@ __all__ = [
     "UPLOAD_LIVES",
     "WEBHOOK_EVENT",
     "WINDOW",
+    "WORDS_OF",
     "Accepted",
     "AccountEvent",
     "Button",

@@ -32,7 +32,13 @@ from frontdesk.messaging.graph_accounts import MetaRefused, MetaUnavailable
 from frontdesk.messaging.happenings import MediaChanged
 from frontdesk.messaging.incoming_content import file_name
 from frontdesk.messaging.incoming_items import MediaRef
-from frontdesk.messaging.media_rules import MOST_ATTEMPTS, digests_told, is_metas, pause_seconds
+from frontdesk.messaging.media_rules import (
+    MOST_ATTEMPTS,
+    WORDS_OF,
+    digests_told,
+    is_metas,
+    pause_seconds,
+)
 from frontdesk.messaging.media_types import sendable, type_of
 from frontdesk.messaging.models import MediaState
 from frontdesk.messaging.registry import ChannelRegistry
@@ -129,7 +135,7 @@ async def receive_media(
     Args:
         limited: its sender is over the rate at which messages are answered, so nothing is fetched
             unless somebody asks for it.
-        awaited: the AI's turn waits for it; of sound, for what is said in it.
+        awaited: the AI's turn waits for it; of sound and pictures, for what they say in words.
         hurries: somebody may be looking; what does not is fetched when a worker looks for work.
     """
     media_id = ids.new()
@@ -137,7 +143,7 @@ async def receive_media(
         "INSERT INTO media (id, conversation_id, channel_id, message_id, kind, whatsapp_id, declared, "
         "filename, state, due_at, last_error, is_awaited, wants_words) VALUES ($1, $2, $3, $4, $5, $6, "
         "$7, $8, CASE WHEN $9::text IS NULL THEN 'pending' ELSE 'failed' END, "
-        "CASE WHEN $9::text IS NULL THEN now() END, $9, $10, $10 AND $5 = 'audio')",
+        "CASE WHEN $9::text IS NULL THEN now() END, $9, $10, $11)",
         media_id,
         conversation_id,
         channel_id,
@@ -150,6 +156,7 @@ async def receive_media(
         if limited
         else None,
         awaited and not limited,
+        awaited and not limited and kind in WORDS_OF,
     )
     if hurries and not limited:
         tx.ring(MEDIA, media_id)
@@ -353,7 +360,7 @@ async def settle_media(
     """Tell whoever waits for a file that there is nothing more to wait for.
 
     Args:
-        words: what is said in it.
+        words: what it says, or shows.
     """
     await publish(
         tx,

@@ -1,11 +1,11 @@
-"""What is due of a file: fetching it, listening to it, or deleting it."""
+"""What is due of a file: fetching it, putting it into words, or deleting it."""
 
 from uuid import UUID
 
 from frontdesk.core.resources import Resources
 from frontdesk.messaging.media import claim_media, delete_file, fetch_and_keep
 from frontdesk.messaging.models import MediaState
-from frontdesk.messaging.transcribing import write_down
+from frontdesk.messaging.wording import write_down
 
 
 async def handle_media(resources: Resources, tenant_id: UUID, media_id: UUID) -> None:

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from frontdesk.gateway import DESCRIPTION, TRANSCRIPTION
+
 # A URL of WhatsApp's lives 5 minutes, but its id 7 days: there is time to wait for an outage.
 MOST_ATTEMPTS = 10
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 5.0, 3_600.0
+# What models put into words before the AI's turn, and the feature such calls are for.
+WORDS_OF = {"audio": TRANSCRIPTION, "image": DESCRIPTION}
 # WhatsApp keeps a file we uploaded for 30 days; before that it is uploaded anew.
 UPLOAD_LIVES = timedelta(days=29)
 

@@ -66,7 +66,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
     tenant_id = turn.claim.tenant_id
     config = turn.agent.config
     template = await prompt_for(resources, turn, "reply")
-    chunks = await knowledge.look_up(resources, tenant_id, turn.claim.agent_id, turn.burst_text)
+    chunks = await knowledge.look_up(resources, tenant_id, turn.claim.agent_id, turn.seen_text)
     now = datetime.now(UTC)
     filled = fill(
         template,
@@ -177,12 +177,12 @@ def fit(thread: Sequence[PastMessage], tokens: int) -> Fitted:
     shown: list[PastMessage] = []
     left = tokens
     for message in reversed(thread):
-        size = message.tokens if message.tokens is not None else count_tokens(message.text)
+        size = message.tokens if message.tokens is not None else count_tokens(message.words)
         size += TOKENS_PER_MESSAGE
         if size > left:
             part = left - TOKENS_PER_MESSAGE - CUT_TOKENS
             if part >= _LEAST_CUT_TOKENS:
-                shown.append(replace(message, text=cut_to_tokens(message.text, part)))
+                shown.append(replace(message, text=cut_to_tokens(message.words, part), seen=None))
                 left = 0
             break
         left -= size
@@ -194,13 +194,11 @@ def fit(thread: Sequence[PastMessage], tokens: int) -> Fitted:
 def as_chat(message: PastMessage) -> dict[str, str]:
     """A message as models take it: contacts are users, everybody of the business the assistant.
 
-    Of a file it is said that it is there and that nobody has looked into it.
+    Of a file that was not put into words it is said that it is there, and not seen.
     """
     role = "user" if message.author == "contact" else "assistant"
-    if not message.has_media:
-        return {"role": role, "content": message.text or f"[{message.type}]"}
-    if message.type == "audio" and message.text:
-        return {"role": role, "content": message.text}
+    if not message.has_media or message.seen or (message.type == "audio" and message.text):
+        return {"role": role, "content": message.words or f"[{message.type}]"}
     unseen = f"[{message.type}: you can't see what is in it]"
     return {"role": role, "content": f"{unseen} {message.text}".rstrip()}
 
@@ -208,6 +206,6 @@ def as_chat(message: PastMessage) -> dict[str, str]:
 def transcript(turn: Turn) -> list[tuple[UUID, str, str]]:
     """The thread as (message id, author, text), oldest first."""
     return [
-        (m.id, m.author, m.text or f"[{m.type}]")
+        (m.id, m.author, m.words or f"[{m.type}]")
         for m in (*turn.background.history, *turn.background.burst)
     ]

@@ -20,8 +20,9 @@ from frontdesk.core.errors import Unavailable
 from frontdesk.core.ids import NIL
 from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
-from frontdesk.gateway import transcription_models
+from frontdesk.gateway import file_models
 from frontdesk.messaging import (
+    WORDS_OF,
     ChannelRef,
     ChannelRegistry,
     Echo,
@@ -255,20 +256,21 @@ async def _limited(resources: Resources, items: list[Routed]) -> list[Routed]:
 
 
 async def _with_patience(resources: Resources, items: list[Routed]) -> list[Routed]:
-    """The same, with those marked whose file the agent waits for: it hears voice notes, and there is
-    a model that can."""
-    waits: dict[UUID, bool] = {}
+    """The same, with those marked whose file the agent waits for: it hears voice notes, or sees
+    pictures, and there is a model that can."""
+    waits: dict[tuple[UUID, str], bool] = {}
     marked = []
     for routed in items:
         item, channel = routed.item, routed.channel
-        if not isinstance(item, InboundMessage) or item.media is None or item.type != "audio":
+        if not isinstance(item, InboundMessage) or item.media is None or item.type not in WORDS_OF:
             marked.append(routed)
             continue
-        if channel.id not in waits:
+        kind = (channel.id, item.type)
+        if kind not in waits:
             agent = await load_agent(resources, channel.tenant_id, channel.agent_id)
-            models = await transcription_models(resources, channel.tenant_id)
-            waits[channel.id] = agent.config.hears_voice_notes and bool(models)
-        seconds = resources.settings.worker.media_wait_seconds if waits[channel.id] else None
+            models = await file_models(resources, channel.tenant_id, WORDS_OF[item.type])
+            waits[kind] = agent.config.perceives(item.type) and bool(models)
+        seconds = resources.settings.worker.media_wait_seconds if waits[kind] else None
         marked.append(replace(routed, waits_seconds=seconds))
     return marked
 

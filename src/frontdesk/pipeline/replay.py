@@ -34,6 +34,12 @@ class TextIsGone(Conflict):
     code, title = "text_is_gone", "What was said in this call has been deleted"
 
 
+class NotInRecord(Conflict):
+    """The model was given a file, which is not in the record of the call."""
+
+    code, title = "not_in_record", "What was heard or seen in this call is not in its record"
+
+
 class NotFilledIn(Conflict):
     """The call was made without a prompt of ours, so it can only be made as it was."""
 
@@ -56,6 +62,7 @@ async def start_replay(
     Raises:
         NotFound: there is no such call.
         TextIsGone: its retention is over.
+        NotInRecord: a file went with it.
         NotFilledIn: another prompt, or other facts, are asked for where there were none.
         NoSuchPromptVersion: the tenant has no such version.
         ReplayKeyReused: the key was for another replay.
@@ -63,6 +70,8 @@ async def start_replay(
     call = await observability.get_llm_call(session, call_id)
     if call.texts_erased_at is not None or not call.messages:
         raise TextIsGone(f"The text is gone since {call.texts_erased_at:%Y-%m-%d}; costs are kept.")
+    if call.feature in gateway.FILE_FEATURES:
+        raise NotInRecord
     wish = ReplayWish(body.prompt, body.model, body.knowledge)
     if wish.fills_in_again and (call.prompt_name is None or call.variables is None):
         raise NotFilledIn

@@ -17,7 +17,7 @@ from frontdesk.core.api import (
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.observability import ReplayKeyReused, ReplaySummary
 from frontdesk.pipeline import replay
-from frontdesk.pipeline.replay import NotFilledIn, TextIsGone
+from frontdesk.pipeline.replay import NotFilledIn, NotInRecord, TextIsGone
 from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
 from frontdesk.prompts import NoSuchPromptVersion
 
@@ -29,7 +29,13 @@ router = APIRouter(prefix="/api/v1", tags=["observability"])
     status_code=202,
     summary="Make a model call again",
     responses=problems(
-        Forbidden, NotFound, NoSuchPromptVersion, TextIsGone, NotFilledIn, ReplayKeyReused
+        Forbidden,
+        NotFound,
+        NoSuchPromptVersion,
+        TextIsGone,
+        NotFilledIn,
+        NotInRecord,
+        ReplayKeyReused,
     ),
 )
 async def replay_llm_call(

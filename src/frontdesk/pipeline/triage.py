@@ -27,7 +27,7 @@ async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
     Raises:
         ModelsUnavailable: no model could be asked.
     """
-    signals = read_signals(turn.burst_text)
+    signals = read_signals(turn.seen_text)
     feelings = await read_feelings(resources, turn.burst_text)
     seen = [*signals.as_trace(), *feelings.as_trace()]
     if local := triage_locally(turn, signals, feelings, resources.settings.worker.max_attempts):
@@ -95,6 +95,8 @@ def triage_locally(  # noqa: PLR0911  # One line a check reads best.
     if unwanted := _unwanted(turn, signals, feelings, language):
         return unwanted
     if not any(any(c.isalnum() for c in text) for text in texts):
+        if any(m.seen for m in turn.background.burst):
+            return None
         if any(m.has_media for m in turn.background.burst):
             return _to_person(language, must(turn, nothing_readable=True))
         return Triaged(Verdict.IGNORE, language, "There is nothing to answer in it.")
@@ -156,7 +158,7 @@ async def _ask(resources: Resources, turn: Turn) -> Completion:
         "triage",
         (
             {"role": "system", "content": prompt.text},
-            {"role": "user", "content": f"<messages>\n{as_data(turn.burst_text)}\n</messages>"},
+            {"role": "user", "content": f"<messages>\n{as_data(turn.seen_text)}\n</messages>"},
         ),
         Triage,
         prompt=prompt,

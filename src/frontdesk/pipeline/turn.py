@@ -112,6 +112,11 @@ class Turn:
         """The burst's messages, one a line."""
         return "\n".join(m.text for m in self.background.burst if m.text)
 
+    @property
+    def seen_text(self) -> str:
+        """The burst's messages with what its pictures show."""
+        return "\n".join(m.words for m in self.background.burst if m.words)
+
     def seconds_left(self, deadline_seconds: float) -> float:
         """What is left of the one deadline over all model calls of a turn, at least a second."""
         return max(1.0, deadline_seconds - self.trace.seconds)

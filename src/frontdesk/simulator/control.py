@@ -332,7 +332,9 @@ def _write(phone: Phone, body: Json, how: Json) -> Posting:
             if "texts" in body
             else phone.say(body["text"], **how)
         ),
-        "image": lambda: phone.send_image(body.get("caption"), **_file(body), **how),
+        "image": lambda: phone.send_image(
+            body.get("caption"), shows=str(body.get("shows", "")), **_file(body), **how
+        ),
         "audio": lambda: phone.send_audio(
             str(body.get("words", "")),
             voice=bool(body.get("voice", True)),

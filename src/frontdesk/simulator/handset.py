@@ -3,7 +3,7 @@
 from typing import Any
 
 from frontdesk.simulator.delivery import Delivery
-from frontdesk.simulator.media import PIXEL_PNG, Media, voice_note
+from frontdesk.simulator.media import Media, picture, voice_note
 from frontdesk.simulator.threads import Bubble, Channel, Contact, Thread, Ticks
 from frontdesk.simulator.webhooks import VALID, Posting, Webhooks, envelope
 from frontdesk.simulator.whatsapp import WhatsApp, new_wamid
@@ -88,13 +88,15 @@ class Phone:
         self,
         caption: str | None = None,
         *,
-        content: bytes = PIXEL_PNG,
+        shows: str = "",
+        content: bytes | None = None,
         mime_type: str = "image/png",
         **post: Any,
     ) -> Posting:
-        """Send a picture; its bytes can be fetched through the media endpoints."""
+        """Send a picture that shows this; its bytes can be fetched through the media endpoints."""
         named = {"caption": caption} if caption else {}
-        return self._send_media("image", self._whatsapp.media.add(content, mime_type), named, post)
+        media = self._whatsapp.media.add(content or picture(shows), mime_type)
+        return self._send_media("image", media, named, post)
 
     def send_audio(
         self,

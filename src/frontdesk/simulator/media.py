@@ -18,13 +18,18 @@ SILENT_OGG = b"OggS" + bytes(60)
 _WORDS = b"frontdesk-words:"
 
 
+def picture(shows: str) -> bytes:
+    """A picture that shows this to the simulated model; for all others it is one pixel."""
+    return PIXEL_PNG + _WORDS + shows.encode() if shows else PIXEL_PNG
+
+
 def voice_note(words: str) -> bytes:
     """A recording that says these words to the simulated model; no other hears anything in it."""
     return SILENT_OGG + _WORDS + words.encode() if words else SILENT_OGG
 
 
-def spoken_words(content: bytes) -> str:
-    """What a recording of `voice_note` says."""
+def words_in(content: bytes) -> str:
+    """What a recording of `voice_note` says, or a `picture` shows."""
     return content.partition(_WORDS)[2].decode(errors="replace")
 
 

@@ -4,6 +4,7 @@ It quotes the facts of the system message and never adds to them. Contacts see o
 sentences; that a script wrote them shows in `reasoning` and in the `system_fingerprint`.
 """
 
+import base64
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ from frontdesk.simulator.lexicon import (
     sentence,
     words,
 )
+from frontdesk.simulator.media import words_in
 from frontdesk.simulator.notes import are_notes, conversation_summary, read_notes
 from frontdesk.simulator.packet import handoff_packet, read_transcript, shorten
 from frontdesk.simulator.promises import found_promises
@@ -40,6 +42,7 @@ from frontdesk.simulator.world import Json
 FORCED_TOOL = "json_tool_call"
 """LiteLLM asks by a forced tool of this name for structure a model does not offer by itself."""
 
+_SHOWN = re.compile(r"\[\w+, which shows: [^\]]*\]\s*")
 _BLOCK = re.compile(r"<messages>(.*?)</messages>", re.DOTALL)
 _SHOP = re.compile(
     r"\bYou are\b[^.\n]*?\b(?:for|of|at|from|behind)\s+"
@@ -82,7 +85,10 @@ class Ask:
             elif message.get("role") not in ("system", "developer"):
                 break
         return tuple(
-            text for text in reversed(found) if not are_notes(text) and not are_results(text)
+            # The caption of a picture is the question, what it shows is not.
+            _SHOWN.sub("", text) or text
+            for text in reversed(found)
+            if not are_notes(text) and not are_results(text)
         )
 
     @property
@@ -98,6 +104,17 @@ class Ask:
         users = [text for text in said if not are_notes(text)]
         earlier = users[: len(users) - len(self.burst)]
         return earlier[-1] if earlier else ""
+
+    @property
+    def shown(self) -> str | None:
+        """What the picture in it shows, `""` when that is nothing known; None without a picture."""
+        for message in self.messages:
+            content = message.get("content")
+            for part in content if isinstance(content, list) else ():
+                if isinstance(part, dict) and part.get("type") == "image_url":
+                    url = str(part["image_url"]["url"])
+                    return words_in(base64.b64decode(url.partition("base64,")[2]))
+        return None
 
     @property
     def tool_result(self) -> str:
@@ -161,6 +178,8 @@ def _recognise(schema: Json) -> str | None:
 
 def answer(ask: Ask) -> Json | str:
     """The scripted answer: an object when structure was asked for, else a text."""
+    if ask.shown is not None:
+        return f"{ask.shown or 'One pixel.'} (simulated description)"
     if ask.schema is None:
         return _plain(ask)
     if ask.tools and not ask.tool_result and (call := choose_tool(ask)):

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from frontdesk.simulator.embeddings import DIMENSIONS, as_base64, vector_of
 from frontdesk.simulator.faults import ModelFault, ModelFaultKind
-from frontdesk.simulator.media import spoken_words
+from frontdesk.simulator.media import words_in
 from frontdesk.simulator.model import Ask, read_ask
 from frontdesk.simulator.scripting import ScriptedModel, completion
 from frontdesk.simulator.wire import CutConnection, JSONAnswer, hang, read_json
@@ -68,7 +68,7 @@ class ModelRoutes:
         await self._world.sleep(self._world.draw(self._world.settings.model_latency_seconds))
         if fault and (answer := await self._fail(request, fault)):
             return answer
-        words = spoken_words(content)
+        words = words_in(content)
         text = f"{words} (simulated transcript)" if words else ""
         seconds = max(1, len(words.split()) // 2)
         return JSONAnswer({"text": text, "usage": {"type": "duration", "seconds": seconds}})
