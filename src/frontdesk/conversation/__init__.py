@@ -34,6 +34,7 @@ from frontdesk.conversation.receiving import (
     sort_key,
 )
 from frontdesk.conversation.schemas import ContactPublic, ConversationPublic, MessagePublic
+from frontdesk.conversation.summarising import summarise_on_paper
 from frontdesk.conversation.suppression import Suppression
 from frontdesk.conversation.surveying import plan_survey
 from frontdesk.conversation.threads import (
@@ -149,6 +150,7 @@ __all__ = [
     "set_timers",
     "settle",
     "sort_key",
+    "summarise_on_paper",
     "summarise_soon",
     "tags_of_contact",
     "was_sent",

@@ -8,23 +8,25 @@ from asyncpg import Record
 from pydantic import BaseModel, Field
 
 from frontdesk import gateway
-from frontdesk.agent_config import load_agent
+from frontdesk.agent_config import AgentSnapshot, load_agent
 from frontdesk.conversation.commitments import adopt
 from frontdesk.conversation.memory import (
     MEMORY,
     VERBATIM_MESSAGES,
+    Memory,
     Noticed,
     Remembered,
     Summary,
     merge,
 )
+from frontdesk.conversation.turns import PastMessage
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
-from frontdesk.gateway import BudgetReached, PromptRejected
-from frontdesk.prompts import as_data, fill, load_prompt
+from frontdesk.gateway import BudgetReached, Completion, PromptRejected
+from frontdesk.prompts import PromptSnapshot, as_data, fill, load_prompt
 
 MAX_ATTEMPTS = 5
 _LEASE_SECONDS = 60
@@ -58,7 +60,7 @@ class ConversationSummary(BaseModel):
 class Portion:
     """Messages to be summarised together."""
 
-    messages: Sequence[Record]
+    messages: Sequence[PastMessage]
     lines: tuple[str, ...]
     goes_on: bool  # More are waiting.
 
@@ -119,14 +121,18 @@ async def summarise(resources: Resources, tenant_id: UUID, conversation_id: UUID
             return
         limit = _PORTION_MESSAGES + VERBATIM_MESSAGES
         rows = await tx.sql.fetch(_MESSAGES, conversation_id, claim["through_id"], limit)
-        older = rows[:-VERBATIM_MESSAGES]
+        older = [_past(row) for row in rows[:-VERBATIM_MESSAGES]]
         if not older or claim["attempts"] > MAX_ATTEMPTS:
             await _end(tx, conversation_id, claim, error=claim["last_error"])
             return
     portion = _portion(older, goes_on=len(rows) == limit)
     before = Summary.model_validate_json(claim["summary"]) if claim["summary"] else Summary()
     try:
-        noticed = await _ask(resources, tenant_id, conversation_id, claim, before, portion)
+        agent = await load_agent(resources, tenant_id, claim["agent_id"])
+        prompt = await load_prompt(resources, tenant_id, "summary", conversation_id=conversation_id)
+        noticed, _ = await _ask(
+            resources, tenant_id, agent, prompt, before, portion, conversation_id=conversation_id
+        )
     except (Unavailable, PromptRejected, BudgetReached) as error:
         # A prompt that is refused once is refused each time, and a budget is not back so soon.
         final = claim["attempts"] >= MAX_ATTEMPTS or not isinstance(error, Unavailable)
@@ -140,7 +146,7 @@ async def summarise(resources: Resources, tenant_id: UUID, conversation_id: UUID
             conversation_id,
             claim["version"],
             dumps(merge(before, noticed)),
-            portion.messages[-1]["id"],
+            portion.messages[-1].id,
             portion.goes_on,
         )
         if stored:
@@ -149,13 +155,56 @@ async def summarise(resources: Resources, tenant_id: UUID, conversation_id: UUID
             tx.ring(MEMORY, conversation_id)
 
 
-def _portion(rows: Sequence[Record], *, goes_on: bool) -> Portion:
+async def summarise_on_paper(
+    resources: Resources,
+    tenant_id: UUID,
+    agent: AgentSnapshot,
+    history: Sequence[PastMessage],
+    *,
+    prompt: PromptSnapshot,
+    feature: str,
+) -> tuple[Memory, list[Completion]]:
+    """What the memory of a thread that nobody wrote would be, portion by portion as in the desk.
+
+    Args:
+        history: with more messages than are kept word for word (`VERBATIM_MESSAGES`).
+        feature: what its model calls count as.
+
+    Raises:
+        ModelsUnavailable, BudgetReached, PromptRejected: no model could be asked.
+    """
+    older, summary = list(history[:-VERBATIM_MESSAGES]), Summary()
+    through_id, completions = older[-1].id, []
+    while older:
+        portion = _portion(older[:_PORTION_MESSAGES], goes_on=len(older) > _PORTION_MESSAGES)
+        noticed, completion = await _ask(
+            resources, tenant_id, agent, prompt, summary, portion, feature=feature
+        )
+        summary = merge(summary, noticed)
+        completions.append(completion)
+        older = older[len(portion.messages) :]
+    return Memory(summary, through_id), completions
+
+
+def _past(row: Record) -> PastMessage:
+    return PastMessage(
+        id=row["id"],
+        author=row["author"],
+        type=row["type"],
+        text=row["text"],
+        seq=None,
+        has_media=False,
+        wamid=None,
+    )
+
+
+def _portion(rows: Sequence[PastMessage], *, goes_on: bool) -> Portion:
     """As many messages as one call reads, at least one, a line each."""
     lines: list[str] = []
     left = _PORTION_TOKENS
     for number, row in enumerate(rows, start=1):
-        said = gateway.cut_to_tokens(row["text"] or f"[{row['type']}]", _MESSAGE_TOKENS)
-        line = f"[{number}] {row['author']}: {' '.join(said.split())}"
+        said = gateway.cut_to_tokens(row.text or f"[{row.type}]", _MESSAGE_TOKENS)
+        line = f"[{number}] {row.author}: {' '.join(said.split())}"
         left -= gateway.count_tokens(line)
         if left < 0 and lines:
             return Portion(rows[: number - 1], tuple(lines), goes_on=True)
@@ -166,13 +215,14 @@ def _portion(rows: Sequence[Record], *, goes_on: bool) -> Portion:
 async def _ask(
     resources: Resources,
     tenant_id: UUID,
-    conversation_id: UUID,
-    claim: Record,
+    agent: AgentSnapshot,
+    prompt: PromptSnapshot,
     before: Summary,
     portion: Portion,
-) -> Noticed:
-    agent = await load_agent(resources, tenant_id, claim["agent_id"])
-    prompt = await load_prompt(resources, tenant_id, "summary", conversation_id=conversation_id)
+    *,
+    conversation_id: UUID | None = None,
+    feature: str = "summary",
+) -> tuple[Noticed, Completion]:
     filled = fill(prompt, {"company_name": agent.config.company_name})
     transcript = "\n".join(portion.lines)
     data = f"{before.as_data(numbered=True)}\n<transcript>\n{as_data(transcript)}\n</transcript>"
@@ -181,7 +231,8 @@ async def _ask(
         gateway.CompletionRequest(
             tenant_id=tenant_id,
             masking=gateway.Masking(kinds=frozenset(agent.config.masked)),
-            feature="summary",
+            feature=feature,
+            routed_as="summary",
             messages=(
                 {"role": "system", "content": filled.text},
                 {"role": "user", "content": data},
@@ -191,7 +242,7 @@ async def _ask(
             max_output_tokens=_OUTPUT_TOKENS,
             deadline_seconds=_DEADLINE_SECONDS,
             conversation_id=conversation_id,
-            agent_id=claim["agent_id"],
+            agent_id=agent.agent_id,
             agent_version=agent.version,
             prompt_name=prompt.name,
             prompt_version=prompt.version,
@@ -202,8 +253,8 @@ async def _ask(
     )
     said = completion.parsed
     assert isinstance(said, ConversationSummary)
-    ids = {number: row["id"] for number, row in enumerate(portion.messages, start=1)}
-    return Noticed(
+    ids = {number: said_in.id for number, said_in in enumerate(portion.messages, start=1)}
+    noticed = Noticed(
         intent=said.intent,
         facts=_found(said.facts, ids),
         outdated_facts=said.outdated_facts,
@@ -211,6 +262,7 @@ async def _ask(
         settled_promises=said.settled_promises,
         open_questions=said.open_questions,
     )
+    return noticed, completion
 
 
 def _found(items: Sequence[NoticedItem], ids: dict[int, UUID]) -> list[Remembered]:

@@ -10,12 +10,13 @@ from frontdesk.pipeline.dead_letters import (
 from frontdesk.pipeline.dead_webhooks import find_number
 from frontdesk.pipeline.deliver import deliver
 from frontdesk.pipeline.escalate import PACKET_DEADLINE_SECONDS
+from frontdesk.pipeline.language import read_language
 from frontdesk.pipeline.letters import OPERATOR, Caller, Change, Kind, Letter, NoSuchLetter
-from frontdesk.pipeline.on_paper import on_paper
+from frontdesk.pipeline.on_paper import PaperLine, on_paper, with_memory
 from frontdesk.pipeline.receive import receive
 from frontdesk.pipeline.replay import get_replay, start_replay
 from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
-from frontdesk.pipeline.turn import OutcomeKind
+from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
 from frontdesk.pipeline.warming import warm
 
 __all__ = [
@@ -26,9 +27,12 @@ __all__ = [
     "Kind",
     "Letter",
     "NoSuchLetter",
+    "Outcome",
     "OutcomeKind",
+    "PaperLine",
     "ReplayCreate",
     "ReplayPublic",
+    "Turn",
     "answer",
     "deliver",
     "discard_letter",
@@ -37,9 +41,11 @@ __all__ = [
     "get_replay",
     "list_letters",
     "on_paper",
+    "read_language",
     "receive",
     "replay_letter",
     "start_replay",
     "think",
     "warm",
+    "with_memory",
 ]

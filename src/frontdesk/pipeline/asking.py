@@ -15,8 +15,10 @@ from frontdesk.prompts import FilledPrompt, PromptSnapshot, load_prompt
 async def prompt_for(resources: Resources, turn: Turn, name: str) -> PromptSnapshot:
     """The prompt in use, or what an experiment gives the turn's conversation instead.
 
-    On paper a turn is of no conversation, so it gets what is in production.
+    On paper a turn is of no conversation, so it gets what is to be tried, or what is in production.
     """
+    if name in turn.prompts:
+        return turn.prompts[name]
     return await load_prompt(
         resources, turn.claim.tenant_id, name, conversation_id=turn.billed_conversation_id
     )

@@ -1,6 +1,7 @@
 """The values that travel through a turn, from the claim to the decision."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -22,7 +23,7 @@ from frontdesk.escalation import (
     Source,
 )
 from frontdesk.gateway import Completion
-from frontdesk.prompts import Exposure
+from frontdesk.prompts import Exposure, PromptSnapshot
 
 
 class Trace:
@@ -95,6 +96,8 @@ class Turn:
     past: Past = field(default_factory=Past)
     tags: frozenset[str] | None = None  # The contact's, when a rule looks at them.
     hand_back: HandBack | None = None
+    # On paper: the texts to be tried, by prompt; the others are what is in production.
+    prompts: Mapping[str, PromptSnapshot] = field(default_factory=dict, compare=False)
 
     @cached_property
     def was_left_to_us(self) -> bool:
