@@ -44,6 +44,8 @@ _IN_DUE_TABLES = frozenset(
         "conversation.turn",
         "escalation.backtest",
         "escalation.suggestion",
+        "evaluation.canary",
+        "evaluation.collection",
         "evaluation.run",
         "identity.mail",
         "knowledge.source",

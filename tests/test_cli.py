@@ -38,6 +38,7 @@ GROUPS = {
     "dead": ("list", "show", "replay", "discard"),
     "prompts": ("list", "show", "diff", "publish", "rollback", "pull", "push"),
     "erasures": ("list", "start", "reapply"),
+    "eval": ("import", "export", "run", "gate", "compare"),
 }
 
 

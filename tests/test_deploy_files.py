@@ -18,6 +18,7 @@ import typer.main
 import yaml
 from pydantic import BaseModel
 
+from frontdesk.cli import app
 from frontdesk.core.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -259,6 +260,27 @@ def test_ci_holds_no_secret_and_may_write_nothing(name):
             assert re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"])
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
+
+
+def test_the_example_evaluates_what_a_pull_request_changes_with_commands_that_exist():
+    text = (ROOT / "docs/examples/evaluate-prompts.yml").read_text()
+    example = yaml.safe_load(text)
+    assert example[True]["pull_request"]["paths"] == ["prompts/**", "evaluation/**"]
+    assert example["permissions"] == {"contents": "read"}
+    (job,) = example["jobs"].values()
+    assert set(job["env"]) <= setting_names()
+    for step in job["steps"]:
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+    commands = [
+        step["run"] for step in job["steps"] if step.get("run", "").startswith("frontdesk ")
+    ]
+    assert commands[-1].startswith("frontdesk eval run --label candidate")
+    for command in commands:
+        group, name, *rest = command.removesuffix(" || true").split()[1:]
+        known = typer.main.get_command(app).commands[group].commands[name]
+        options = {option for each in known.params for option in each.opts}
+        assert {word for word in rest if word.startswith("--")} <= options, command
 
 
 # Locked packages

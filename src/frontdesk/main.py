@@ -96,7 +96,7 @@ _TAGS = {
     "budgets": "How much models may cost, and what happens then.",
     "dead letters": "Work that will not go on by itself: try it again, or let it go.",
     "privacy": "Exports, erasures, and how long things are kept.",
-    "evaluation": "Golden cases, runs and their gate.",
+    "evaluation": "Cases, runs and their gate; cases from production; what a change would do.",
     "observability": "Model calls and the audit log.",
     "webhooks": "What WhatsApp calls; signed, not signed in.",
     "health": "For orchestrators and Prometheus.",

@@ -1,10 +1,11 @@
 """Which function reacts to which event, on one page."""
 
-from frontdesk import conversation, escalation, feed
+from frontdesk import conversation, escalation, evaluation, feed
 from frontdesk.conversation import ConversationHasClosed, PriorityChanged, SilenceNeedsPerson
 from frontdesk.core.events import Subscriptions
 from frontdesk.identity import ContactPolicyChanged, MemberDisabled
 from frontdesk.messaging import MediaSettled, OutboundFailed
+from frontdesk.prompts import ExperimentMoved
 
 SUBSCRIPTIONS: Subscriptions = {
     ConversationHasClosed: [escalation.end_handoff, conversation.plan_survey],
@@ -13,5 +14,6 @@ SUBSCRIPTIONS: Subscriptions = {
     MediaSettled: [conversation.go_on_with_file],
     OutboundFailed: [escalation.look_after_failed_send],
     ContactPolicyChanged: [feed.tell_contact_policy],
+    ExperimentMoved: [evaluation.watch_canary],
     MemberDisabled: [escalation.send_member_away],
 }

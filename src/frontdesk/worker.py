@@ -72,6 +72,8 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         escalation_work.OVERDUE,
         knowledge_work.INGEST,
         evaluation_work.RUN,
+        evaluation_work.COLLECT,
+        evaluation_work.CANARY,
         gateway_work.CHAT,
         identity_work.PRUNE,
         identity_work.SEND_MAIL,

@@ -70,6 +70,10 @@ KINDS: dict[str, Kind] = {
     "preview_agent.version": Kind(_newest("agent_version", "version"), 99_999),
     "replay_id": Kind(_newest("llm_replay")),
     "run_id": Kind(_newest("eval_run")),
+    "dataset_id": Kind(_newest("eval_dataset")),
+    "case_id": Kind(_newest("eval_case")),
+    "proposal_id": Kind(_newest("eval_proposal")),
+    "with": Kind(_newest("eval_run")),
     "saved_reply_id": Kind(_newest("saved_reply")),
     "session_id": Kind(_newest("user_session")),
     "source_id": Kind(_newest("knowledge_source")),
@@ -164,7 +168,9 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     await admin.post("/templates/sync")
     await admin.post("/invites", {"email": f"new@{mark}.example", "role": "ADMIN"})
     await admin.post("/api-keys", {"name": mark, "scopes": ["usage:read"]})
-    await admin.post(f"{agent}/eval-cases", {"name": mark, "messages": [mark]})
+    golden = await admin.post(f"{agent}/eval-datasets", {"name": "golden"})
+    case = {"name": mark, "messages": [mark]}
+    await admin.post(f"/eval-datasets/{golden['id']}/cases", {"cases": [case]})
     await admin.post(f"{agent}/eval-runs", {})
     config = (await admin.get(agent))["config"]
     await admin.post(f"{agent}/rule-backtests", {"config": config})
@@ -193,6 +199,7 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     thread = (await admin.get(f"{conversation}/messages"))["items"]
     answer = next(message for message in thread if message["author"] == "agent")
     await admin.put(f"/messages/{answer['id']}/rating", {"value": "down", "comment": mark})
+    await admin.post(f"{agent}/eval-proposals")
     await admin.post(f"{conversation}/take-over")
     await admin.post(f"{conversation}/messages", {"text": f"We will refund {mark} by Friday."})
     rewrite = {"task": "rewrite", "style": "fix", "text": mark}

@@ -202,7 +202,10 @@ async def test_a_deployment_uses_the_prompts_of_its_own_label(shop, resources):
 async def test_production_takes_what_another_user_approved_where_the_tenant_says_so(shop):
     http, colleague = shop.admin.http, await add_user(shop.resources, shop.app, shop.id, Role.ADMIN)
     shop.others.append(colleague)
-    assert (await http.get("/api/v1/prompt-policy")).json() == {"requires_approval": False}
+    assert (await http.get("/api/v1/prompt-policy")).json() == {
+        "requires_approval": False,
+        "requires_run": False,
+    }
     await http.put("/api/v1/prompt-policy", json={"requires_approval": True})
     assert (await write(shop))["state"] == "proposed"
     assert (await publish(shop, "1.0.0", status=409))["code"] == "approval_required"

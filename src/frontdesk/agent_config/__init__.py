@@ -4,6 +4,7 @@ from frontdesk.agent_config.absences import Absence, absence_at
 from frontdesk.agent_config.config import AgentConfig, EscalationKeywords, FollowUp, WhenClosed
 from frontdesk.agent_config.errors import (
     AgentNameTaken,
+    ConfigNeedsRun,
     NoSuchAgent,
     NoSuchAgentVersion,
     NoSuchPreview,
@@ -43,10 +44,10 @@ from frontdesk.agent_config.previews import (
     queue_preview,
 )
 from frontdesk.agent_config.privacy import HOLDINGS
-from frontdesk.agent_config.rules import Complaint, complaints_about
+from frontdesk.agent_config.rules import Complaint, complaints_about, config_hash
 from frontdesk.agent_config.schemas import AgentCreate, AgentPublic, Version
 from frontdesk.agent_config.secrets import open_secrets
-from frontdesk.agent_config.service import create_agent, get_agent
+from frontdesk.agent_config.service import create_agent, get_agent, get_config, pass_config
 from frontdesk.agent_config.snapshots import AgentSnapshot, load_agent
 from frontdesk.agent_config.tools import SECRET, STEP_SECONDS, BuiltInTool, HttpTool, Tools
 from frontdesk.agent_config.values import Language, Text
@@ -72,6 +73,7 @@ __all__ = [
     "Complaint",
     "Condition",
     "ConfidenceBelow",
+    "ConfigNeedsRun",
     "EscalationKeywords",
     "EscalationRule",
     "FailedTurns",
@@ -105,13 +107,16 @@ __all__ = [
     "absence_at",
     "claim_preview",
     "complaints_about",
+    "config_hash",
     "create_agent",
     "finish_preview",
     "get_agent",
+    "get_config",
     "get_preview",
     "is_open",
     "list_due_previews",
     "load_agent",
     "open_secrets",
+    "pass_config",
     "queue_preview",
 ]

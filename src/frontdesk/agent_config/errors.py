@@ -21,6 +21,12 @@ class NoSuchPreview(NotFound):
     code, title = "no_such_preview", "There is no such preview"
 
 
+class ConfigNeedsRun(Conflict):
+    """The agent takes no configuration that has not passed an evaluation run."""
+
+    code, title = "run_required", "This configuration has to pass an evaluation run first"
+
+
 class AgentNameTaken(Conflict):
     """Another agent of the tenant has this name."""
 

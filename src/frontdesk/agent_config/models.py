@@ -12,6 +12,7 @@ from frontdesk.core.tables import (
     NOW,
     Json,
     TenantRow,
+    TenantTable,
     Timestamp,
     of_tenant,
     refers,
@@ -27,6 +28,8 @@ class Agent(TenantRow, table=True):
     name: str = Field(sa_type=sa.Text)
     version: int = 1
     enabled: bool = True
+    # A configuration comes into force only once it has passed an evaluation run.
+    requires_run: bool = Field(default=False, sa_column_kwargs={"server_default": sa.text("false")})
 
 
 class ToolSecret(TenantRow, table=True):
@@ -55,6 +58,20 @@ class AgentVersion(TenantRow, table=True):
     version: int
     config: dict[str, Any] = Field(sa_type=Json)
     author_id: UUID | None = None
+
+
+class AgentPass(TenantTable, table=True):
+    """That a configuration of an agent has passed an evaluation run, saved by then or not."""
+
+    __tablename__ = "agent_pass"
+    __table_args__ = (refers("agent_id", to="agent"),)
+
+    agent_id: UUID = Field(primary_key=True)
+    config_hash: str = Field(sa_type=sa.Text, primary_key=True)
+    run_id: UUID
+    passed_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
 
 
 class PreviewState(StrEnum):

@@ -7,10 +7,16 @@ from fastapi import APIRouter, Query, Response
 
 from frontdesk.agent_config import service
 from frontdesk.agent_config.config import AgentConfig
-from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
+from frontdesk.agent_config.errors import (
+    AgentNameTaken,
+    ConfigNeedsRun,
+    NoSuchAgent,
+    NoSuchAgentVersion,
+)
 from frontdesk.agent_config.schemas import (
     AgentCreate,
     AgentDiffPublic,
+    AgentGate,
     AgentPublic,
     AgentRollback,
     AgentVersionPublic,
@@ -18,6 +24,7 @@ from frontdesk.agent_config.schemas import (
 )
 from frontdesk.agent_config.secret_routes import router as tool_secrets
 from frontdesk.core.api import (
+    AdminOnly,
     Cursor,
     IfMatch,
     Limit,
@@ -33,6 +40,15 @@ from frontdesk.core.api import (
 from frontdesk.core.errors import Forbidden, PreconditionFailed, PreconditionRequired
 from frontdesk.identity import PlanLimitReached
 
+Override = Annotated[
+    str | None,
+    Query(
+        min_length=10,
+        max_length=500,
+        description="Where the agent asks for a passing evaluation run: why this configuration may do "
+        "without one. It is kept in the audit log.",
+    ),
+]
 router = APIRouter()
 agents = APIRouter(prefix="/api/v1/agents", tags=["agents"])
 
@@ -73,7 +89,9 @@ async def get_agent(
 @agents.put(
     "/{agent_id}/config",
     summary="Save an agent's configuration",
-    responses=problems(Forbidden, NoSuchAgent, PreconditionFailed, PreconditionRequired),
+    responses=problems(
+        Forbidden, NoSuchAgent, ConfigNeedsRun, PreconditionFailed, PreconditionRequired
+    ),
 )
 async def save_agent_config(
     agent_id: UUID,
@@ -83,6 +101,7 @@ async def save_agent_config(
     resources: ResourcesDep,
     response: Response,
     if_match: IfMatch = None,
+    override: Override = None,
 ) -> AgentPublic:
     """Put a whole configuration in force, as a new version, within two seconds everywhere.
 
@@ -95,9 +114,27 @@ async def save_agent_config(
         body,
         check=lambda version: check_version(if_match, version),
         author_id=who.user_id,
+        override=override,
     )
     set_etag(response, agent.version)
     return agent
+
+
+@agents.put(
+    "/{agent_id}/gate",
+    summary="Set what a configuration has to pass",
+    responses=problems(Forbidden, NoSuchAgent),
+)
+async def set_agent_gate(
+    agent_id: UUID, body: AgentGate, who: AdminOnly, session: TenantSession
+) -> AgentPublic:
+    """Ask for a passing evaluation run before a configuration comes into force, or no longer.
+
+    What is in force stays, and rolling back is always allowed.
+    """
+    return await service.set_gate(
+        session, agent_id, requires_run=body.requires_run, user_id=who.user_id
+    )
 
 
 @agents.get(

@@ -1,5 +1,7 @@
-"""Why an agent will not answer, or badly: a pure function over its configuration."""
+"""What follows from a configuration: why an agent will not answer, or badly, and what it is known by."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +22,12 @@ class Complaint:
     code: str
     message: str
     stops_answers: bool = False
+
+
+def config_hash(config: AgentConfig) -> str:
+    """SHA-256 of a configuration's content, in hex: the same for the same content."""
+    content = json.dumps(config.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def complaints_about(config: AgentConfig, *, enabled: bool, now: datetime) -> list[Complaint]:

@@ -37,6 +37,12 @@ class AgentRollback(Schema):
     version: Version = Field(examples=[3])
 
 
+class AgentGate(Schema):
+    """What is asked of a configuration before it comes into force."""
+
+    requires_run: bool = Field(description="A passing evaluation run of exactly that content.")
+
+
 class AgentPublic(PublicSchema):
     """An agent with its present configuration."""
 
@@ -44,6 +50,9 @@ class AgentPublic(PublicSchema):
     name: str
     version: int
     enabled: bool
+    requires_run: bool = Field(
+        description="A configuration comes into force once it has passed an evaluation run."
+    )
     config: AgentConfig
     created_at: datetime
 

@@ -12,7 +12,12 @@ from sqlmodel.sql.expression import Select, SelectOfScalar
 from frontdesk import feed
 from frontdesk.agent_config.config import AgentConfig
 from frontdesk.agent_config.differences import field_changes
-from frontdesk.agent_config.errors import AgentNameTaken, NoSuchAgent, NoSuchAgentVersion
+from frontdesk.agent_config.errors import (
+    AgentNameTaken,
+    ConfigNeedsRun,
+    NoSuchAgent,
+    NoSuchAgentVersion,
+)
 from frontdesk.agent_config.happenings import (
     AgentCreated,
     AgentRolledBack,
@@ -20,6 +25,7 @@ from frontdesk.agent_config.happenings import (
     VersionInForce,
 )
 from frontdesk.agent_config.models import Agent, AgentVersion
+from frontdesk.agent_config.rules import config_hash
 from frontdesk.agent_config.schemas import (
     AgentCreate,
     AgentDiffPublic,
@@ -129,19 +135,76 @@ async def save_config(
     *,
     check: Callable[[int], None],
     author_id: UUID | None,
+    override: str | None = None,
 ) -> AgentPublic:
     """Put a configuration in force as a new version; the one in force already makes none.
 
     Args:
         check: is given the present version under the row's lock and may refuse the change.
+        override: why it may come into force without a passing evaluation run.
 
     Raises:
         NoSuchAgent: the tenant has no such agent.
+        ConfigNeedsRun: the agent asks for a passing run of exactly this, and there is none.
     """
     agent, present = await _locked(session, agent_id, check)
     if _config(present) == config:
         return _public(agent, present)
+    if agent.requires_run:
+        await _require_run(session, agent, config, override=override, user_id=author_id)
     return await _put_in_force(session, resources, agent, config, author_id, ConfigSaved)
+
+
+async def set_gate(
+    session: Session, agent_id: UUID, *, requires_run: bool, user_id: UUID
+) -> AgentPublic:
+    """Ask for a passing evaluation run before a configuration comes into force, or no longer.
+
+    Raises:
+        NoSuchAgent: the tenant has no such agent.
+    """
+    agent, present = await _locked(session, agent_id, lambda _: None)
+    agent.requires_run = requires_run
+    details = {"requires_run": requires_run}
+    await audit(session, "agent.gate_changed", "agent", agent_id, user_id=user_id, details=details)
+    return _public(agent, present)
+
+
+async def pass_config(session: Session, agent_id: UUID, config: AgentConfig, run_id: UUID) -> None:
+    """Write down that a configuration, saved or not, has passed an evaluation run."""
+    await session.sql.execute(
+        "INSERT INTO agent_pass (agent_id, config_hash, run_id) VALUES ($1, $2, $3) "
+        "ON CONFLICT (tenant_id, agent_id, config_hash) DO UPDATE SET run_id = $3, "
+        "passed_at = now()",
+        agent_id,
+        config_hash(config),
+        run_id,
+    )
+
+
+async def _require_run(
+    session: Session,
+    agent: Agent,
+    config: AgentConfig,
+    *,
+    override: str | None,
+    user_id: UUID | None,
+) -> None:
+    passed = await session.sql.fetchval(
+        "SELECT 1 FROM agent_pass WHERE agent_id = $1 AND config_hash = $2",
+        agent.id,
+        config_hash(config),
+    )
+    if passed is not None:
+        return
+    if override is None:
+        raise ConfigNeedsRun(
+            "Exactly this configuration has passed no evaluation run: run it, or say why it may do "
+            "without (override)."
+        )
+    details = {"reason": override}
+    action = "agent.gate_overridden"
+    await audit(session, action, "agent", agent.id, user_id=user_id, details=details)
 
 
 async def roll_back(
@@ -282,6 +345,7 @@ def _public(agent: Agent, version: AgentVersion) -> AgentPublic:
         name=agent.name,
         version=agent.version,
         enabled=agent.enabled,
+        requires_run=agent.requires_run,
         config=_config(version),
         created_at=agent.created_at,
     )

@@ -12,6 +12,7 @@ import typer
 
 from frontdesk.cli.channels import channels
 from frontdesk.cli.erasing import erasures
+from frontdesk.cli.evaluating import evaluation
 from frontdesk.cli.experimenting import experiments
 from frontdesk.cli.keys import keys
 from frontdesk.cli.knowing import kb
@@ -72,6 +73,11 @@ app.add_typer(
 )
 app.add_typer(
     experiments, name="experiments", short_help="Versions tried on a share of turns: start, stop."
+)
+app.add_typer(
+    evaluation,
+    name="eval",
+    short_help="Cases an agent is judged by: import, run, compare, gate; for CI as well.",
 )
 app.add_typer(
     channels, name="channels", short_help="WhatsApp numbers: list, connect, health, pause, let go."

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from frontdesk.cli.prompting import Name, Tenant, in_tenant
+from frontdesk.cli.prompting import Name, Override, Tenant, in_tenant
 from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def experiments_start(
     by_tenant: Annotated[
         bool, typer.Option("--by-tenant", help="One variant for the tenant, not a conversation.")
     ] = False,
+    override: Override = None,
     tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
@@ -89,6 +90,7 @@ def experiments_start(
                 "unit": "tenant" if by_tenant else "conversation",
                 "variants": [_variant(text) for text in variant],
                 "guards": guard or [],
+                "override": override,
             }
         )
     except ValidationError as error:

@@ -43,6 +43,10 @@ Names = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME]…", help="Only these prompts; else all.")
 ]
 Label = Annotated[str, typer.Option(help="Which label: production, candidate, staging, your own.")]
+Override = Annotated[
+    str | None,
+    typer.Option(help="Why it may go to production without a passing evaluation run; audited."),
+]
 Folder = Annotated[Path, typer.Option(help="The folder with a file per prompt.", file_okay=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")]
 FOLDER = Path("prompts")
@@ -209,12 +213,14 @@ def prompts_publish(
     name: Name,
     version: Version,
     label: Label = PRODUCTION,
+    override: Override = None,
     tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
     """Move a label to a version; it is in use everywhere within two seconds, for the next turn.
 
-    Safe to repeat. Where the tenant asks for approval, production takes only approved versions.
+    Safe to repeat. Where the tenant asks for approval, production takes only approved versions; where
+    it asks for an evaluation run, only those that passed one, or with --override and a reason.
 
     \b
     Examples:
@@ -225,7 +231,9 @@ def prompts_publish(
     async def run(resources: "Resources", session: "Session") -> "PromptPublic":
         from frontdesk.prompts import publish_version
 
-        return await publish_version(session, resources, name, version, label=label)
+        return await publish_version(
+            session, resources, name, version, label=label, override=override
+        )
 
     _tell_labels(in_tenant(tenant, run), as_json)
 
@@ -300,6 +308,7 @@ def prompts_push(
     publish: Annotated[
         bool, typer.Option("--publish", help="Also move the label to the versions.")
     ] = False,
+    override: Override = None,
     tenant: Tenant = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -307,7 +316,8 @@ def prompts_push(
     """Make versions of the files in a folder that are new, all of them or, when one is wrong, none.
 
     Safe to repeat: a text that there is already makes no version, and publishing it again changes
-    nothing. Exits with 3 when a version has to be approved before it can be published.
+    nothing. Exits with 3 when a version has to be approved, or to pass an evaluation run, before it can
+    be published.
 
     \b
     Examples:
@@ -321,12 +331,15 @@ def prompts_push(
         from frontdesk.prompts import push_file
 
         return [
-            await push_file(session, resources, each, body, label=label, publish=publish)
+            await push_file(
+                session, resources, each, body, label=label, publish=publish, override=override
+            )
             for each, body in files.items()
         ]
 
     pushed = in_tenant(tenant, run, keep=not dry_run)
     waiting = [item.name for item in pushed if item.action == "awaits_approval"]
+    unproven = [item.name for item in pushed if item.action == "awaits_run"]
     if as_json:
         print_json([vars(item) for item in pushed])
     else:
@@ -337,6 +350,11 @@ def prompts_push(
             typer.echo("Nothing was kept: this was a dry run.")
     if waiting:
         fail(f"To be approved by another user first: {', '.join(waiting)}.", ACT_FIRST)
+    if unproven:
+        fail(
+            f"To pass an evaluation run first: {', '.join(unproven)}. See frontdesk eval run --help.",
+            ACT_FIRST,
+        )
 
 
 def _read_folder(folder: Path, names: list[str] | None) -> dict[str, Any]:

@@ -1,16 +1,39 @@
-"""Evaluation: golden cases, and runs that score what the agent would answer."""
+"""Evaluation: cases, runs that score what an agent would answer, the gate, and the canary guard."""
 
-from frontdesk.evaluation.schemas import CaseCreate, CasePublic, CaseResult, RunPublic
-from frontdesk.evaluation.service import CaseExists, create_case, get_run, list_cases, start_run
+from frontdesk.evaluation.canary import watch_canary
+from frontdesk.evaluation.case_schemas import CaseBody, DatasetChange, DatasetPublic
+from frontdesk.evaluation.datasets import get_file, golden_of, list_datasets, put_file
+from frontdesk.evaluation.junit import as_junit
+from frontdesk.evaluation.privacy import HOLDINGS
+from frontdesk.evaluation.runs import compare_runs, get_run, start_run, start_traffic_run
+from frontdesk.evaluation.schemas import (
+    Candidate,
+    CaseResult,
+    ComparisonPublic,
+    RunCreate,
+    RunPublic,
+    TrafficCreate,
+)
 
 __all__ = [
-    "CaseCreate",
-    "CaseExists",
-    "CasePublic",
+    "HOLDINGS",
+    "Candidate",
+    "CaseBody",
     "CaseResult",
+    "ComparisonPublic",
+    "DatasetChange",
+    "DatasetPublic",
+    "RunCreate",
     "RunPublic",
-    "create_case",
+    "TrafficCreate",
+    "as_junit",
+    "compare_runs",
+    "get_file",
     "get_run",
-    "list_cases",
+    "golden_of",
+    "list_datasets",
+    "put_file",
     "start_run",
+    "start_traffic_run",
+    "watch_canary",
 ]

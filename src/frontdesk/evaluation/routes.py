@@ -1,56 +1,101 @@
-"""HTTP of evaluation: golden cases of an agent, and runs over them."""
+"""HTTP of evaluation: runs of a candidate, and what they come to."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from frontdesk.core.api import AdminOnly, TenantSession, problems
-from frontdesk.core.errors import NotFound
-from frontdesk.evaluation import service
-from frontdesk.evaluation.schemas import CaseCreate, CasePublic, RunCreate, RunPublic
+from frontdesk.agent_config import NoSuchAgent, NoSuchAgentVersion
+from frontdesk.core.api import AdminOnly, Cursor, Limit, Page, TenantSession, problems
+from frontdesk.core.errors import Forbidden
+from frontdesk.evaluation import runs
+from frontdesk.evaluation.dataset_routes import router as datasets
+from frontdesk.evaluation.errors import NoSuchDataset, NoSuchRun, NothingToPlay
+from frontdesk.evaluation.proposal_routes import router as proposals
+from frontdesk.evaluation.schemas import (
+    ComparisonPublic,
+    RunCreate,
+    RunPublic,
+    RunSummary,
+    TrafficCreate,
+)
+from frontdesk.prompts import NoSuchPrompt, NoSuchPromptVersion
 
 router = APIRouter(prefix="/api/v1", tags=["evaluation"])
-
-
-@router.get(
-    "/agents/{agent_id}/eval-cases", summary="List golden cases", responses=problems(NotFound)
-)
-async def list_cases(agent_id: UUID, who: AdminOnly, session: TenantSession) -> list[CasePublic]:
-    """The cases that an agent's changes are judged by."""
-    return await service.list_cases(session, agent_id)
-
-
-@router.post(
-    "/agents/{agent_id}/eval-cases",
-    status_code=201,
-    summary="Add a golden case",
-    responses=problems(NotFound, service.CaseExists),
-)
-async def create_case(
-    agent_id: UUID, body: CaseCreate, who: AdminOnly, session: TenantSession
-) -> CasePublic:
-    """What a contact says, and what a good answer holds."""
-    return await service.create_case(session, agent_id, body, user_id=who.user_id)
+_NAMED = (NoSuchAgent, NoSuchAgentVersion, NoSuchPrompt, NoSuchPromptVersion)
 
 
 @router.post(
     "/agents/{agent_id}/eval-runs",
     status_code=202,
     summary="Score an agent",
-    responses=problems(NotFound),
+    responses=problems(Forbidden, *_NAMED, NoSuchDataset, NothingToPlay),
 )
-async def start_run(
+async def start_eval_run(
     agent_id: UUID,
     who: AdminOnly,
     session: TenantSession,
     body: RunCreate | None = None,
-) -> RunPublic:
-    """Run all cases with what is configured now; a worker does it, nothing is sent to anybody."""
-    threshold = (body or RunCreate()).threshold
-    return await service.start_run(session, agent_id, threshold, user_id=who.user_id)
+) -> RunSummary:
+    """Play a dataset with what is in production, or with a candidate: other prompts, models, another
+    version or a draft. A worker does it with the real stages; nothing is sent to anybody.
+
+    It is billed as features `evaluation` and `judge`. Progress is on the feed.
+    """
+    return await runs.start_run(session, agent_id, body or RunCreate(), user_id=who.user_id)
 
 
-@router.get("/eval-runs/{run_id}", summary="Read a run", responses=problems(NotFound))
-async def get_run(run_id: UUID, who: AdminOnly, session: TenantSession) -> RunPublic:
-    """A run with the result of each case and whether it clears the gate."""
-    return await service.get_run(session, run_id)
+@router.post(
+    "/agents/{agent_id}/eval-traffic",
+    status_code=202,
+    summary="Preview a change on last week's traffic",
+    responses=problems(Forbidden, *_NAMED),
+)
+async def start_traffic_run(
+    agent_id: UUID, body: TrafficCreate, who: AdminOnly, session: TenantSession
+) -> RunSummary:
+    """Play what contacts wrote lately with a candidate, on paper, and set it beside what had become
+    of it: escalations, quality by the judge, cost, time. It is read as a run.
+    """
+    return await runs.start_traffic_run(session, agent_id, body, user_id=who.user_id)
+
+
+@router.get(
+    "/agents/{agent_id}/eval-runs",
+    summary="List runs",
+    responses=problems(Forbidden, NoSuchAgent),
+)
+async def list_eval_runs(
+    agent_id: UUID,
+    who: AdminOnly,
+    session: TenantSession,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Page[RunSummary]:
+    """An agent's runs, newest first, without their cases."""
+    return await runs.list_runs(session, agent_id, limit=limit, cursor=cursor)
+
+
+@router.get("/eval-runs/{run_id}", summary="Read a run", responses=problems(Forbidden, NoSuchRun))
+async def get_eval_run(run_id: UUID, who: AdminOnly, session: TenantSession) -> RunPublic:
+    """A run with the result of each case so far, and whether it clears the gate."""
+    return await runs.get_run(session, run_id)
+
+
+@router.get(
+    "/eval-runs/{run_id}/comparison",
+    summary="Compare two runs",
+    responses=problems(Forbidden, NoSuchRun),
+)
+async def compare_eval_runs(
+    run_id: UUID,
+    who: AdminOnly,
+    session: TenantSession,
+    with_run: Annotated[UUID, Query(alias="with", description="The second run.")],
+) -> ComparisonPublic:
+    """Case by case, and whether the difference is more than noise."""
+    return await runs.compare_runs(session, run_id, with_run)
+
+
+router.include_router(datasets)
+router.include_router(proposals)

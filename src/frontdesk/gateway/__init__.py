@@ -5,7 +5,7 @@ from frontdesk.gateway.attempts import Outcome, Picture, Sound, ToolCall
 from frontdesk.gateway.embedding import EMBEDDING, MOST_TEXTS, embed, embedding_model
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.local_model import LOCAL_MODEL, LocalModel
-from frontdesk.gateway.masking import has_placeholder
+from frontdesk.gateway.masking import has_placeholder, mask_texts, with_stand_ins
 from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
@@ -61,5 +61,7 @@ __all__ = [
     "file_models",
     "has_placeholder",
     "list_standings",
+    "mask_texts",
     "warm",
+    "with_stand_ins",
 ]

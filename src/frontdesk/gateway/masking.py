@@ -202,3 +202,24 @@ _NO_SEPARATORS = str.maketrans("", "", " ()./-\n\t\xa0")
 def _compact(text: str) -> str:
     """A number however it is written; all that has no separators stays apart by its letters."""
     return text.translate(_NO_SEPARATORS).casefold()
+
+
+def mask_texts(texts: Sequence[str], masking: Masking) -> list[str]:
+    """Texts with a placeholder for everything personal, the same one for the same value in all."""
+    masked = mask([{"role": "user", "content": text} for text in texts], masking)
+    # What explains the placeholders to a model stands first.
+    return [str(message["content"]) for message in masked.messages[-len(texts) :]] if texts else []
+
+
+def with_stand_ins(text: str, stand_ins: Mapping[str, str]) -> str:
+    """A masked text with invented values for its placeholders.
+
+    Args:
+        stand_ins: by label (`EMAIL`, `NAME`, …); `{n}` in one is the placeholder's number.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        label, number = (match[1] or match[3]).upper(), match[2] or match[4]
+        return stand_ins[label].format(n=int(number)) if label in stand_ins else match[0]
+
+    return _PLACEHOLDER.sub(value, text)

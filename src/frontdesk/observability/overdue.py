@@ -58,6 +58,9 @@ OVERDUE = (
     DueTable("survey", "due_at IS NOT NULL"),
     DueTable("knowledge_source", "due_at IS NOT NULL"),
     DueTable("eval_run", "due_at IS NOT NULL", since="created_at"),
+    # These two look again and again, and are late by `due_at` only.
+    DueTable("eval_collection", "due_at IS NOT NULL", key="agent_id"),
+    DueTable("canary_watch", "due_at IS NOT NULL", key="experiment_id"),
     DueTable("rule_backtest", "due_at IS NOT NULL", since="created_at"),
     DueTable("llm_replay", "due_at IS NOT NULL", since="created_at"),
     DueTable("agent_preview", "due_at IS NOT NULL", since="created_at"),

@@ -8,6 +8,7 @@ from frontdesk import (
     billing,
     conversation,
     escalation,
+    evaluation,
     feed,
     gateway,
     messaging,
@@ -33,6 +34,7 @@ HOLDINGS: dict[str, Holding] = {
         feed.HOLDINGS,
         gateway.HOLDINGS,
         agent_config.HOLDINGS,
+        evaluation.HOLDINGS,
         _OURS,
     )
     for holding in context

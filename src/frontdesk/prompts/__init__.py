@@ -13,7 +13,9 @@ from frontdesk.prompts.errors import (
     OwnVersion,
     PromptInvalid,
     PromptUnchanged,
+    RunRequired,
 )
+from frontdesk.prompts.events import ExperimentMoved
 from frontdesk.prompts.experiments import (
     get_experiment,
     list_experiments,
@@ -28,8 +30,8 @@ from frontdesk.prompts.files import (
     push_file,
     read_file,
 )
-from frontdesk.prompts.releases import approve_version, publish_version, roll_back
-from frontdesk.prompts.rules import Bump, ExperimentState
+from frontdesk.prompts.releases import approve_version, pass_version, publish_version, roll_back
+from frontdesk.prompts.rules import Bump, ExperimentState, content_hash
 from frontdesk.prompts.schemas import (
     ExperimentMove,
     ExperimentPublic,
@@ -58,6 +60,7 @@ __all__ = [
     "CantMoveThere",
     "DefaultPrompt",
     "ExperimentMove",
+    "ExperimentMoved",
     "ExperimentPublic",
     "ExperimentRunning",
     "ExperimentStart",
@@ -77,9 +80,11 @@ __all__ = [
     "PromptVersionPublic",
     "PushAction",
     "Pushed",
+    "RunRequired",
     "Variant",
     "approve_version",
     "as_data",
+    "content_hash",
     "create_version",
     "diff_versions",
     "file_text",
@@ -93,6 +98,7 @@ __all__ = [
     "list_versions",
     "load_prompt",
     "move_experiment",
+    "pass_version",
     "publish_version",
     "push_file",
     "read_file",

@@ -33,6 +33,12 @@ class ApprovalRequired(Conflict):
     code, title = "approval_required", "Another user has to approve this version"
 
 
+class RunRequired(Conflict):
+    """The tenant lets nothing into production that has not passed an evaluation run."""
+
+    code, title = "run_required", "This version has to pass an evaluation run first"
+
+
 class OwnVersion(Conflict):
     """Whoever wrote a version can't be the one who approves it."""
 

@@ -22,6 +22,7 @@ from frontdesk.prompts.errors import (
     NoSuchExperiment,
     NoSuchPrompt,
     NoSuchPromptVersion,
+    RunRequired,
 )
 from frontdesk.prompts.schemas import (
     ExperimentDetailPublic,
@@ -39,7 +40,12 @@ router = APIRouter(prefix="/api/v1/prompts/{name}/experiments", tags=["prompts"]
     status_code=201,
     summary="Start an experiment or a canary",
     responses=problems(
-        Forbidden, NoSuchPrompt, NoSuchPromptVersion, ApprovalRequired, ExperimentRunning
+        Forbidden,
+        NoSuchPrompt,
+        NoSuchPromptVersion,
+        ApprovalRequired,
+        RunRequired,
+        ExperimentRunning,
     ),
 )
 async def start_experiment(

@@ -15,7 +15,7 @@ from frontdesk.core.resources import Resources
 from frontdesk.observability import count_exposures
 from frontdesk.prompts.errors import CantMoveThere, ExperimentRunning, NoSuchExperiment
 from frontdesk.prompts.models import PromptExperiment
-from frontdesk.prompts.releases import publish_version, require_approval, take_step
+from frontdesk.prompts.releases import publish_version, require_approval, require_run, take_step
 from frontdesk.prompts.rules import ExperimentState, may_move
 from frontdesk.prompts.schemas import (
     ExperimentDetailPublic,
@@ -48,6 +48,7 @@ async def start_experiment(
     Raises:
         NoSuchPrompt, NoSuchPromptVersion: the prompt or a version does not exist.
         ApprovalRequired: contacts would get a version that nobody but its author has approved.
+        RunRequired: the same of one that has passed no evaluation run.
         ExperimentRunning: another one is open on this prompt.
     """
     default_of(name)
@@ -55,7 +56,9 @@ async def start_experiment(
     if open_one := await find_open_experiment(session, name):
         raise ExperimentRunning(f"“{open_one.name}” is {open_one.state}.")
     for variant in body.variants:
-        await require_approval(session, await find_version(session, name, variant.version))
+        version = await find_version(session, name, variant.version)
+        await require_approval(session, version)
+        await require_run(session, prompt, version, override=body.override, user_id=started_by)
     experiment = PromptExperiment(
         prompt_id=prompt.id,
         name=body.name,
@@ -114,7 +117,15 @@ async def move_experiment(
         evidence=body.evidence,
     )
     if body.to is ExperimentState.ROLLED_FORWARD:
-        await publish_version(session, resources, name, winner.version, released_by=moved_by)
+        # It was let in when the experiment began, and has shown since what it is worth.
+        await publish_version(
+            session,
+            resources,
+            name,
+            winner.version,
+            released_by=moved_by,
+            override=f"It won the experiment “{experiment.name}”.",
+        )
     resources.keep(PromptCache).forget_after_commit(session, name)
     return _public(experiment, name)
 

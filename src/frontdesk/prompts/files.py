@@ -17,7 +17,7 @@ from frontdesk.core.db import Session
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import difference
 from frontdesk.prompts.defaults import BUILT_IN_VERSION
-from frontdesk.prompts.errors import ApprovalRequired, PromptInvalid, PromptUnchanged
+from frontdesk.prompts.errors import ApprovalRequired, PromptInvalid, PromptUnchanged, RunRequired
 from frontdesk.prompts.releases import publish_version
 from frontdesk.prompts.rules import normalised
 from frontdesk.prompts.schemas import PRODUCTION, PromptVersionCreate, PromptVersionPublic
@@ -35,6 +35,7 @@ class PushAction(StrEnum):
     CREATED = "created"
     PUBLISHED = "published"
     AWAITS_APPROVAL = "awaits_approval"
+    AWAITS_RUN = "awaits_run"
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,12 @@ async def push_file(
     *,
     label: str = PRODUCTION,
     publish: bool = False,
+    override: str | None = None,
 ) -> Pushed:
     """Make a version of what a file says unless there is one, and with `publish` put it in use.
 
-    Pushing the same file again changes nothing. A version that still needs somebody's approval is
-    kept and not published.
+    Pushing the same file again changes nothing. A version that still needs somebody's approval,
+    or an evaluation run, is kept and not published.
 
     Raises:
         NoSuchPrompt: Frontdesk uses no prompt of this name.
@@ -110,10 +112,12 @@ async def push_file(
         version, action = known.details["version"], PushAction.WAITING
     if publish:
         try:
-            await publish_version(session, resources, name, version, label=label)
+            await publish_version(session, resources, name, version, label=label, override=override)
             action = PushAction.PUBLISHED
         except ApprovalRequired:
             action = PushAction.AWAITS_APPROVAL
+        except RunRequired:
+            action = PushAction.AWAITS_RUN
     names = (f"{name} {present.version}", f"{name} {version}")
     return Pushed(name, action, version, difference(present.content, content, names=names))
 

@@ -29,7 +29,7 @@ class Prompt(TenantRow, table=True):
 
 
 class PromptVersion(TenantRow, table=True):
-    """One text of a prompt, for ever as it was written; only its approval is added later."""
+    """One text of a prompt, for ever as it was written; its approval and what it passed come later."""
 
     __tablename__ = "prompt_version"
     __table_args__ = (
@@ -50,6 +50,8 @@ class PromptVersion(TenantRow, table=True):
     author_id: UUID | None = None
     approved_by: UUID | None = None
     approved_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # The evaluation run that this text passed.
+    passed_run_id: UUID | None = None
 
 
 class PromptPolicy(TenantTable, table=True):
@@ -61,6 +63,7 @@ class PromptPolicy(TenantTable, table=True):
     requires_approval: bool = Field(
         default=False, sa_column_kwargs={"server_default": sa.text("false")}
     )
+    requires_run: bool = Field(default=False, sa_column_kwargs={"server_default": sa.text("false")})
 
 
 class PromptRelease(TenantRow, table=True):

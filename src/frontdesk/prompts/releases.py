@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from frontdesk.core.db import Session
+from frontdesk.core.events import publish
 from frontdesk.core.resources import Resources
 from frontdesk.observability import audit
 from frontdesk.prompts.defaults import BUILT_IN_VERSION
@@ -16,7 +17,9 @@ from frontdesk.prompts.errors import (
     ExperimentRunning,
     NothingToRollBack,
     OwnVersion,
+    RunRequired,
 )
+from frontdesk.prompts.events import ExperimentMoved
 from frontdesk.prompts.happenings import (
     STEPS,
     PromptPublished,
@@ -34,6 +37,7 @@ from frontdesk.prompts.rules import OPEN_STATES, ExperimentState
 from frontdesk.prompts.schemas import (
     PRODUCTION,
     PromptPolicyPublic,
+    PromptPolicyUpdate,
     PromptPublic,
     PromptVersionPublic,
 )
@@ -57,16 +61,21 @@ async def publish_version(
     *,
     label: str = PRODUCTION,
     released_by: UUID | None = None,
+    override: str | None = None,
 ) -> PromptPublic:
     """Move a label to a version, in use everywhere within two seconds of the commit.
 
     A label that stands there already stays as it is.
+
+    Args:
+        override: why it may go to production without a passing evaluation run.
 
     Raises:
         NoSuchPrompt: Frontdesk uses no prompt of this name.
         NoSuchPromptVersion: the tenant has no such version; the built-in one is reached by
             rolling back.
         ApprovalRequired: the label is production, and nobody but its author has approved it.
+        RunRequired: the same, and it has passed no evaluation run.
         ExperimentRunning: the label is production, and an experiment compares with what is there.
     """
     default_of(name)
@@ -76,6 +85,7 @@ async def publish_version(
     if present is None or present.version_id != wanted.id:
         if label == PRODUCTION:
             await require_approval(session, wanted)
+            await require_run(session, prompt, wanted, override=override, user_id=released_by)
             if experiment := await find_open_experiment(session, name):
                 raise ExperimentRunning(
                     f"“{experiment.name}” is {experiment.state}: end it first, or roll back."
@@ -170,27 +180,72 @@ async def approve_version(
 async def get_policy(session: Session) -> PromptPolicyPublic:
     """What the tenant asks of a version before it goes to production."""
     policy = await session.get(PromptPolicy, session.tenant_id)
-    return PromptPolicyPublic(requires_approval=policy is not None and policy.requires_approval)
+    if policy is None:
+        return PromptPolicyPublic(requires_approval=False, requires_run=False)
+    return PromptPolicyPublic.model_validate(policy)
 
 
 async def set_policy(
-    session: Session, *, requires_approval: bool, user_id: UUID
+    session: Session, wanted: PromptPolicyUpdate, *, user_id: UUID
 ) -> PromptPolicyPublic:
-    """Ask for somebody else's approval before a version goes to production, or no longer."""
-    await session.sql.execute(
-        "INSERT INTO prompt_policy (requires_approval) VALUES ($1) "
-        "ON CONFLICT (tenant_id) DO UPDATE SET requires_approval = $1",
-        requires_approval,
+    """Ask for somebody else's approval, or a passing evaluation run, before a version goes to
+    production, or no longer."""
+    row = await session.sql.fetchrow(
+        "INSERT INTO prompt_policy AS p (requires_approval, requires_run) "
+        "VALUES (coalesce($1, false), coalesce($2, false)) "
+        "ON CONFLICT (tenant_id) DO UPDATE SET "
+        "requires_approval = coalesce($1, p.requires_approval), "
+        "requires_run = coalesce($2, p.requires_run) RETURNING requires_approval, requires_run",
+        wanted.requires_approval,
+        wanted.requires_run,
     )
-    details = {"requires_approval": requires_approval}
+    assert row is not None
+    policy = PromptPolicyPublic.model_validate(dict(row))
+    details = policy.model_dump()
     await audit(session, "prompt.policy_changed", "prompt_policy", user_id=user_id, details=details)
-    return PromptPolicyPublic(requires_approval=requires_approval)
+    return policy
 
 
 async def require_approval(session: Session, version: PromptVersion) -> None:
     """Refuse what may not answer contacts yet; raises `ApprovalRequired`."""
     if version.approved_at is None and (await get_policy(session)).requires_approval:
         raise ApprovalRequired(f"Version {version.version} is proposed, not approved.")
+
+
+async def require_run(
+    session: Session,
+    prompt: Prompt,
+    version: PromptVersion,
+    *,
+    override: str | None,
+    user_id: UUID | None,
+) -> None:
+    """Refuse what has passed no evaluation run; an override lets it pass and is audited.
+
+    Raises:
+        RunRequired: the tenant asks for a run, there is none, and no reason to do without.
+    """
+    if version.passed_run_id is not None or not (await get_policy(session)).requires_run:
+        return
+    if override is None:
+        raise RunRequired(
+            f"{prompt.name} {version.version} has passed no evaluation run: run it, or say why it "
+            "may go without one (override)."
+        )
+    details = {"version": version.version, "reason": override}
+    action = "prompt.gate_overridden"
+    await audit(session, action, "prompt", prompt.id, user_id=user_id, details=details)
+
+
+async def pass_version(session: Session, name: str, version: str, run_id: UUID) -> None:
+    """Write down that a version has passed an evaluation run, which lets it into production.
+
+    Raises:
+        NoSuchPromptVersion: the tenant has no such version.
+    """
+    passed = await find_version(session, name, version)
+    passed.passed_run_id = run_id
+    await session.flush()
 
 
 async def take_step(
@@ -215,6 +270,13 @@ async def take_step(
         name=prompt.name, experiment_id=experiment.id, experiment=experiment.name, **step
     )
     await tell(session, told, prompt, by)
+    moved = ExperimentMoved(
+        tenant_id=session.tenant_id,
+        experiment_id=experiment.id,
+        is_guarded=bool(experiment.guards) and len(experiment.variants) == 1,
+        state=to,
+    )
+    await publish(session, moved)
 
 
 async def _standing(session: Session, prompt_id: UUID, label: str) -> PromptRelease | None:

@@ -24,6 +24,7 @@ from frontdesk.prompts.errors import (
     OwnVersion,
     PromptInvalid,
     PromptUnchanged,
+    RunRequired,
 )
 from frontdesk.prompts.experiment_routes import router as experiments
 from frontdesk.prompts.schemas import (
@@ -113,7 +114,12 @@ async def approve_prompt_version(
     "/prompts/{name}/publish",
     summary="Publish a version",
     responses=problems(
-        Forbidden, NoSuchPrompt, NoSuchPromptVersion, ApprovalRequired, ExperimentRunning
+        Forbidden,
+        NoSuchPrompt,
+        NoSuchPromptVersion,
+        ApprovalRequired,
+        RunRequired,
+        ExperimentRunning,
     ),
 )
 async def publish_prompt(
@@ -125,7 +131,13 @@ async def publish_prompt(
 ) -> PromptPublic:
     """Move a label to a version; it is in use everywhere within two seconds."""
     return await releases.publish_version(
-        session, resources, name, body.version, label=body.label, released_by=who.user_id
+        session,
+        resources,
+        name,
+        body.version,
+        label=body.label,
+        released_by=who.user_id,
+        override=body.override,
     )
 
 
@@ -182,7 +194,8 @@ async def preview_prompt(
 
 @api.get("/prompt-policy", summary="Read what production asks for", responses=problems(Forbidden))
 async def get_prompt_policy(who: AdminOnly, session: TenantSession) -> PromptPolicyPublic:
-    """Whether a version needs another user's approval before it goes to production."""
+    """Whether a version needs another user's approval, or a passing evaluation run, before it goes
+    to production."""
     return await releases.get_policy(session)
 
 
@@ -190,13 +203,12 @@ async def get_prompt_policy(who: AdminOnly, session: TenantSession) -> PromptPol
 async def set_prompt_policy(
     body: PromptPolicyUpdate, who: AdminOnly, session: TenantSession
 ) -> PromptPolicyPublic:
-    """Ask for another user's approval before a version goes to production, or no longer.
+    """Ask for another user's approval, or a passing evaluation run, before a version goes to
+    production, or no longer.
 
     What is in production stays there, and rolling back is always allowed.
     """
-    return await releases.set_policy(
-        session, requires_approval=body.requires_approval, user_id=who.user_id
-    )
+    return await releases.set_policy(session, body, user_id=who.user_id)
 
 
 router.include_router(api)

@@ -31,6 +31,14 @@ Note = Annotated[Text, StringConstraints(max_length=500)]
 Tag = Annotated[Text, StringConstraints(pattern=r"^[\w][\w.:/ -]{0,39}$")]
 Tags = Annotated[list[Tag], AfterValidator(lambda tags: list(dict.fromkeys(tags)))]
 PRODUCTION = "production"
+Override = Annotated[
+    Annotated[Text, StringConstraints(min_length=10, max_length=500)] | None,
+    Field(
+        description="Where production asks for a passing evaluation run: why it may go without one. "
+        "It is kept in the audit log.",
+        examples=["The shop is closed tomorrow, and everybody has to be told now."],
+    ),
+]
 
 
 class ReviewState(StrEnum):
@@ -62,6 +70,7 @@ class PromptPublish(Schema):
 
     version: Version = Field(examples=["1.0.1"])
     label: Label = PRODUCTION
+    override: Override = None
 
 
 class PromptRollback(Schema):
@@ -76,12 +85,16 @@ class PromptPolicyPublic(PublicSchema):
     requires_approval: bool = Field(
         description="Only versions that another user than their author has approved."
     )
+    requires_run: bool = Field(description="Only versions that have passed an evaluation run.")
 
 
 class PromptPolicyUpdate(Schema):
     """What the tenant asks of a version before it goes to production."""
 
-    requires_approval: bool = Field(examples=[True])
+    requires_approval: bool | None = Field(
+        None, description="Left out, it stays as it is.", examples=[True]
+    )
+    requires_run: bool | None = Field(None, description="Left out, it stays as it is.")
 
 
 class GuardMetric(StrEnum):
@@ -90,8 +103,13 @@ class GuardMetric(StrEnum):
     ANSWER_LENGTH = "answer_length"
     THUMBS_DOWN_RATE = "thumbs_down_rate"
     REFUSAL_RATE = "refusal_rate"
-    HALLUCINATION_SCORE = "hallucination_score"
+    HALLUCINATION_SCORE = (
+        "hallucination_score"  # Drafts the output guard found something wrong with.
+    )
+    GUARD_FAILURE_RATE = "guard_failure_rate"  # Those it could not mend: a person answered.
     HANDOFF_RATE = "handoff_rate"
+    EDIT_RATE = "edit_rate"
+    LATENCY_SECONDS = "latency_seconds"
     COST_USD = "cost_usd"
 
 
@@ -126,6 +144,7 @@ class ExperimentStart(Schema):
         description="What has to be equal or better before it goes to production.",
         examples=[["thumbs_down_rate", "refusal_rate"]],
     )
+    override: Override = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -245,6 +264,7 @@ class PromptVersionPublic(PublicSchema):
     state: ReviewState
     approved_by: UUID | None = None
     approved_at: datetime | None = None
+    passed_run_id: UUID | None = Field(None, description="The evaluation run it passed last.")
     labels: list[str] = Field([], description="The labels that stand at it now.")
 
 

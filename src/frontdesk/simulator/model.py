@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from frontdesk.simulator.acting import customer_turn, judgement
 from frontdesk.simulator.copilot import explanation, rewrite, thread_summary, translation
 from frontdesk.simulator.facts import Fact, FactIndex, read_facts, split_sentences
 from frontdesk.simulator.lexicon import (
@@ -170,6 +171,8 @@ def _recognise(schema: Json) -> str | None:
         "translation": {"translated"},
         "thread_summary": {"summary", "message_ids"},
         "explanation": {"explanation", "message_ids"},
+        "judgement": {"reasons", "passes"},
+        "customer_turn": {"goal_reached", "gives_up"},
         # Last: packets and notes have promises too.
         "found_promises": {"promises"},
     }
@@ -419,6 +422,16 @@ def _found_promises(ask: Ask) -> Json:
     return found_promises(_last_text(ask), ask.system)
 
 
+def _judgement(ask: Ask) -> Json:
+    return judgement(_last_text(ask))
+
+
+def _customer_turn(ask: Ask) -> Json:
+    heard = [content_text(m) for m in ask.messages if m.get("role") == "user"]
+    said = sum(m.get("role") == "assistant" for m in ask.messages)
+    return customer_turn(ask.system, heard if said else [], said)
+
+
 def _last_text(ask: Ask) -> str:
     # All of it: what it is about is one message.
     return "\n".join(content_text(m) for m in ask.messages[-1:])
@@ -426,6 +439,8 @@ def _last_text(ask: Ask) -> str:
 
 _WRITERS = {
     "found_promises": _found_promises,
+    "judgement": _judgement,
+    "customer_turn": _customer_turn,
     "rewrite": _rewrite,
     "translation": _translation,
     "thread_summary": _thread_summary,

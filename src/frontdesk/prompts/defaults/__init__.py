@@ -116,5 +116,30 @@ DEFAULT_PROMPTS = {
             },
             required=("facts",),
         ),
+        DefaultPrompt(
+            name="judge",
+            description="The system message that judges answers in evaluations.",
+            content=_text("judge"),
+            samples={
+                "company_name": "Lumen & Oak",
+                "tone": "Warm and brief.",
+                "rubric": "It answers the question and promises nothing.",
+            },
+            required=("tone", "rubric"),
+        ),
+        DefaultPrompt(
+            name="persona",
+            description="The system message that plays a customer in evaluations.",
+            content=_text("persona"),
+            samples={
+                "company_name": "Lumen & Oak",
+                "who": "Ada, who has bought a lamp",
+                "goal": "Find out how long delivery takes.",
+                "mood": "friendly",
+                "language": "en",
+                "facts": "The order is number 1041.",
+            },
+            required=("goal", "mood"),
+        ),
     )
 }
