@@ -30,12 +30,23 @@ def upgrade() -> None:
     op.add_column("prompt_version", sa.Column("passed_run_id", sa.Uuid(), nullable=True))
     op.add_column("prompt_policy", _flag("requires_run"))
     op.add_column("agent", _flag("requires_run"))
+    op.add_column(
+        "agent_preview",
+        sa.Column("history", JSON, server_default=sa.text("'[]'"), nullable=False),
+    )
+    op.add_column("agent_preview", sa.Column("client_key", sa.Text(), nullable=True))
+    op.create_unique_constraint(
+        "uq_agent_preview_tenant_id_client_key", "agent_preview", ["tenant_id", "client_key"]
+    )
     for table in NEW_TABLES:
         for statement in seal_tenant_table(table):
             op.execute(statement)
 
 
 def downgrade() -> None:
+    op.drop_constraint("uq_agent_preview_tenant_id_client_key", "agent_preview")
+    op.drop_column("agent_preview", "client_key")
+    op.drop_column("agent_preview", "history")
     op.drop_column("agent", "requires_run")
     op.drop_column("prompt_policy", "requires_run")
     op.drop_column("prompt_version", "passed_run_id")

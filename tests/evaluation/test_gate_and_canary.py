@@ -86,7 +86,8 @@ async def test_a_bad_prompt_is_stopped_by_the_gate_and_forced_through_rolled_bac
     labels = (await admin.get(path))["labels"]
     assert [label["version"] for label in labels if label["label"] == "production"] == ["1.0.0"]
     # It is over: nobody looks again.
-    assert not await desk.sql("SELECT FROM canary_watch WHERE due_at IS NOT NULL")
+    seen = await admin.get(f"/canaries/{canary['id']}")
+    assert (seen["looks"], seen["due_at"], seen["evidence"]["decision"]) == (1, None, "back")
 
     # What the day was like with the bad prompt everywhere, had it been asked before.
     traffic = await admin.post(

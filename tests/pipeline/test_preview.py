@@ -52,6 +52,25 @@ async def test_a_draft_and_any_version_answer_on_paper_and_only_the_calls_remain
     asked = desk.simulator.model.asked("reply")[-1]
     assert "never saved" in asked.messages[0]["content"]
 
+    # In the middle of a thread, and asked twice by a client that heard no answer.
+    thread = {
+        "messages": ["And to return it?"],
+        "config": draft,
+        "history": [
+            {"author": "contact", "text": QUESTION},
+            {"author": "human_agent", "text": "Soon!"},
+        ],
+    }
+    path = f"/agents/{desk.agent_id}/preview"
+    twice = [await admin.post(path, thread, Idempotency_Key="a") for _ in range(2)]
+    assert twice[0]["id"] == twice[1]["id"]
+    other = {**thread, "messages": ["No."]}
+    reused = await admin.post(path, other, status=409, Idempotency_Key="a")
+    assert reused["code"] == "idempotency_key_reused"
+    await desk.work_until_idle()
+    said = [m["content"] for m in desk.simulator.model.asked("reply")[-1].messages[1:]]
+    assert said == [QUESTION, "Soon!", "And to return it?"]
+
     after = await fingerprint(admin_sql, desk.id)
     assert {table for table in before if before[table] != after[table]} <= _OWN
     assert desk.phone().replies == []

@@ -8,6 +8,7 @@ from frontdesk.agent_config.errors import (
     NoSuchAgent,
     NoSuchAgentVersion,
     NoSuchPreview,
+    PreviewKeyReused,
 )
 from frontdesk.agent_config.escalation_rules import (
     AgentAsks,
@@ -92,6 +93,7 @@ __all__ = [
     "NoSuchPreview",
     "NothingReadable",
     "OutOfHours",
+    "PreviewKeyReused",
     "PreviewState",
     "Priority",
     "Speaks",

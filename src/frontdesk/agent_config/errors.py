@@ -21,6 +21,12 @@ class NoSuchPreview(NotFound):
     code, title = "no_such_preview", "There is no such preview"
 
 
+class PreviewKeyReused(Conflict):
+    """The idempotency key was used for another preview."""
+
+    code, title = "idempotency_key_reused", "The idempotency key was used for something else"
+
+
 class ConfigNeedsRun(Conflict):
     """The agent takes no configuration that has not passed an evaluation run."""
 

@@ -88,6 +88,7 @@ class AgentPreview(TenantRow, table=True):
     __tablename__ = "agent_preview"
     __table_args__ = (
         refers("agent_id", to="agent"),
+        sa.UniqueConstraint("tenant_id", "client_key"),
         sa.Index("ix_agent_preview_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
     )
 
@@ -96,6 +97,11 @@ class AgentPreview(TenantRow, table=True):
     version: int | None = None  # None: a draft that was never saved.
     config: dict[str, Any] = Field(sa_type=Json)
     messages: list[str] = Field(sa_type=Json)
+    # What stands before them: author and text of each.
+    history: list[dict[str, str]] = Field(
+        default_factory=list, sa_type=Json, sa_column_kwargs={"server_default": sa.text("'[]'")}
+    )
+    client_key: str | None = Field(default=None, sa_type=sa.Text)
     state: PreviewState = Field(default=PreviewState.QUEUED, sa_type=text_enum(PreviewState))
     due_at: datetime | None = Field(default=None, sa_type=Timestamp)
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})

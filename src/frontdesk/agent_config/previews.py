@@ -1,13 +1,14 @@
 """Previews: the rows that ask what a configuration would answer, and say it. Made in the pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from pydantic import BaseModel
+from sqlmodel import select
 
 from frontdesk.agent_config.config import AgentConfig
-from frontdesk.agent_config.errors import NoSuchPreview
+from frontdesk.agent_config.errors import NoSuchPreview, PreviewKeyReused
 from frontdesk.agent_config.models import AgentPreview, PreviewState
 from frontdesk.agent_config.service import get_agent, get_config
 from frontdesk.agent_config.snapshots import AgentSnapshot, stored_config
@@ -31,6 +32,7 @@ class ClaimedPreview:
 
     agent: AgentSnapshot
     messages: tuple[str, ...]
+    history: tuple[Mapping[str, str], ...]
 
 
 async def queue_preview(
@@ -41,12 +43,20 @@ async def queue_preview(
     version: int | None,
     draft: AgentConfig | None,
     by: UUID | None,
-) -> UUID:
-    """Make a preview due, of a draft, of a version or of what is in force; its id.
+    history: Sequence[Mapping[str, str]] = (),
+    client_key: str | None = None,
+) -> tuple[UUID, bool]:
+    """Make a preview due, of a draft, of a version or of what is in force: its id, and whether it is
+    new. The same key again gives the same one.
+
+    Args:
+        history: author and text of what stands before the messages.
 
     Raises:
         NoSuchAgent, NoSuchAgentVersion: the agent or the version does not exist.
+        PreviewKeyReused: the key was for another one.
     """
+    asked_draft, asked_version = draft, version
     agent = await get_agent(session, agent_id)
     if draft is None:
         version = version or agent.version
@@ -55,19 +65,34 @@ async def queue_preview(
         "DELETE FROM agent_preview WHERE created_at < now() - make_interval(hours => $1)",
         KEPT_HOURS,
     )
-    preview_id = ids.new()
-    await session.sql.execute(
-        "INSERT INTO agent_preview (id, agent_id, requested_by, version, config, messages, state, "
-        "due_at) VALUES ($1, $2, $3, $4, $5, $6, 'queued', now())",
-        preview_id,
+    preview_id: UUID | None = await session.sql.fetchval(
+        "INSERT INTO agent_preview (id, agent_id, requested_by, version, config, messages, history, "
+        "client_key, state, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', now()) "
+        "ON CONFLICT (tenant_id, client_key) DO NOTHING RETURNING id",
+        ids.new(),
         agent_id,
         by,
         version,
         dumps(draft),
         dumps(messages),
+        dumps(history),
+        client_key,
     )
-    session.ring(PREVIEW, preview_id)
-    return preview_id
+    if preview_id is not None:
+        session.ring(PREVIEW, preview_id)
+        return preview_id, True
+    query = select(AgentPreview).where(AgentPreview.client_key == client_key)
+    earlier = (await session.exec(query)).one()
+    # What is in force may have changed since: it is the same wish all the same.
+    is_same = (
+        (earlier.agent_id, earlier.messages, earlier.history)
+        == (agent_id, list(messages), [dict(line) for line in history])
+        and asked_version in (None, earlier.version)
+        and asked_draft in (None, AgentConfig.model_validate(earlier.config, extra="ignore"))
+    )
+    if not is_same:
+        raise PreviewKeyReused
+    return earlier.id, False
 
 
 async def get_preview(session: Session, preview_id: UUID) -> AgentPreview:
@@ -96,7 +121,7 @@ UPDATE agent_preview p SET attempts = p.attempts + 1,
 FROM agent a
 WHERE p.id = $1 AND p.due_at <= now() AND a.tenant_id = p.tenant_id AND a.id = p.agent_id
 RETURNING p.agent_id, a.name, a.enabled, p.version, p.config::text AS config,
-    p.messages::text AS messages, p.state
+    p.messages::text AS messages, p.history::text AS history, p.state
 """
 
 
@@ -112,7 +137,7 @@ async def claim_preview(tx: Transaction, preview_id: UUID) -> ClaimedPreview | N
         enabled=row["enabled"],
         config=stored_config(row["config"]),
     )
-    return ClaimedPreview(agent, tuple(loads(row["messages"])))
+    return ClaimedPreview(agent, tuple(loads(row["messages"])), tuple(loads(row["history"])))
 
 
 async def finish_preview(

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from frontdesk import prompts
-from frontdesk.core.db import Connection, Transaction
+from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.json import dumps, loads
 from frontdesk.core.resources import Resources
 from frontdesk.evaluation.canary_rules import (
@@ -16,6 +16,7 @@ from frontdesk.evaluation.canary_rules import (
     judge_canary,
     read_guard,
 )
+from frontdesk.evaluation.schemas import CanaryPublic
 from frontdesk.prompts import (
     ApprovalRequired,
     CantMoveThere,
@@ -23,6 +24,7 @@ from frontdesk.prompts import (
     ExperimentMoved,
     ExperimentState,
     GuardMetric,
+    NoSuchExperiment,
 )
 
 WATCH = "evaluation.canary"
@@ -103,6 +105,20 @@ async def watch_canary(tx: Transaction, moved: ExperimentMoved) -> None:
         await tx.sql.execute(
             "UPDATE canary_watch SET due_at = NULL WHERE experiment_id = $1", moved.experiment_id
         )
+
+
+async def get_watch(session: Session, experiment_id: UUID) -> CanaryPublic:
+    """What the guard saw of a canary last; raises `NoSuchExperiment`."""
+    row = await session.sql.fetchrow(
+        "SELECT e.id AS experiment_id, e.state, coalesce(w.looks, 0) AS looks, w.due_at, w.evidence "
+        "FROM prompt_experiment e LEFT JOIN canary_watch w ON w.tenant_id = e.tenant_id "
+        "AND w.experiment_id = e.id WHERE e.id = $1",
+        experiment_id,
+    )
+    if row is None:
+        raise NoSuchExperiment
+    evidence = loads(row["evidence"]) if row["evidence"] else None
+    return CanaryPublic.model_validate({**row, "evidence": evidence})
 
 
 async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:

@@ -157,7 +157,11 @@ class DatasetPublic(PublicSchema):
 class CasesPut(Schema):
     """Cases to be added, or put in place of those of the same name, as one new version."""
 
-    cases: list[CaseBody] = Field(min_length=1, max_length=MOST_CASES)
+    cases: list[CaseBody] = Field(
+        min_length=1,
+        max_length=MOST_CASES,
+        examples=[[{"name": "Shipping time", "messages": ["How long does shipping take?"]}]],
+    )
     replace: bool = Field(False, description="Cases that are not among these are dropped.")
 
 
@@ -165,7 +169,11 @@ class FilePut(Schema):
     """The same as a file."""
 
     format: Literal["jsonl", "yaml"] = "jsonl"
-    content: str = Field(min_length=1, max_length=1_000_000)
+    content: str = Field(
+        min_length=1,
+        max_length=1_000_000,
+        examples=['{"name": "Shipping time", "messages": ["How long does shipping take?"]}\n'],
+    )
     replace: bool = Field(False, description="Cases that are not in it are dropped.")
 
 

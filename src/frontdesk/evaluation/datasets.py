@@ -60,7 +60,7 @@ async def get_dataset(session: Session, dataset_id: UUID) -> DatasetPublic:
     """One dataset; raises `NoSuchDataset`."""
     row = await session.sql.fetchrow(f"{_DATASET} WHERE d.id = $1", dataset_id)
     if row is None:
-        raise NoSuchDataset
+        raise NoSuchDataset(f"There is no dataset {dataset_id}.")
     return DatasetPublic.model_validate(dict(row))
 
 
@@ -184,7 +184,7 @@ async def _lock(session: Session, dataset_id: UUID) -> int:
         "SELECT version FROM eval_dataset WHERE id = $1 FOR UPDATE", dataset_id
     )
     if version is None:
-        raise NoSuchDataset
+        raise NoSuchDataset(f"There is no dataset {dataset_id}.")
     return version
 
 

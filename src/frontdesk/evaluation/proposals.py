@@ -176,7 +176,7 @@ async def accept_proposal(
     else:
         dataset = await get_dataset(session, wish.dataset_id)
     if dataset.agent_id != row["agent_id"]:
-        raise NoSuchDataset
+        raise NoSuchDataset(f"There is no dataset {dataset.id}.")
     case = wish.case or CaseBody.model_validate(loads(row["body"]))
     await put_cases(
         session, dataset.id, [case], user_id=user_id, conversation_id=row["conversation_id"]

@@ -8,18 +8,19 @@ from fastapi import APIRouter, Query
 from frontdesk.agent_config import NoSuchAgent, NoSuchAgentVersion
 from frontdesk.core.api import AdminOnly, Cursor, Limit, Page, TenantSession, problems
 from frontdesk.core.errors import Forbidden
-from frontdesk.evaluation import runs
+from frontdesk.evaluation import canary, runs
 from frontdesk.evaluation.dataset_routes import router as datasets
 from frontdesk.evaluation.errors import NoSuchDataset, NoSuchRun, NothingToPlay
 from frontdesk.evaluation.proposal_routes import router as proposals
 from frontdesk.evaluation.schemas import (
+    CanaryPublic,
     ComparisonPublic,
     RunCreate,
     RunPublic,
     RunSummary,
     TrafficCreate,
 )
-from frontdesk.prompts import NoSuchPrompt, NoSuchPromptVersion
+from frontdesk.prompts import NoSuchExperiment, NoSuchPrompt, NoSuchPromptVersion
 
 router = APIRouter(prefix="/api/v1", tags=["evaluation"])
 _NAMED = (NoSuchAgent, NoSuchAgentVersion, NoSuchPrompt, NoSuchPromptVersion)
@@ -95,6 +96,16 @@ async def compare_eval_runs(
 ) -> ComparisonPublic:
     """Case by case, and whether the difference is more than noise."""
     return await runs.compare_runs(session, run_id, with_run)
+
+
+@router.get(
+    "/canaries/{experiment_id}",
+    summary="See what the canary guard sees",
+    responses=problems(Forbidden, NoSuchExperiment),
+)
+async def get_canary(experiment_id: UUID, who: AdminOnly, session: TenantSession) -> CanaryPublic:
+    """What the guard of an experiment saw at its last look, and when it looks next."""
+    return await canary.get_watch(session, experiment_id)
 
 
 router.include_router(datasets)

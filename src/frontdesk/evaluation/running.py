@@ -26,7 +26,8 @@ from frontdesk.evaluation.schemas import CaseResult
 from frontdesk.evaluation.summary import summarise
 from frontdesk.feed import Audience
 
-LEASE_SECONDS = 300
+# Longer than a whole conversation with a customer takes; each case that is written down renews it.
+LEASE_SECONDS = 900
 MAX_ATTEMPTS = 3
 # Cases at once: they share the models with contacts, who come first.
 _AT_ONCE = 4
@@ -152,13 +153,15 @@ async def _calibrated(
     bodies = [job.case for job in cases]
     try:
         agreement = await calibrate(resources, tenant_id, claimed.pinned.agent, bodies, costs)
-    except NO_ANSWER:
+        words = agreement.in_words()
+    except NO_ANSWER as error:
         agreement = Agreement(0, 0)
+        words = f"The judge's verdicts do not count: it could not be asked ({error})."
     told = {
         "agreed": agreement.agreed,
         "examples": agreement.examples,
         "counts": agreement.is_enough,
-        "words": agreement.in_words(),
+        "words": words,
     }
     is_judged = any(body.is_judged for body in bodies)
     async with resources.db.hot(tenant_id) as tx:

@@ -45,7 +45,7 @@ async def start_run(
     else:
         dataset = await get_dataset(session, wish.dataset_id)
     if dataset.agent_id != agent_id:
-        raise NoSuchDataset
+        raise NoSuchDataset(f"There is no dataset {dataset.id}.")
     if not dataset.cases:
         raise NothingToPlay(f"The dataset “{dataset.name}” has no cases.")
     values = {
@@ -214,7 +214,7 @@ def scored(results: Sequence[CaseResult]) -> list[Scored]:
 async def _find(tx: Transaction, run_id: UUID) -> Any:
     row = await tx.sql.fetchrow("SELECT * FROM eval_run WHERE id = $1", run_id)
     if row is None:
-        raise NoSuchRun
+        raise NoSuchRun(f"There is no run {run_id}.")
     return row
 
 

@@ -12,6 +12,7 @@ from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.evaluation.models import RunKind, RunState
 from frontdesk.evaluation.rules import Action
 from frontdesk.pipeline import OutcomeKind
+from frontdesk.prompts import ExperimentState
 
 PromptName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
 PromptVersion = Annotated[str, StringConstraints(pattern=r"^\d{1,6}\.\d{1,6}\.\d{1,6}$")]
@@ -181,6 +182,18 @@ class RunPublic(RunSummary):
     """A run with how each case went, as far as it has got."""
 
     results: list[CaseResult]
+
+
+class CanaryPublic(PublicSchema):
+    """A canary as its guard saw it last."""
+
+    experiment_id: UUID
+    state: ExperimentState
+    looks: int
+    due_at: datetime | None = Field(
+        description="When it looks next; null: it does not, or no more."
+    )
+    evidence: dict[str, str | float | bool | None] | None
 
 
 class ComparisonPublic(PublicSchema):

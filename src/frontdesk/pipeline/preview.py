@@ -11,7 +11,7 @@ from frontdesk.feed import Audience
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.pipeline.answer import think
 from frontdesk.pipeline.happenings import AgentPreviewed
-from frontdesk.pipeline.on_paper import on_paper
+from frontdesk.pipeline.on_paper import PaperLine, on_paper, with_memory
 from frontdesk.pipeline.schemas import PreviewAnswer, PreviewCreate, PreviewPublic
 from frontdesk.pipeline.turn import Outcome, Turn
 
@@ -19,25 +19,39 @@ FEATURE = "preview"
 
 
 async def start_preview(
-    session: Session, agent_id: UUID, body: PreviewCreate, *, who: Principal
+    session: Session,
+    agent_id: UUID,
+    body: PreviewCreate,
+    *,
+    who: Principal,
+    client_key: str | None = None,
 ) -> PreviewPublic:
-    """Make a preview due; a worker makes it.
+    """Make a preview due; a worker makes it. The same `client_key` gives the same one.
 
     Raises:
         NoSuchAgent, NoSuchAgentVersion: the agent or the version does not exist.
+        PreviewKeyReused: the key was for another preview.
     """
-    preview_id = await agent_config.queue_preview(
-        session, agent_id, body.messages, version=body.version, draft=body.config, by=who.user_id
-    )
-    await observability.audit(
+    preview_id, is_new = await agent_config.queue_preview(
         session,
-        "agent.previewed",
-        "agent",
         agent_id,
-        user_id=who.user_id,
-        details={"preview_id": str(preview_id), "version": body.version},
-        request_id=who.request_id,
+        body.messages,
+        version=body.version,
+        draft=body.config,
+        by=who.user_id,
+        history=[line.model_dump() for line in body.history],
+        client_key=client_key,
     )
+    if is_new:
+        await observability.audit(
+            session,
+            "agent.previewed",
+            "agent",
+            agent_id,
+            user_id=who.user_id,
+            details={"preview_id": str(preview_id), "version": body.version},
+            request_id=who.request_id,
+        )
     return await get_preview(session, preview_id)
 
 
@@ -52,9 +66,11 @@ async def preview(resources: Resources, tenant_id: UUID, preview_id: UUID) -> No
         claimed = await agent_config.claim_preview(tx, preview_id)
     if claimed is None:
         return
-    turn = on_paper(tenant_id, claimed.agent, claimed.messages, feature=FEATURE)
+    history = [PaperLine(line["author"], line["text"]) for line in claimed.history]
+    turn = on_paper(tenant_id, claimed.agent, claimed.messages, history=history, feature=FEATURE)
     answer, error = None, None
     try:
+        turn = await with_memory(resources, turn)
         answer = _answer(turn, await think(resources, turn))
     except (ModelsUnavailable, BudgetReached, PromptRejected) as failure:
         error = str(failure)

@@ -4,8 +4,13 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from frontdesk.agent_config import NoSuchAgent, NoSuchAgentVersion, NoSuchPreview
-from frontdesk.core.api import AdminOnly, TenantSession, problems
+from frontdesk.agent_config import (
+    NoSuchAgent,
+    NoSuchAgentVersion,
+    NoSuchPreview,
+    PreviewKeyReused,
+)
+from frontdesk.core.api import AdminOnly, IdempotencyKey, TenantSession, problems
 from frontdesk.core.errors import Forbidden
 from frontdesk.pipeline import preview
 from frontdesk.pipeline.schemas import PreviewCreate, PreviewPublic
@@ -17,18 +22,23 @@ router = APIRouter(prefix="/api/v1", tags=["agents"])
     "/agents/{agent_id}/preview",
     status_code=202,
     summary="Try a configuration",
-    responses=problems(Forbidden, NoSuchAgent, NoSuchAgentVersion),
+    responses=problems(Forbidden, NoSuchAgent, NoSuchAgentVersion, PreviewKeyReused),
 )
 async def preview_agent(
-    agent_id: UUID, body: PreviewCreate, who: AdminOnly, session: TenantSession
+    agent_id: UUID,
+    body: PreviewCreate,
+    who: AdminOnly,
+    session: TenantSession,
+    idempotency_key: IdempotencyKey = None,
 ) -> PreviewPublic:
-    """Find out what a draft, a version or what is in force would answer to a new contact's messages.
+    """Find out what a draft, a version or what is in force would answer, to a new contact or in the
+    middle of a thread.
 
     A worker does it: read the preview until its state is `done` or `failed`. Nothing is sent, no
     conversation is made, and of the agent's own services only what reads (`GET`) is called. It is
     billed as feature `preview`.
     """
-    return await preview.start_preview(session, agent_id, body, who=who)
+    return await preview.start_preview(session, agent_id, body, who=who, client_key=idempotency_key)
 
 
 @router.get(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
@@ -106,11 +106,23 @@ class ReplayPublic(ReplaySummary):
     prompt_diff: str | None = Field(description="The same of what the model was sent.")
 
 
+class PreviewLine(Schema):
+    """Something that stands in the thread before what is to be answered."""
+
+    author: Literal["contact", "agent", "human_agent"]
+    text: Annotated[Text, StringConstraints(min_length=1, max_length=4_096)]
+
+
 class PreviewCreate(Schema):
-    """What a new contact writes, in one burst, and which configuration is to answer it."""
+    """What a contact writes, in one burst, and which configuration is to answer it."""
 
     messages: list[Annotated[Text, StringConstraints(min_length=1, max_length=4_096)]] = Field(
         min_length=1, max_length=20, examples=[["Hello!", "How long does delivery take?"]]
+    )
+    history: list[PreviewLine] = Field(
+        default=[],
+        max_length=200,
+        description="What stands before it, oldest first; empty for a new contact.",
     )
     config: AgentConfig | None = Field(None, description="A draft: a whole configuration.")
     version: Version | None = Field(
@@ -147,6 +159,7 @@ class PreviewPublic(PublicSchema):
     agent_id: UUID
     version: int | None = Field(description="Null: a draft.")
     messages: list[str]
+    history: list[PreviewLine]
     requested_by: UUID | None
     state: PreviewState
     answer: PreviewAnswer | None = Field(description="Null until a worker has made it.")
