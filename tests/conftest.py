@@ -7,11 +7,8 @@ keeps customers apart; nothing is rolled back or truncated.
 import asyncio
 import atexit
 import base64
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,6 +24,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from starlette.routing import BaseRoute
 from tests.desk import Desk
+from tests.forked import one_by_one
 
 from frontdesk.core import migrate
 from frontdesk.core.db import Bell
@@ -235,40 +233,13 @@ async def desk(
     resources.db.bell = quiet
 
 
-_RUN = """
-import json, sys
-from typer.testing import CliRunner
-from frontdesk.cli import app
-done = [CliRunner().invoke(app, command) for command in json.load(sys.stdin)]
-print(json.dumps([dict(code=d.exit_code, stdout=d.stdout, stderr=d.stderr) for d in done]))
-"""
-
-
-def in_one_process(
-    environment: dict[str, str], *commands: list[str], folder: Path | None = None
-) -> list[dict[str, Any]]:
-    """Run commands one after the other, for the price of starting once: code, stdout, stderr."""
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
-        cwd=folder,
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    answers: list[dict[str, Any]] = json.loads(done.stdout)
-    return answers
-
-
 @pytest.fixture
 def commands(database_urls: dict[str, str], world: Any, tmp_path: Path) -> Any:
-    """Runs commands on the tests' database, in a folder of the test's own: see `in_one_process`."""
+    """Runs commands on the tests' database, in a folder of the test's own: code, stdout, stderr."""
     environment = as_environment(setting_values(database_urls, world[0]))
 
     async def run(*lines: str) -> list[dict[str, Any]]:
         split = [line.split() for line in lines]
-        return await asyncio.to_thread(in_one_process, environment, *split, folder=tmp_path)
+        return await asyncio.to_thread(one_by_one, environment, *split, folder=tmp_path)
 
     return run

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import socket
 import subprocess
@@ -12,7 +11,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.conftest import SOURCE, in_one_process
+from tests import forked
+from tests.conftest import SOURCE
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -43,19 +43,10 @@ GROUPS = {
 
 
 def frontdesk(
-    *arguments: str, give: str | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
+    *arguments: str, give: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
     """Run the command in an environment that holds nothing but what a test gives."""
-    return subprocess.run(
-        [sys.executable, "-m", "frontdesk", *arguments],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
-        cwd="/",
-        input=give,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    return forked.frontdesk(*arguments, environment=environment, give=give)
 
 
 @pytest.fixture
@@ -188,7 +179,7 @@ def test_migrating_begins_a_deployment_that_nobody_types_into(fresh):
         "FRONTDESK_INIT__PASSWORD": "eleven purple boats sing",
         "FRONTDESK_INIT__SUPER_ADMIN_PASSWORD": "seven orange kites hum",
     }
-    first, again, plain = in_one_process(
+    first, again, plain = forked.one_by_one(
         {**fresh, **told, **passwords}, ["migrate", "--json"], ["migrate", "--json"], ["init"]
     )
     # What the silent one had made before it missed a password stays: the tenant.
@@ -212,7 +203,7 @@ def test_an_operator_proves_the_promises_and_moves_what_is_stuck(fresh):
     )
     asyncio.run(execute(fresh, sql))
     nobody = str(uuid4())
-    proven, broken, discarded, listed, shown, first, again, no_letter, no_id = in_one_process(
+    proven, broken, discarded, listed, shown, first, again, no_letter, no_id = forked.one_by_one(
         fresh,
         ["invariants", "--older-than-minutes", "90"],
         ["invariants", "--json"],

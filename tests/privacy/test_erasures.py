@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from tests.desk import Desk, Person
+from tests.forked import frontdesk
 from tests.pipeline.test_dead_letters import _news
 from tests.pipeline.test_receive import _post_signed
 
@@ -108,16 +108,9 @@ async def _frontdesk(resources: Resources, folder: Path, *arguments: str) -> str
         "WHATSAPP__VERIFY_TOKEN": settings.whatsapp.verify_token.get_secret_value(),
         "PRIVACY__FOLDER": str(folder),
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "frontdesk", *arguments),
-        env=environment,
-        cwd=folder,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, error = await process.communicate()
-    assert process.returncode == 0, error.decode()
-    return out.decode()
+    done = await asyncio.to_thread(frontdesk, *arguments, environment=environment, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture
