@@ -80,6 +80,10 @@ async def test_a_run_scores_what_the_agent_would_answer_and_says_why(desk: Desk)
         "failures": ["Returns"],
     }
     assert summary["spread"] == 0
+    # What the desk would have paid stands apart from what judging it took, and both are spent.
+    (paid,) = await desk.sql("SELECT sum(amount_usd)::float8 AS usd FROM usage_entry")
+    assert float(run["spent_usd"]) == pytest.approx(paid["usd"])
+    assert 0 < float(summary["around_usd"]) < float(run["spent_usd"]) - float(summary["cost_usd"])
     assert summary["latency_p50_seconds"] <= summary["latency_p95_seconds"]
     assert run["judge"]["counts"], run["judge"]
     assert run["deployment_approved"] is False

@@ -46,8 +46,10 @@ WITH exposed AS (
         bool_or(EXISTS (SELECT FROM jsonb_array_elements(t.trace) line
             WHERE line ->> 'stage' = 'guard' AND line ->> 'repaired' = 'true')) AS mended,
         array_agg(t.id) AS turn_ids
-    FROM turn t CROSS JOIN jsonb_array_elements(t.exposures) AS e(item)
-    WHERE e.item ->> 'experiment_id' = $1::text AND t.created_at >= $2
+    FROM conversation c JOIN turn t ON t.tenant_id = c.tenant_id AND t.conversation_id = c.id
+        AND t.created_at >= $2
+    CROSS JOIN jsonb_array_elements(t.exposures) AS e(item)
+    WHERE c.last_activity_at >= $2 AND e.item ->> 'experiment_id' = $1::text
     GROUP BY 1, 2
 )
 SELECT x.variant, x.latency, CASE WHEN x.cost_known THEN x.cost::float8 END AS cost, x.refused,

@@ -1,4 +1,4 @@
-"""What playing a case takes: tokens and money, of the agent, its judge and its customer together."""
+"""What playing a case takes: tokens and money."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -42,7 +42,8 @@ class CustomerTurn(BaseModel):
 class Played:
     """A case while it is played, and what came of it."""
 
-    costs: Costs = field(default_factory=Costs)
+    costs: Costs = field(default_factory=Costs)  # What the desk would pay for it.
+    around: Costs = field(default_factory=Costs)  # The judge's and the customer's.
     lines: list[PaperLine] = field(default_factory=list)
     outcome: Outcome | None = None
     turns: int = 0
@@ -89,7 +90,7 @@ async def play(
                 answer=played.answers,
                 tone=case.tone,
                 rubric=case.rubric,
-                costs=played.costs,
+                costs=played.around,
             )
             if heeds_judge and not judged.passes:
                 played.problems.append(f"the judge: {judged.reasons}")
@@ -118,6 +119,7 @@ async def play(
         input_tokens=played.costs.input_tokens,
         output_tokens=played.costs.output_tokens,
         cost_usd=played.costs.usd,
+        around_usd=played.around.usd,
         tags=case.tags,
     )
 
@@ -177,7 +179,7 @@ async def _converse(
     reached = False
     for _ in range(persona.most_turns):
         customer = await _ask_customer(
-            resources, tenant_id, pinned, persona, [*history, *played.lines], played.costs
+            resources, tenant_id, pinned, persona, [*history, *played.lines], played.around
         )
         reached = customer.goal_reached
         if reached or customer.gives_up or not customer.message.strip():

@@ -233,7 +233,7 @@ async def _record(tx: Transaction, run_id: UUID, job: Job, result: CaseResult) -
     )
     if not new:
         return
-    cost = result.cost_usd or Decimal(0)
+    cost = (result.cost_usd or Decimal(0)) + (result.around_usd or Decimal(0))
     row = await tx.sql.fetchrow(_COUNT, run_id, cost, float(LEASE_SECONDS))
     if row is None or row["total"] is None:
         return

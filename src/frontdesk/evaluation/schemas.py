@@ -104,7 +104,8 @@ class CaseResult(PublicSchema):
     seconds: float
     input_tokens: int = 0
     output_tokens: int = 0
-    cost_usd: Decimal | None = None
+    cost_usd: Decimal | None = Field(None, description="What the desk would have paid for it.")
+    around_usd: Decimal | None = Field(None, description="What judge and played customer took.")
     tags: list[str] = Field(default=[])
     before: BeforePublic | None = None
 
@@ -129,7 +130,8 @@ class SummaryPublic(PublicSchema):
     latency_p95_seconds: float | None
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(description="Null: a price is not known.")
+    cost_usd: Decimal | None = Field(description="Of the desk. Null: a price is not known.")
+    around_usd: Decimal | None = Field(description="Of judge and played customers.")
     mean_turns: float
     escalation_rate: float
     repeat_pass_rates: list[float] = Field(description="Of each time all cases were played.")

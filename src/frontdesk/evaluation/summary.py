@@ -25,6 +25,7 @@ def summarise(results: Sequence[CaseResult]) -> SummaryPublic:
         input_tokens=sum(result.input_tokens for result in results),
         output_tokens=sum(result.output_tokens for result in results),
         cost_usd=total_usd([result.cost_usd for result in results]),
+        around_usd=total_usd([result.around_usd for result in results]),
         mean_turns=_mean([result.turns for result in results]) or 0.0,
         escalation_rate=_mean([r.outcome is OutcomeKind.HAND_OFF for r in results]) or 0.0,
         repeat_pass_rates=rates,

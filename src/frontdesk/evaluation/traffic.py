@@ -20,6 +20,7 @@ from frontdesk.evaluation.judging import ANY_GOOD_ANSWER, judge
 from frontdesk.evaluation.playing import NO_ANSWER, play
 from frontdesk.evaluation.rules import Action
 from frontdesk.evaluation.schemas import BeforePublic, CaseResult, TrafficCreate
+from frontdesk.evaluation.summary import total_usd
 
 _ACTIONS = {
     "replied": Action.REPLY,
@@ -98,7 +99,8 @@ async def play_burst(
     before = BeforePublic(
         action=burst.action, cost_usd=burst.cost_usd, seconds=burst.seconds, judged=judged
     )
-    return result.model_copy(update={"before": before})
+    around = total_usd([result.around_usd, costs.usd])
+    return result.model_copy(update={"before": before, "around_usd": around})
 
 
 async def _burst(tx: Transaction, row: Any) -> Burst | None:
