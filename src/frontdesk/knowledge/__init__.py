@@ -1,5 +1,6 @@
 """Knowledge: the texts, files and pages agents answer from, cut into pieces and searched."""
 
+from frontdesk.knowledge.context import Context, assemble, stand_alone
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.files import add_file
 from frontdesk.knowledge.models import SourceState
@@ -10,6 +11,7 @@ from frontdesk.knowledge.snapshots import knows_anything, look_up
 
 __all__ = [
     "Chunk",
+    "Context",
     "NoSuchAgentForSource",
     "NoSuchSource",
     "PageCreate",
@@ -20,9 +22,11 @@ __all__ = [
     "add_file",
     "add_page",
     "add_source",
+    "assemble",
     "coverage",
     "knows_anything",
     "list_sources",
     "look_up",
     "search",
+    "stand_alone",
 ]

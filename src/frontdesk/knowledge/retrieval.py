@@ -24,11 +24,16 @@ from frontdesk.knowledge.searching import find
 SMALL_CHUNKS = 12
 SMALL_CHARACTERS = 6_000
 MOST_QUERY_CHARACTERS = 2_000
-# Measured with benchmarks/retrieval.py: meaning first; words find codes, names and rare terms.
-WORDS_WEIGHT = 0.5
-LETTERS_WEIGHT = 0.25
-STANDS_ALONE = 2.5
-STANDS_WITH_WORDS = 1.5
+# Measured with benchmarks/retrieval.py: meaning comes first, and words that are not rare only lead
+# astray in another language; a code is found by its letters alone.
+CODE_WEIGHT = 1.0
+WORDS_WEIGHT = 0.2
+LETTERS_WEIGHT = 0.05
+_RANK_OFFSET = 20
+# Lower than what would keep out most questions that nothing answers: that would keep out answers
+# too, and the model, which reads them, tells better.
+STANDS_ALONE = 1.5
+STANDS_WITH_WORDS = 1.0
 _SHORTEST_WORD = 3
 _ACCENT = re.compile("[\u0300-\u036f]")
 _NO_WORD = re.compile(r"\W+")
@@ -70,12 +75,16 @@ class Places:
     @property
     def score(self) -> float:
         """The places fused by reciprocal rank."""
-        parts = (
-            (1.0, self.by_meaning),
-            (WORDS_WEIGHT if self.by_meaning else 1.0, self.by_words),
-            (LETTERS_WEIGHT if self.by_meaning else 1.0, self.by_letters),
-        )
-        return sum(weight / (60 + place) for weight, place in parts if place is not None)
+        if self.stands is None and not self.has_code:
+            weighed = ((1.0, self.by_words), (1.0, self.by_letters))
+        else:
+            words = WORDS_WEIGHT if self.is_telling else 0.0
+            weighed = (
+                (1.0, self.by_meaning),
+                (CODE_WEIGHT if self.has_code else words, self.by_words),
+                (LETTERS_WEIGHT, self.by_letters),
+            )
+        return sum(weight / (_RANK_OFFSET + place) for weight, place in weighed if place)
 
     @property
     def fits(self) -> bool:

@@ -1,5 +1,6 @@
 """Stage 3: the prompt. The agent's own words are the system's; whatever the contact wrote is data."""
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -66,7 +67,11 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
     tenant_id = turn.claim.tenant_id
     config = turn.agent.config
     template = await prompt_for(resources, turn, "reply")
-    chunks = await knowledge.look_up(resources, tenant_id, turn.claim.agent_id, turn.seen_text)
+    question = question_of(turn)
+    found = await knowledge.look_up(resources, tenant_id, turn.claim.agent_id, question)
+    # Beside the loop: the words are counted.
+    context = await asyncio.to_thread(knowledge.assemble, found)
+    chunks = context.chunks
     now = datetime.now(UTC)
     filled = fill(
         template,
@@ -78,7 +83,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
             "language": triaged.language,
             "instructions": _instructions(turn),
             "today": now.strftime("%A, %d %B %Y"),
-            "facts": as_facts(chunks),
+            "facts": context.text,
             "max_characters": config.max_reply_characters,
             "open_now": config.business_hours is None or is_open(config.business_hours, now),
         },
@@ -97,7 +102,9 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         history_tokens=fitted.tokens,
         is_whole=fitted.is_whole,
         remembered=len(memory.summary.facts) if memory else 0,
+        looked_up=question if question != turn.seen_text else None,
         sources=[c.title for c in chunks],
+        omitted=list(context.omitted),
         chunks=[_traced(c) for c in chunks],
     )
     return Prompt(
@@ -107,10 +114,16 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
             *(as_chat(m) for m in fitted.messages),
         ),
         filled=filled,
-        chunks=tuple(chunks),
+        chunks=chunks,
         canary=canary,
         is_crowded=is_crowded(fitted, room),
     )
+
+
+def question_of(turn: Turn) -> str:
+    """What is looked up for a burst: its text, with the contact's question before when it is short."""
+    earlier = [m.text for m in turn.background.history if m.author == "contact" and m.text]
+    return knowledge.stand_alone(turn.seen_text, earlier)
 
 
 def _traced(chunk: Chunk) -> dict[str, Any]:

@@ -1,0 +1,260 @@
+"""`python -m benchmarks.retrieval`: what is found of what is asked, and how long a search takes.
+
+The set is our own: articles and questions in benchmarks/data, written by hand, and lamps that differ
+in their codes and numbers only, made here. It is good for choosing between ways to search, not for
+quoting. Vectors need the extra `local-embeddings`; without it only words are measured.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from benchmarks.ground import Ground
+from frontdesk import identity, knowledge
+from frontdesk.core import ids
+from frontdesk.core.db import Transaction
+from frontdesk.core.resources import Resources, open_resources
+from frontdesk.core.settings import with_database
+from frontdesk.knowledge import Chunk, SourceCreate
+from frontdesk.knowledge.embedding import Meaning, meaning_of
+from frontdesk.knowledge.retrieval import Places, _found, search
+from frontdesk.knowledge.searching import find
+from frontdesk.knowledge.work import INGEST
+from frontdesk.subscriptions import SUBSCRIPTIONS
+
+_DATA = Path(__file__).with_name("data")
+_WAYS = ("lexical", "vector", "hybrid", "hybrid + rewrite")
+# Lamps that are told apart by a code or a number: code, name, watts, metres of cable, price.
+_LAMPS = tuple(
+    (f"ZX-10{17 + n}", name, 5 + n, 1 + n % 4, 89 + 10 * n)
+    for n, name in enumerate(
+        f"{wood}{size}"
+        for wood in ("Alba", "Birch", "Corvo", "Dune")
+        for size in ("", " Mini", " Tall")
+    )
+)
+_ASKED = {
+    "en": ("what is {code}?", "How many watts does the {code} draw?"),
+    "es": ("¿Cuánto cuesta la {code}?", "¿Cuántos vatios consume la {code}?"),
+    "pt": ("Quanto custa o {code}?", "Quantos watts consome o {code}?"),
+    "it": ("Quanto costa la {code}?", "Quanto è lungo il cavo della {code}?"),
+    "de": ("Was kostet die {code}?", "Wie lang ist das Kabel der {code}?"),
+    "fr": ("Combien coûte la {code} ?", "Combien de watts consomme la {code} ?"),
+    "ar": ("كم سعر {code}؟", "كم واط يستهلك {code}؟"),
+    "hi": ("{code} की कीमत क्या है?", "{code} कितने वाट का है?"),
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, and the article that answers it; None: none does."""
+
+    article: str | None
+    language: str
+    text: str
+    kind: str = "plain"
+    before: str = ""
+
+
+def articles() -> dict[str, tuple[str, str]]:
+    """Title and text of every article, by its short name."""
+    lines = (_DATA / "articles.txt").read_text().splitlines()
+    written = {name: (title, text) for name, title, text in (line.split("|") for line in lines)}
+    made = {
+        code: (
+            f"{name} ({code})",
+            f"The lamp {name}, article {code}, draws {watts} watts, has a cable of {metres} metres "
+            f"and costs {price} euro. It is made of oak and brass.",
+        )
+        for code, name, watts, metres, price in _LAMPS
+    }
+    return written | made
+
+
+def questions() -> list[Question]:
+    """Every question of the set."""
+    asked = []
+    for line in (_DATA / "questions.tsv").read_text().splitlines():
+        article, language, text, *more = line.split("\t")
+        asked.append(Question(None if article == "-" else article, language, text, *more))
+    for place, (code, *_) in enumerate(_LAMPS):
+        for step in (0, 3):
+            language = list(_ASKED)[(place + step) % len(_ASKED)]
+            asked += [
+                Question(code, language, text.format(code=code), "code")
+                for text in _ASKED[language]
+            ]
+    return asked
+
+
+@dataclass
+class Tally:
+    """What one way of searching found."""
+
+    places: list[int | None]
+    refused: list[tuple[bool, bool]]  # Whether nothing was given, and whether nothing answers.
+    seconds: list[float]
+
+    def row(self, name: str) -> str:
+        """A line of the table."""
+        recall = sum(p is not None and p <= 5 for p in self.places) / len(self.places)
+        mrr = sum(1 / p for p in self.places if p is not None) / len(self.places)
+        silent = [nothing for refused, nothing in self.refused if refused]
+        unanswerable = sum(nothing for _, nothing in self.refused)
+        precision = f"{sum(silent) / len(silent):.2f}" if silent else "-"
+        p50 = statistics.median(self.seconds) * 1000
+        p95 = statistics.quantiles(self.seconds, n=20)[-1] * 1000
+        return (
+            f"{name:<18} {recall:>8.3f} {mrr:>6.3f} {precision:>10} "
+            f"{sum(silent) / unanswerable:>7.2f} {p50:>7.1f} {p95:>7.1f}"
+        )
+
+
+async def _rank(
+    tx: Transaction, agent_id: UUID, way: str, text: str, meaning: Meaning | None
+) -> tuple[list[Chunk], bool]:
+    """The best pieces one way, and whether nothing would have been given."""
+    if way != "vector":
+        given = await search(tx, agent_id, text, 5, meaning)
+        return given, not given
+    found = [_found(row) for row in await find(tx, agent_id, "", meaning)]
+    by_meaning = sorted(found, key=lambda c: c.places.by_meaning or 99)[:5]
+    fits = [Places(by_meaning=c.places.by_meaning, stands=c.places.stands) for c in by_meaning]
+    return by_meaning, not any(places.fits for places in fits)
+
+
+async def _measure(resources: Resources, tenant_id: UUID, agent_id: UUID, names: Any) -> None:
+    asked = questions()
+    print(f"{len(articles())} articles, {len(asked)} questions in {len(_ASKED)} languages\n")
+    print(f"{'':<18} recall@5    MRR  unans.prec  recall  p50 ms  p95 ms")
+    for way in _WAYS:
+        tally = Tally([], [], [])
+        missed = []
+        for question in asked:
+            text = question.text
+            if question.before and way == "hybrid + rewrite":
+                text = knowledge.stand_alone(text, [question.before])
+            began = time.perf_counter()
+            meaning = None
+            if way != "lexical":
+                meaning = await meaning_of(resources, tenant_id, agent_id, text)
+                if meaning is None:
+                    break
+            async with resources.db.hot(tenant_id) as tx:
+                found, refused = await _rank(tx, agent_id, way, text, meaning)
+            tally.seconds.append(time.perf_counter() - began)
+            tally.refused.append((refused, question.article is None))
+            if question.article is not None:
+                titles = [names[chunk.source_id] for chunk in found]
+                place = titles.index(question.article) + 1 if question.article in titles else None
+                tally.places.append(place)
+                if place is None:
+                    missed.append(f"{question.language} {question.kind} {question.text}")
+        if not tally.places or len(tally.seconds) < len(asked):
+            print(f"{way:<18} needs the extra local-embeddings")
+            continue
+        print(tally.row(way), flush=True)
+        print(*missed[:60], sep="\n", file=sys.stderr)
+
+
+async def _make(resources: Resources) -> tuple[UUID, UUID, dict[UUID, str]]:
+    tenant_id, agent_id = await _agent(resources, "retrieval")
+    names: dict[UUID, str] = {}
+    for name, (title, text) in articles().items():
+        body = SourceCreate(agent_id=agent_id, title=title, body=text)
+        async with resources.db.hot(tenant_id) as tx:
+            source = await knowledge.add_source(resources, tx, body)
+        names[source.id] = name
+        await INGEST.handle(resources, tenant_id, source.id)
+    return tenant_id, agent_id, names
+
+
+async def _agent(resources: Resources, slug: str) -> tuple[UUID, UUID]:
+    async with resources.db.system_transaction() as system:
+        tenant = await identity.create_tenant(system, slug, slug)
+    agent_id = ids.new()
+    async with resources.db.hot(tenant.id) as tx:
+        await tx.sql.execute(
+            "INSERT INTO agent (id, name, version, enabled) VALUES ($1, 'Agent', 1, true)", agent_id
+        )
+    return tenant.id, agent_id
+
+
+_FILL = """
+INSERT INTO knowledge_chunk (tenant_id, id, source_id, agent_id, position, heading, text, embedding,
+    embedder)
+SELECT '{tenant}', gen_random_uuid(), '{source}', '{agent}', n, 'Article ' || n,
+    (SELECT string_agg(word, ' ') FROM (
+        SELECT words[1 + floor(power(random(), 2) * array_length(words, 1))::int] AS word
+        FROM generate_series(1, 60 + n * 0)) AS drawn) || ' code QX-' || n,
+    (SELECT array_agg(random() - 0.5) FROM generate_series(1, 384 + n * 0))::real[]::halfvec, 'made'
+FROM generate_series(1, {count}) AS n,
+    (SELECT string_to_array('{words}', ' ') || array(
+        SELECT substr(md5(w::text), 1, 7) FROM generate_series(1, 5000) AS w) AS words) AS lexicon
+"""
+
+
+async def _measure_size(resources: Resources, ground: Ground, counts: Sequence[int]) -> None:
+    """Searches among so many chunks of one tenant, with vectors that are random."""
+    words = " ".join({w.strip(".,;:").lower() for _, t in articles().values() for w in t.split()})
+    clean = " ".join(w for w in words.split() if w.isascii() and w.isalpha())
+    sql = await asyncpg.connect(with_database(ground.postgres.url, "frontdesk"))
+    print(f"\n{'chunks':>8}   p50 ms  p95 ms")
+    for count in counts:
+        tenant_id, agent_id = await _agent(resources, f"size-{count}")
+        async with resources.db.hot(tenant_id) as tx:
+            body = SourceCreate(agent_id=agent_id, title="Made", body="Made.")
+            source = await knowledge.add_source(resources, tx, body)
+        await sql.execute("DROP INDEX ix_knowledge_chunk_near_384")
+        await sql.execute(
+            _FILL.format(
+                tenant=tenant_id, source=source.id, agent=agent_id, count=count, words=clean
+            )
+        )
+        await sql.execute("SET maintenance_work_mem = '512MB'")
+        await sql.execute(
+            "CREATE INDEX ix_knowledge_chunk_near_384 ON knowledge_chunk USING hnsw "
+            "((embedding::halfvec(384)) halfvec_cosine_ops) WHERE vector_dims(embedding) = 384"
+        )
+        await sql.execute("VACUUM ANALYZE knowledge_chunk")
+        seconds = []
+        drawn = await sql.fetch(
+            f"SELECT embedding::text, text FROM knowledge_chunk WHERE agent_id = '{agent_id}' LIMIT 60"
+        )
+        for place, (vector, text) in enumerate(drawn):
+            meaning = Meaning("made", vector, 384)
+            asked = " ".join(text.split()[place % 20 : place % 20 + 6]) + f" QX-{place * 13}"
+            began = time.perf_counter()
+            async with resources.db.hot(tenant_id) as tx:
+                await search(tx, agent_id, asked, 6, replace(meaning))
+            seconds.append(time.perf_counter() - began)
+        p95 = statistics.quantiles(seconds[5:], n=20)[-1] * 1000
+        print(f"{count:>8} {statistics.median(seconds[5:]) * 1000:>8.1f} {p95:>7.1f}", flush=True)
+
+
+def main() -> None:
+    """Measure both, and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval")
+    parser.add_argument("--sizes", default="1000,100000", help="chunks of one tenant; none: skip")
+    sizes = [int(size) for size in parser.parse_args().sizes.split(",") if size.isdecimal()]
+
+    async def run(ground: Ground) -> None:
+        async with open_resources(ground.settings(), SUBSCRIPTIONS) as resources:
+            await _measure(resources, *await _make(resources))
+            await _measure_size(resources, ground, sizes)
+
+    with Ground() as ground:
+        asyncio.run(run(ground))
+
+
+if __name__ == "__main__":
+    main()
