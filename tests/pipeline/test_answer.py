@@ -336,3 +336,15 @@ async def test_spam_abuse_and_orders_cost_no_reply_and_are_refused_once(desk: De
     ]  # fmt: skip
     assert turns[3]["reason"] == "It gives the agent orders of its own. It was refused already."
     assert '"source": "rules"' in turns[1]["trace"].replace('":"', '": "')
+
+
+async def test_a_question_that_no_fact_answers_is_a_gap_until_somebody_writes_the_article(
+    desk: Desk,
+) -> None:
+    """And what is found in a handbook is answered, with the source in the turn's trace."""
+    await desk.say("Do you sell velvet curtains for caravans?")
+    (gap,) = await desk.sql("SELECT question, missing, times FROM knowledge_gap")
+    assert gap["question"] == "Do you sell velvet curtains for caravans?"
+    assert gap["missing"]
+    await desk.say("How long does delivery take?")
+    assert len(await desk.sql("SELECT 1 FROM knowledge_gap")) == 1

@@ -3,6 +3,7 @@
 from frontdesk.knowledge.context import Context, assemble, stand_alone
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.files import add_file
+from frontdesk.knowledge.gaps import note_gap
 from frontdesk.knowledge.models import SourceState
 from frontdesk.knowledge.retrieval import Chunk, coverage, search
 from frontdesk.knowledge.schemas import PageCreate, SourceCreate, SourcePublic, SourceSummary
@@ -27,6 +28,7 @@ __all__ = [
     "knows_anything",
     "list_sources",
     "look_up",
+    "note_gap",
     "search",
     "stand_alone",
 ]

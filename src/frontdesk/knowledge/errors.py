@@ -15,6 +15,12 @@ class NoSuchAgentForSource(NotFound):
     code, title = "no_such_agent", "There is no such agent"
 
 
+class NoSuchGap(NotFound):
+    """There is no such gap in this tenant."""
+
+    code, title = "no_such_gap", "There is no such gap"
+
+
 class NotWrittenHere(Conflict):
     """A source's text comes from a file or a page, so it is changed there."""
 

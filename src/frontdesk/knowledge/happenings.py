@@ -70,3 +70,12 @@ class SourceFailed(SourceTold):
 
     title: str
     error: str
+
+
+class GapFound(FeedPayload):
+    """A question was asked for the first time that the knowledge does not answer."""
+
+    kind: ClassVar[str] = "knowledge.gap_found"
+
+    gap_id: UUID
+    agent_id: UUID

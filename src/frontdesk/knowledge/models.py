@@ -89,6 +89,36 @@ class KnowledgeSource(TenantRow, table=True):
     read_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
+class GapState(StrEnum):
+    """What has become of a question that was not answered."""
+
+    OPEN = "open"
+    ANSWERED = "answered"  # Somebody has written the article.
+    DISMISSED = "dismissed"
+
+
+class KnowledgeGap(TenantRow, table=True):
+    """A question that the knowledge did not answer, counted."""
+
+    __tablename__ = "knowledge_gap"
+    __table_args__ = (
+        refers("agent_id", to="agent"),
+        sa.UniqueConstraint("tenant_id", "agent_id", "key"),
+    )
+
+    agent_id: UUID
+    key: str = Field(sa_type=sa.Text)
+    question: str = Field(sa_type=sa.Text)
+    missing: str = Field(sa_type=sa.Text)
+    language: str = Field(sa_type=sa.Text)
+    times: int
+    times_after: int
+    state: GapState = Field(sa_type=text_enum(GapState))
+    last_asked_at: datetime = Field(sa_type=Timestamp)
+    source_id: UUID | None = None  # No reference: the article may go, the numbers stay.
+    answered_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
 # The agent is a word of each entry, so that a search walks over one agent's entries only.
 CHUNK_WORDS = "(words || array_to_tsvector(ARRAY[agent_id::text]))"
 # An index of neighbours is of vectors of one length: the local model's, and OpenAI's usual one.

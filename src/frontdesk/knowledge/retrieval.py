@@ -32,8 +32,8 @@ LETTERS_WEIGHT = 0.05
 _RANK_OFFSET = 20
 # Lower than what would keep out most questions that nothing answers: that would keep out answers
 # too, and the model, which reads them, tells better.
-STANDS_ALONE = 1.5
-STANDS_WITH_WORDS = 1.0
+STANDS_ALONE = 1.0
+STANDS_WITH_WORDS = 0.5
 _SHORTEST_WORD = 3
 _ACCENT = re.compile("[\u0300-\u036f]")
 _NO_WORD = re.compile(r"\W+")
@@ -75,6 +75,7 @@ class Places:
     @property
     def score(self) -> float:
         """The places fused by reciprocal rank."""
+        weighed: tuple[tuple[float, int | None], ...]
         if self.stands is None and not self.has_code:
             weighed = ((1.0, self.by_words), (1.0, self.by_letters))
         else:

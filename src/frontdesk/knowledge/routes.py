@@ -17,13 +17,16 @@ from frontdesk.core.api import (
 )
 from frontdesk.core.errors import Forbidden, TooLarge
 from frontdesk.core.uploads import NoForm, uploaded_file
-from frontdesk.knowledge import files, service
+from frontdesk.knowledge import files, gaps, service
 from frontdesk.knowledge.errors import (
     NoSuchAgentForSource,
+    NoSuchGap,
     NoSuchSource,
     NotReadable,
     NotWrittenHere,
 )
+from frontdesk.knowledge.gaps import GapAnswer, GapPublic
+from frontdesk.knowledge.models import GapState
 from frontdesk.knowledge.schemas import (
     ChunkPublic,
     PageCreate,
@@ -206,3 +209,42 @@ async def search_knowledge(
         await service.require_agent(tx, agent_id)
     found = await look_up(resources, who.tenant_id, agent_id, query, limit, locally=True)
     return [ChunkPublic.model_validate(chunk) for chunk in found]
+
+
+@router.get("/gaps", summary="List what was not answered", responses=problems(NoSuchAgentForSource))
+async def list_gaps(
+    who: ReadsConfig,
+    session: TenantSession,
+    agent_id: Annotated[UUID | None, Query(description="Only this agent's.")] = None,
+    state: Annotated[GapState, Query(description="In this state.")] = GapState.OPEN,
+    limit: Limit = 50,
+) -> list[GapPublic]:
+    """Questions that the knowledge did not answer, those asked most often first. The same words in
+    another order are the same question."""
+    return await gaps.list_gaps(session, agent_id=agent_id, state=state, limit=limit)
+
+
+@router.post(
+    "/gaps/{gap_id}/answer",
+    summary="Fill a gap with an article",
+    responses=problems(Forbidden, NoSuchGap),
+)
+async def answer_gap(
+    gap_id: UUID,
+    body: GapAnswer,
+    who: WritesConfig,
+    session: TenantSession,
+    resources: ResourcesDep,
+) -> GapPublic:
+    """Add the article as a source. `times_after` tells how often the question is still asked in vain."""
+    return await gaps.answer_gap(resources, session, gap_id, body, author_id=who.user_id)
+
+
+@router.post(
+    "/gaps/{gap_id}/dismiss",
+    summary="Let a gap be",
+    responses=problems(Forbidden, NoSuchGap),
+)
+async def dismiss_gap(gap_id: UUID, who: WritesConfig, session: TenantSession) -> GapPublic:
+    """The agent is not there for that: it is listed as open no more."""
+    return await gaps.dismiss_gap(session, gap_id, author_id=who.user_id)

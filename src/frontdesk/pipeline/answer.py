@@ -1,6 +1,7 @@
 """One burst, from claim to decision: the whole turn, top to bottom."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -103,7 +104,12 @@ async def think(resources: Resources, turn: Turn) -> Outcome:
     draft = work.draft or await draft_reply(resources, turn, work.prompt)
     crash("after_model", turn.claim.conversation_id)
     if reason := draft_escalation(turn, triaged, draft, work.failed):
-        return await handed_off(resources, turn, triaged.language, reason, draft=draft, work=work)
+        outcome = await handed_off(
+            resources, turn, triaged.language, reason, draft=draft, work=work
+        )
+        # It gives the burst to people, and names no fact to go by: nothing it knows answers.
+        knows_nothing = draft.action == "escalate" and not draft.sources
+        return replace(outcome, missing=draft.reasoning) if knows_nothing else outcome
     guarded = await guard_draft(resources, turn, triaged, work.prompt, draft)
     if guarded.problem is not None:
         refused = must(turn, mood=triaged.sentiment, refused=guarded.problem)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from frontdesk import escalation
+from frontdesk import escalation, knowledge
 from frontdesk.agent_config import Absence, AgentConfig, WhenClosed
 from frontdesk.conversation import (
     Actor,
@@ -91,6 +91,14 @@ async def _make_true(
             await set_timers(tx, thread, timers)
             if outcome.is_crowded:
                 await summarise_soon(tx, thread.id)
+        if outcome.missing is not None and turn.burst_text:
+            await knowledge.note_gap(
+                tx,
+                turn.claim.agent_id,
+                question=turn.burst_text,
+                missing=outcome.missing,
+                language=outcome.language,
+            )
         await remember(tx, thread.id, outcome.remembered)
         crash("before_decide_commit", turn.claim.conversation_id)
     return True

@@ -215,3 +215,5 @@ class Outcome:
     confidence: float | None = None
     # What an agent that only proposes would have said.
     proposal: NewSuggestion | None = None
+    # What was missing to answer, as the model says; None: nothing was.
+    missing: str | None = None
