@@ -248,3 +248,19 @@ async def test_each_chunk_knows_its_language_and_its_words_are_stemmed_by_it(sho
     words = {row["heading"]: row["words"] for row in rows}
     assert "'deliv'" in words["en"]
     assert "'werktag'" in words["de"]
+
+
+async def test_the_commands_add_a_file_show_how_far_it_is_and_search(
+    shop, agent_id, commands, tmp_path
+):
+    (tmp_path / "returns.md").write_text(f"# Returns\n{RETURNS}")
+    added, refused = await commands(
+        f"kb add returns.md --tenant {shop.id}", f"kb add missing.md --tenant {shop.id}"
+    )
+    assert (added["code"], refused["code"]) == (0, 1), (added, refused)
+    await ingest_all(shop)
+    status, found = await commands(
+        f"kb status --tenant {shop.id}", f"kb search return --tenant {shop.id}"
+    )
+    assert "ready       returns" in status["stdout"]
+    assert RETURNS in found["stdout"]
