@@ -95,6 +95,7 @@ OPEN = {
     Scope.MODELS_USE: {"list_models", "create_chat_completion"},
     Scope.CONFIG_READ: {
         "list_agents",
+        "list_gaps",
         "get_agent",
         "list_agent_versions",
         "get_agent_health",
@@ -106,6 +107,11 @@ OPEN = {
         "search_knowledge",
     },
     Scope.CONFIG_WRITE: {
+        "add_file",
+        "add_page",
+        "refresh_source",
+        "answer_gap",
+        "dismiss_gap",
         "create_budget",
         "change_budget",
         "remove_budget",

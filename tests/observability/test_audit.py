@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -77,7 +78,7 @@ class Examples:
         return version
 
     async def _source(self) -> dict[str, Any]:
-        (source, *_) = await self.desk.sql("SELECT id FROM knowledge_source WHERE enabled")
+        (source, *_) = await self.desk.sql("SELECT id FROM knowledge_source WHERE enabled AND kind = 'text'")
         return {"source_id": source["id"]}
 
     async def _contact(self) -> str:
@@ -227,12 +228,87 @@ class Examples:
     async def enable_source(self) -> dict[str, Any]:
         return await self._source()
 
-    async def create_case(self) -> dict[str, Any]:
-        body = {"name": uuid4().hex, "messages": ["Hello"], "must_contain": ["hello"]}
-        return {"agent_id": self.desk.agent_id, "json": body}
+    async def _page(self) -> dict[str, Any]:
+        made = await self.admin.post("/knowledge/pages", (await self.add_page())["json"])
+        return {"source_id": made["id"]}
 
-    async def start_run(self) -> dict[str, Any]:
-        return {"agent_id": self.desk.agent_id, "json": {"threshold": 0.5}}
+    refresh_source = _page
+
+    async def add_page(self) -> dict[str, Any]:
+        body = {"agent_id": str(self.desk.agent_id), "url": f"https://{uuid4().hex}.example/help"}
+        return {"json": body}
+
+    async def add_file(self) -> dict[str, Any]:
+        file = {"file": ("hours.md", f"# Hours\nFrom nine, {uuid4()}.".encode(), "text/markdown")}
+        return {"params": {"agent_id": str(self.desk.agent_id)}, "files": file}
+
+    async def _gap(self) -> dict[str, Any]:
+        (made,) = await self.desk.sql(
+            "INSERT INTO knowledge_gap (id, agent_id, key, question, missing, language, times, "
+            "times_after, state, last_asked_at) VALUES ($1, $2, $3, 'Do you repair?', '', 'en', 1, 0, "
+            "'open', now()) RETURNING id",
+            uuid4(),
+            self.desk.agent_id,
+            uuid4().hex,
+        )
+        return {"gap_id": made["id"]}
+
+    dismiss_gap = _gap
+
+    async def answer_gap(self) -> dict[str, Any]:
+        return {**await self._gap(), "json": {"title": "Repairs", "body": "We repair."}}
+
+    async def _of_agent(self) -> dict[str, Any]:
+        return {"agent_id": self.desk.agent_id}
+
+    collect_eval_proposals = stop_eval_proposals = _of_agent
+
+    async def set_agent_gate(self) -> dict[str, Any]:
+        return {"agent_id": self.desk.agent_id, "json": {"requires_run": False}}
+
+    async def create_eval_dataset(self) -> dict[str, Any]:
+        return {"agent_id": self.desk.agent_id, "json": {"name": uuid4().hex}}
+
+    async def _dataset(self) -> dict[str, Any]:
+        body = (await self.create_eval_dataset())["json"]
+        made = await self.admin.post(f"/agents/{self.desk.agent_id}/eval-datasets", body)
+        return {"dataset_id": made["id"]}
+
+    async def put_eval_cases(self) -> dict[str, Any]:
+        case = {"name": uuid4().hex, "messages": ["Hello"], "must_contain": ["hello"]}
+        return {**await self._dataset(), "json": {"cases": [case]}}
+
+    async def drop_eval_case(self) -> dict[str, Any]:
+        put = await self.put_eval_cases()
+        place = f"/eval-datasets/{put['dataset_id']}/cases"
+        await self.admin.post(place, put["json"])
+        (case,) = await self.admin.get(place)
+        return {"dataset_id": put["dataset_id"], "case_id": case["id"]}
+
+    async def import_eval_dataset(self) -> dict[str, Any]:
+        content = json.dumps({"name": "Hours", "messages": ["When are you open?"]})
+        return {**await self._dataset(), "json": {"format": "jsonl", "content": content}}
+
+    async def start_eval_run(self) -> dict[str, Any]:
+        put = await self.put_eval_cases()
+        await self.admin.post(f"/eval-datasets/{put['dataset_id']}/cases", put["json"])
+        return {**await self._of_agent(), "json": {"dataset_id": put["dataset_id"]}}
+
+    async def start_traffic_run(self) -> dict[str, Any]:
+        return {**await self._of_agent(), "json": {"candidate": {}}}
+
+    async def _proposal(self) -> dict[str, Any]:
+        (made,) = await self.desk.sql(
+            "INSERT INTO eval_proposal (id, agent_id, origin, content_hash, body, state) VALUES "
+            "($1, $2, 'thumbs_down', $3, $4, 'proposed') RETURNING id",
+            uuid4(),
+            self.desk.agent_id,
+            uuid4().hex,
+            json.dumps((await self.put_eval_cases())["json"]["cases"][0]),
+        )
+        return {"proposal_id": made["id"]}
+
+    accept_eval_proposal = reject_eval_proposal = _proposal
 
     async def start_rule_backtest(self) -> dict[str, Any]:
         agent = await self.admin.get(f"/agents/{self.desk.agent_id}")
@@ -334,11 +410,12 @@ async def test_whatever_an_admin_changes_leaves_an_entry(
         if name in CHANGES_NOTHING:
             continue
         example = await examples.of(name)
-        parts = {key: value for key, value in example.items() if key not in ("json", "headers")}
+        sent = {
+            key: example[key] for key in ("json", "headers", "params", "files") if key in example
+        }
+        parts = {key: value for key, value in example.items() if key not in sent}
         since = await desk.sql("SELECT id FROM audit_entry ORDER BY id DESC LIMIT 1")
-        answer = await admin.http.request(
-            method, path.format(**parts), json=example.get("json"), headers=example.get("headers")
-        )
+        answer = await admin.http.request(method, path.format(**parts), **sent)
         assert answer.is_success, f"{name}: {answer.text}"
         entries = await desk.sql(
             "SELECT user_id, request_id FROM audit_entry WHERE id > $1",

@@ -36,6 +36,12 @@ def file_key(tenant_id: UUID, source_id: UUID) -> str:
     return f"{tenant_id}/knowledge/{source_id}"
 
 
+async def must_exist(resources: Resources, tenant_id: UUID, agent_id: UUID) -> None:
+    """Look before a file is read from the wire; raises `NoSuchAgentForSource`."""
+    async with resources.db.hot(tenant_id) as tx:
+        await require_agent(tx, agent_id)
+
+
 async def add_file(
     resources: Resources,
     tenant_id: UUID,

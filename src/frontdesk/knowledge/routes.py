@@ -112,6 +112,7 @@ async def add_file(
     """Give an agent a document to answer from: text, Markdown, HTML, PDF or DOCX, up to 25 MB and
     1,000 pages. What it is, is told by its content. A worker reads it; the file is not kept after."""
     assert who.tenant_id is not None
+    await files.must_exist(resources, who.tenant_id, agent_id)
     async with uploaded_file(request, most_bytes=files.MOST_BYTES) as file:
         return await files.add_file(
             resources, who.tenant_id, agent_id, file, title=title, author_id=who.user_id
