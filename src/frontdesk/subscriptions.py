@@ -11,9 +11,9 @@ SUBSCRIPTIONS: Subscriptions = {
     ConversationHasClosed: [escalation.end_handoff, conversation.plan_survey],
     SilenceNeedsPerson: [escalation.look_after_silence],
     PriorityChanged: [escalation.reprioritise],
-    MediaSettled: [conversation.go_on_with_file],
-    OutboundFailed: [escalation.look_after_failed_send],
+    MediaSettled: [conversation.go_on_with_file, escalation.relay_file],
+    OutboundFailed: [escalation.look_after_failed_send, escalation.look_after_failed_bridge],
     ContactPolicyChanged: [feed.tell_contact_policy],
     ExperimentMoved: [evaluation.watch_canary],
-    MemberDisabled: [escalation.send_member_away],
+    MemberDisabled: [escalation.send_member_away, escalation.forget_phone],
 }

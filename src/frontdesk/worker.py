@@ -70,6 +70,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         escalation_work.IDLE,
         escalation_work.AWAY_RETURN,
         escalation_work.OVERDUE,
+        escalation_work.BRIDGE,
         knowledge_work.INGEST,
         evaluation_work.RUN,
         evaluation_work.COLLECT,

@@ -1,7 +1,13 @@
 """The AI agents of a tenant: who they are, how they write, when they leave it to a person."""
 
 from frontdesk.agent_config.absences import Absence, absence_at
-from frontdesk.agent_config.config import AgentConfig, EscalationKeywords, FollowUp, WhenClosed
+from frontdesk.agent_config.config import (
+    AgentConfig,
+    BridgeTemplate,
+    EscalationKeywords,
+    FollowUp,
+    WhenClosed,
+)
 from frontdesk.agent_config.errors import (
     AgentNameTaken,
     ConfigNeedsRun,
@@ -68,6 +74,7 @@ __all__ = [
     "AmountOver",
     "AnswerRefused",
     "AsksForPerson",
+    "BridgeTemplate",
     "BudgetSpent",
     "BuiltInTool",
     "BusinessHours",

@@ -82,6 +82,16 @@ class FollowUp(BaseModel):
     text: Message = Field(examples=["I am still here if you need me."])
 
 
+class BridgeTemplate(BaseModel):
+    """A template of the number's account. Each of its places for values is filled with the contact's
+    name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9_]{1,512}$", examples=["new_conversation"])
+    language: str = Field("en", pattern=r"^[A-Za-z]{2,3}(_[A-Za-z]{2,4})?$")
+
+
 class AgentConfig(BaseModel):
     """What an agent is like. A saved configuration is a version and never changes again."""
 
@@ -195,6 +205,17 @@ class AgentConfig(BaseModel):
     refusal_notice: Notices = Field(
         REFUSAL_NOTICE,
         description="Said once a day at most to who insults or gives the agent orders of their own.",
+    )
+
+    bridge_enabled: bool = Field(
+        False,
+        description="On: whoever is given one of its conversations, and has registered a phone, may "
+        "answer from their own WhatsApp through your number.",
+    )
+    bridge_template: BridgeTemplate | None = Field(
+        None,
+        description="Sent to a human agent who has not written to your number for 24 hours, as "
+        "nothing else reaches them; without it they are reached once they write.",
     )
 
     business_hours: BusinessHours | None = Field(

@@ -18,6 +18,7 @@ from frontdesk.conversation.memory import (
     summarise_soon,
 )
 from frontdesk.conversation.models import Actor, Priority, Status, TimerKind, TurnOutcome
+from frontdesk.conversation.notes import add_note
 from frontdesk.conversation.people import is_opted_out, person_of
 from frontdesk.conversation.privacy import HOLDINGS
 from frontdesk.conversation.receiving import (
@@ -105,6 +106,7 @@ __all__ = [
     "Suppression",
     "TimerKind",
     "TurnOutcome",
+    "add_note",
     "add_tag",
     "add_timers",
     "ask_again",

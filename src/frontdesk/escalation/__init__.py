@@ -1,5 +1,10 @@
 """Escalation: when people take over, who of them, with what in hand, and the way back."""
 
+from frontdesk.escalation.bridge_hearing import hear
+from frontdesk.escalation.bridge_phones import Sender, find_senders
+from frontdesk.escalation.bridge_phones import forget_member as forget_phone
+from frontdesk.escalation.bridging import look_after_failed as look_after_failed_bridge
+from frontdesk.escalation.bridging import relay, relay_file
 from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
 from frontdesk.escalation.handing_back import HandBack, find_hand_back
 from frontdesk.escalation.handing_off import (
@@ -88,6 +93,7 @@ __all__ = [
     "Reason",
     "RewriteWish",
     "Said",
+    "Sender",
     "ShadowWish",
     "Signals",
     "Source",
@@ -101,18 +107,24 @@ __all__ = [
     "close",
     "end_handoff",
     "find_hand_back",
+    "find_senders",
     "finish_suggestion",
     "first_rule",
+    "forget_phone",
     "get_handoff",
     "hand_off",
+    "hear",
     "is_anybody_online",
     "list_due_suggestions",
     "load_past",
+    "look_after_failed_bridge",
     "look_after_failed_send",
     "look_after_silence",
     "plain_packet",
     "propose",
     "propose_soon",
+    "relay",
+    "relay_file",
     "release",
     "reopen",
     "reply",

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from frontdesk import feed
 from frontdesk.core.db import Transaction
+from frontdesk.escalation.bridge_models import BRIDGE, BridgeEnd
 from frontdesk.escalation.models import SilentAssignee, SuggestionState, Task
 from frontdesk.escalation.schemas import AvailabilityPublic, HandoffStanding, Owner
 from frontdesk.feed import FeedPayload
@@ -38,6 +39,7 @@ class ReturnedFor(StrEnum):
     SILENCE = "silence"
     AWAY = "away"
     REASSIGNED = "reassigned"
+    UNREACHABLE = "unreachable"  # On their own WhatsApp, where they had it.
 
 
 class HandoffReturned(_HandoffTold):
@@ -93,6 +95,34 @@ class AvailabilityChanged(FeedPayload):
     availability: AvailabilityPublic
 
 
+class BridgeStarted(FeedPayload):
+    """A human agent is asked on their own WhatsApp whether they take a conversation there."""
+
+    kind: ClassVar[str] = "bridge.started"
+
+    conversation_id: UUID
+    user_id: UUID
+
+
+class BridgeEnded(FeedPayload):
+    """A human agent hears no more of a conversation on their own WhatsApp."""
+
+    kind: ClassVar[str] = "bridge.ended"
+
+    conversation_id: UUID
+    user_id: UUID
+    why: BridgeEnd
+
+
+class BridgePhoneChanged(FeedPayload):
+    """Your phone is confirmed, or could not be: told to you alone."""
+
+    kind: ClassVar[str] = "bridge_phone.changed"
+
+    confirmed: bool
+    problem: str | None
+
+
 class BacktestDone(FeedPayload):
     """What rules would have done is known."""
 
@@ -117,6 +147,7 @@ def tell_handoff(tx: Transaction, happened: type[_HandoffTold], row: Any) -> Non
     handoff = HandoffStanding.model_validate(dict(row))
     told = happened(conversation_id=handoff.conversation_id, handoff_id=handoff.id, handoff=handoff)
     feed.tell(tx, told)
+    tx.ring(BRIDGE, handoff.id)
 
 
 def tell_availability(tx: Transaction, row: Any) -> None:

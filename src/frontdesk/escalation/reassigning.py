@@ -8,6 +8,7 @@ from frontdesk.core.api import Principal, Role
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import Forbidden
 from frontdesk.escalation.assignment import HANDOFF, give_place_back, give_to, take_place
+from frontdesk.escalation.bridge_models import BRIDGE
 from frontdesk.escalation.errors import NoRoom
 from frontdesk.escalation.happenings import HandoffReturned, ReturnedFor, tell_availability
 from frontdesk.escalation.schemas import AssignmentCreate, HandoffStanding, Ownership
@@ -106,3 +107,4 @@ async def put_back(tx: Transaction, thread: Locked, handoff_id: UUID, *, why: Re
         why=why,
     )
     feed.tell(tx, told)
+    tx.ring(BRIDGE, handoff_id)

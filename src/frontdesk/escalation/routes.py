@@ -21,6 +21,7 @@ from frontdesk.core.api import (
 )
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.escalation import presence, reassigning, service, watchdog
+from frontdesk.escalation.bridge_routes import router as bridge
 from frontdesk.escalation.errors import (
     AlreadyTaken,
     ColleagueAnswered,
@@ -242,6 +243,7 @@ async def list_availability(who: Staff, session: TenantSession) -> list[Availabi
 
 
 router.include_router(people)
+router.include_router(bridge)
 router.include_router(teams)
 router.include_router(templates)
 router.include_router(rules)

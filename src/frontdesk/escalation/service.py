@@ -200,7 +200,7 @@ async def retry(tx: Transaction, message_id: UUID, who: Principal) -> MessagePub
         OptedOut: it is a template, and the contact wants none.
     """
     conversation_id = await tx.sql.fetchval(
-        "SELECT conversation_id FROM outbound WHERE id = $1", message_id
+        "SELECT conversation_id FROM outbound WHERE id = $1 AND to_user_id IS NULL", message_id
     )
     if conversation_id is None:
         raise NotFound(f"There is no message {message_id} that was sent.")

@@ -1,7 +1,15 @@
 """Due work of escalation."""
 
 from frontdesk.core.work import Due
-from frontdesk.escalation import absent, assignment, backtest, returning, watchdog
+from frontdesk.escalation import (
+    absent,
+    assignment,
+    backtest,
+    bridge_models,
+    bridging,
+    returning,
+    watchdog,
+)
 
 ASSIGN = Due(
     kind=assignment.HANDOFF,
@@ -42,4 +50,11 @@ OVERDUE = Due(
     handle=watchdog.tell_overdue,
     at_once=4,
     sweep_seconds=10,
+)
+BRIDGE = Due(
+    kind=bridge_models.BRIDGE,
+    list_ids=bridging.list_due,
+    handle=bridging.tend,
+    at_once=4,
+    sweep_seconds=2,
 )

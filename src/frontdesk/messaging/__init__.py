@@ -118,9 +118,9 @@ from frontdesk.messaging.schemas import (
 from frontdesk.messaging.signature import signature
 from frontdesk.messaging.statuses import apply_statuses
 from frontdesk.messaging.template_rules import Filled as FilledTemplate
-from frontdesk.messaging.template_rules import Unfit
+from frontdesk.messaging.template_rules import Unfit, placeholders
 from frontdesk.messaging.template_rules import fill as fill_template
-from frontdesk.messaging.templates import get_template, templates_that_work
+from frontdesk.messaging.templates import find_template, get_template, templates_that_work
 from frontdesk.messaging.window import WINDOW, is_open, seconds_left, window_closes_at
 
 __all__ = [
@@ -214,6 +214,7 @@ __all__ = [
     "enqueue",
     "file_content",
     "fill_template",
+    "find_template",
     "get_channel",
     "get_media",
     "get_template",
@@ -235,6 +236,7 @@ __all__ = [
     "pattern_of",
     "pause_by_admin",
     "pause_channel",
+    "placeholders",
     "post_message",
     "read_mark",
     "receive_media",

@@ -12,7 +12,7 @@ from frontdesk.messaging.models import ChannelStatus, Delivery, OutboundState
 from frontdesk.messaging.schemas import MediaPublic
 
 # Of an outbound row; statements that move one return this for the feed.
-MOVED = "id, conversation_id, state, delivery, last_error"
+MOVED = "id, conversation_id, state, delivery, last_error, to_user_id"
 
 
 class MessageMoved(FeedPayload):
@@ -70,6 +70,8 @@ class TemplatesChanged(FeedPayload):
 
 def tell_moved(tx: Transaction, row: Any) -> None:
     """Put on the feed what a statement that returned `MOVED` has made of a message going out."""
+    if row["to_user_id"] is not None:
+        return  # Between the business and its own people: no message of the conversation.
     told = MessageMoved(
         conversation_id=row["conversation_id"],
         message_id=row["id"],

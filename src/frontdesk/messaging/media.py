@@ -122,15 +122,15 @@ async def receive_media(
     tx: Transaction,
     channel_id: UUID,
     conversation_id: UUID,
-    message_id: UUID,
+    message_id: UUID | None,
     kind: str,
     media: MediaRef,
     *,
     limited: bool = False,
     awaited: bool = False,
     hurries: bool = True,
-) -> None:
-    """Make the file of a message due to be fetched, once this transaction has committed.
+) -> UUID:
+    """Make the file of a message due to be fetched, once this transaction has committed; its id.
 
     Args:
         limited: its sender is over the rate at which messages are answered, so nothing is fetched
@@ -160,6 +160,7 @@ async def receive_media(
     )
     if hurries and not limited:
         tx.ring(MEDIA, media_id)
+    return media_id
 
 
 async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:

@@ -173,6 +173,7 @@ class Origin(StrEnum):
     AGENT = "agent"
     HUMAN_AGENT = "human_agent"
     SYSTEM = "system"
+    BRIDGE = "bridge"  # To a human agent's own WhatsApp, about the contact's conversation.
 
 
 class OutboundState(StrEnum):
@@ -198,7 +199,11 @@ class Delivery(StrEnum):
 
 
 class Outbound(TenantRow, table=True):
-    """A message on its way to WhatsApp. Its id is the id of the conversation's message."""
+    """A message on its way to WhatsApp. Its id is the id of the conversation's message.
+
+    With a `to_user_id` it goes to a human agent instead of the contact, and is no message of the
+    conversation's.
+    """
 
     __table_args__ = (
         refers("conversation_id", to="conversation"),
@@ -236,6 +241,8 @@ class Outbound(TenantRow, table=True):
     origin: Origin = Field(sa_type=text_enum(Origin, checked=False))
     epoch: int  # The conversation's when this was decided: the fence for AI sends.
     client_key: str | None = Field(default=None, sa_type=sa.Text)
+    to_user_id: UUID | None = None
+    media_id: UUID | None = None  # The file in it, when that is another message's.
     content: dict[str, Any] = Field(sa_type=Json)  # The wire body but for the callback data.
     state: OutboundState = Field(
         default=OutboundState.PENDING,

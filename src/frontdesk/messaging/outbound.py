@@ -35,7 +35,10 @@ EVIDENCE_MARGIN_SECONDS = 2
 
 @dataclass(frozen=True)
 class NewOutbound:
-    """A message to be sent. `id` is the id of the conversation's message."""
+    """A message to be sent. `id` is the id of the conversation's message.
+
+    With a `to_user_id` it goes to that human agent, and is nobody's message: see `Outbound`.
+    """
 
     id: UUID
     conversation_id: UUID
@@ -46,13 +49,16 @@ class NewOutbound:
     turn_id: UUID | None = None
     seq: int = 0
     client_key: str | None = None
+    to_user_id: UUID | None = None
+    media_id: UUID | None = None
 
 
 async def enqueue(tx: Transaction, new: NewOutbound) -> None:
     """Make a message due to be sent as soon as this transaction commits."""
     await tx.sql.execute(
         "INSERT INTO outbound (id, conversation_id, channel_id, turn_id, seq, origin, epoch, "
-        "client_key, content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "client_key, content, to_user_id, media_id) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         new.id,
         new.conversation_id,
         new.channel_id,
@@ -62,6 +68,8 @@ async def enqueue(tx: Transaction, new: NewOutbound) -> None:
         new.epoch,
         new.client_key,
         dumps(new.content),
+        new.to_user_id,
+        new.media_id,
     )
     tx.ring(OUTBOUND, new.id)
 

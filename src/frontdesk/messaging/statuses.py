@@ -39,7 +39,7 @@ WHERE o.id = s.id AND array_position($6::text[], s.delivery) >
     coalesce(array_position($6::text[], o.delivery::text), (o.delivery = 'failed')::int, 0)
     -- What failed for sure had been accepted before: that is no news of what is sent again.
     AND NOT coalesce(s.delivery = 'sent' AND s.attempt < o.attempt AND o.unknowns = 0, false)
-RETURNING o.id, o.conversation_id, o.state, o.delivery, o.last_error
+RETURNING o.id, o.conversation_id, o.state, o.delivery, o.last_error, o.to_user_id
 """
 # The conversation first, as everywhere: whoever hears of the failure will want to lock it.
 _LOCK_THREAD = """

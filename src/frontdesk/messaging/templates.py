@@ -240,6 +240,20 @@ async def get_template(
     return _public(row), loads(row["components"])
 
 
+async def find_template(
+    tx: Transaction, name: str, language: str, channel_id: UUID
+) -> tuple[TemplatePublic, list[dict[str, Any]]] | None:
+    """The same by its name and language; None when the account has none."""
+    template_id = await tx.sql.fetchval(
+        "SELECT t.id FROM message_template t JOIN channel h ON h.tenant_id = t.tenant_id "
+        "AND h.waba_id = t.waba_id WHERE t.name = $1 AND t.language = $2 AND h.id = $3",
+        name,
+        language,
+        channel_id,
+    )
+    return template_id and await get_template(tx, template_id, channel_id)
+
+
 async def templates_that_work(tx: Transaction, channel_id: UUID) -> list[dict[str, Any]]:
     """What could be said outside the window, in short: for whoever was just refused."""
     rows = await tx.sql.fetch(

@@ -36,13 +36,13 @@ o.conversation_id
 """
 _LIST_SENDS = f"""
 SELECT {_SEND_COLUMNS} FROM outbound o
-WHERE o.state IN ('failed', 'needs_attention') AND o.discarded_at IS NULL
+WHERE o.state IN ('failed', 'needs_attention') AND o.discarded_at IS NULL AND o.to_user_id IS NULL
     AND ($1::uuid IS NULL OR o.tenant_id = $1) AND ($2::uuid IS NULL OR o.id < $2)
 ORDER BY o.id DESC LIMIT $3
 """  # noqa: S608  # Ours.
 _FIND_SEND = f"""
 SELECT {_SEND_COLUMNS}, o.content FROM outbound o
-WHERE ($1::uuid IS NULL OR o.tenant_id = $1) AND o.id = $2
+WHERE ($1::uuid IS NULL OR o.tenant_id = $1) AND o.id = $2 AND o.to_user_id IS NULL
 """  # noqa: S608  # Ours.
 # `stuck` is why a person gets a burst whose attempts are used up.
 _BURSTS = """

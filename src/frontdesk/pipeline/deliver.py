@@ -60,6 +60,10 @@ CHANNEL_PAUSED_WAIT_SECONDS = 30
 HAND_OVER_SECONDS = 120
 # Behind another AI message: until that is due again, but a status may settle it any moment.
 BEHIND_ANOTHER_WAIT_SECONDS = (0.5, 5.0)
+# A human agent's file comes from their own WhatsApp, and is fetched first.
+FILE_ON_ITS_WAY_SECONDS = 2.0
+# What a person wrote, and what a human agent is told, holds whoever has the conversation.
+_UNFENCED = (Origin.HUMAN_AGENT, Origin.BRIDGE)
 # WhatsApp's pair limit: one message in 6 seconds to one contact, 45 at once on credit.
 PAIR_PER_SECOND, PAIR_BURST = 1 / 6, 45
 
@@ -129,13 +133,14 @@ class Drop:
     reason: str
 
 
-def may_send(row: Row) -> Send | Wait | Drop:
+def may_send(row: Row) -> Send | Wait | Drop:  # noqa: PLR0911  # A list of reasons, in order.
     """Whether a pending message may leave now.
 
     What no person wrote needs the conversation to be in the epoch it was decided in. An AI message
-    goes out after those decided before it; a human agent's never waits behind one.
+    goes out after those decided before it, and so does what a human agent is told on their own
+    WhatsApp; what they say never waits behind one.
     """
-    if row.origin is not Origin.HUMAN_AGENT and row.conversation_epoch != row.epoch:
+    if row.origin not in _UNFENCED and row.conversation_epoch != row.epoch:
         return Drop("cancelled", "The conversation changed hands.")
     if row.behind_due_at is not None:
         soonest, latest = BEHIND_ANOTHER_WAIT_SECONDS
@@ -146,6 +151,8 @@ def may_send(row: Row) -> Send | Wait | Drop:
         return Drop("failed", "The channel is disconnected.")
     if row.channel_status != "CONNECTED":
         return Wait(CHANNEL_PAUSED_WAIT_SECONDS)
+    if row.file is not None and row.file.is_on_its_way:
+        return Wait(FILE_ON_ITS_WAY_SECONDS)
     return Send()
 
 
@@ -216,18 +223,22 @@ async def _hand_over(resources: Resources, tenant_id: UUID, row: Row) -> None:
 _LOAD = """
 SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.refusals,
     o.unknowns, o.epoch, o.content, o.created_at, o.sending_since, o.due_at <= now() AS is_due,
-    k.status AS conversation_status, k.epoch AS conversation_epoch, k.last_inbound_at,
+    k.status AS conversation_status, k.epoch AS conversation_epoch,
+    CASE WHEN o.to_user_id IS NULL THEN k.last_inbound_at ELSE (SELECT max(b.said_at)
+        FROM bridge_heard b WHERE b.tenant_id = o.tenant_id AND b.user_id = o.to_user_id
+        AND b.channel_id = o.channel_id) END AS last_inbound_at,
     h.status AS channel_status, h.alive_at AS channel_alive_at, h.is_on_phone_app,
     h.phone_number_id, h.access_token_sealed, clock_timestamp() AS now,
-    f.id AS file_id, f.whatsapp_id, f.uploaded_at,
-    CASE WHEN o.origin = 'agent' THEN (SELECT max(e.due_at) FROM outbound e
+    f.id AS file_id, f.whatsapp_id, f.uploaded_at, f.state AS file_state,
+    CASE WHEN o.origin IN ('agent', 'bridge') THEN (SELECT max(e.due_at) FROM outbound e
         WHERE e.tenant_id = o.tenant_id AND e.conversation_id = o.conversation_id
-        AND e.origin = 'agent' AND e.state IN ('pending', 'sending', 'unknown')
+        AND e.origin = o.origin AND e.state IN ('pending', 'sending', 'unknown')
         AND (e.created_at, e.seq, e.id) < (o.created_at, o.seq, o.id)) END AS behind_due_at
 FROM outbound o
 JOIN conversation k ON k.tenant_id = o.tenant_id AND k.id = o.conversation_id
 JOIN channel h ON h.tenant_id = o.tenant_id AND h.id = o.channel_id
-LEFT JOIN media f ON f.tenant_id = o.tenant_id AND f.message_id = o.id
+LEFT JOIN media f ON f.tenant_id = o.tenant_id
+    AND CASE WHEN o.media_id IS NULL THEN f.message_id = o.id ELSE f.id = o.media_id END
 WHERE o.id = $1 AND o.state IN ('pending', 'sending', 'unknown')
 FOR SHARE OF k
 FOR UPDATE OF o SKIP LOCKED
@@ -240,7 +251,8 @@ async def _load(tx: Transaction, outbound_id: UUID) -> Row | None:
     if row is None:
         return None
     known = dict(row)
-    file = OurFile(*(known.pop(name) for name in ("file_id", "whatsapp_id", "uploaded_at")))
+    of_file = ("file_id", "whatsapp_id", "uploaded_at", "file_state")
+    file = OurFile(*(known.pop(name) for name in of_file))
     known |= {"origin": Origin(row["origin"]), "content": loads(row["content"])}
     return Row(**known, file=file if file.id else None)
 
@@ -484,6 +496,10 @@ async def _look_for_evidence(tx: Transaction, resources: Resources, row: Row) ->
         await _put_off(tx, row, 0)
     elif is_hopeless(facts):
         reason = "Nobody can tell whether it arrived."
+        if row.origin is Origin.BRIDGE:
+            # Nobody would look: what became of the bridge is what matters.
+            await _end(tx, row, "failed", reason)
+            return
         moved = await tx.sql.fetchrow(
             "UPDATE outbound SET state = 'needs_attention', last_error = $2 "  # noqa: S608  # Ours.
             f"WHERE id = $1 RETURNING {MOVED}",

@@ -13,6 +13,7 @@ from frontdesk.messaging import (
     UPLOAD_LIVES,
     ChannelRegistry,
     MediaNotThere,
+    MediaState,
     get_media,
     note_handed_over,
     open_media,
@@ -28,6 +29,12 @@ class OurFile:
     id: UUID
     whatsapp_id: str | None
     uploaded_at: datetime | None
+    state: str = MediaState.STORED
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether it has yet to reach us."""
+        return self.state == MediaState.PENDING
 
     def is_at_whatsapp(self, now: datetime) -> bool:
         """Whether WhatsApp still has it: for 30 days (WhatsApp Cloud API: media)."""

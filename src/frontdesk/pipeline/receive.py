@@ -107,6 +107,7 @@ class Routed:
     event: Event
     item: Item
     channel: ChannelRef
+    human_agent: escalation.Sender | None = None  # Whose phone it comes from, if not a contact's.
     limited: bool = False  # Over its sender's or its channel's rate: stored, shown, not answered.
     waits_seconds: float | None = None  # How long its burst waits for its file.
 
@@ -145,6 +146,7 @@ async def _receive_batch(resources: Resources, events: list[Event]) -> None:
 
 async def _receive_all(resources: Resources, events: list[Event]) -> None:
     routed = await _without_erased(resources, await _route(resources, events))
+    routed = await _with_human_agents(resources, routed)
     by_tenant: dict[UUID, list[Routed]] = defaultdict(list)
     limited = await _limited(resources, await _fresh(resources, routed))
     for item in await _with_patience(resources, limited):
@@ -219,12 +221,34 @@ async def _without_erased(resources: Resources, items: list[Routed]) -> list[Rou
     return kept
 
 
+async def _with_human_agents(resources: Resources, items: list[Routed]) -> list[Routed]:
+    """The same, with those marked that come from a human agent's own WhatsApp, and without what
+    went there from the phone app: neither is a contact's."""
+    people, told = [], []
+    for routed in items:
+        item = routed.item
+        if isinstance(item, InboundMessage):
+            told.append((routed.channel.tenant_id, item.sender, item.text))
+        elif isinstance(item, Echo):
+            told.append((routed.channel.tenant_id, item.recipient, ""))
+        else:
+            continue
+        people.append(routed)
+    if not people:
+        return items
+    async with resources.db.system() as connection:
+        found = await escalation.find_senders(connection, told)
+    senders = {id(people[place]): sender for place, sender in found.items()}
+    marked = [replace(each, human_agent=senders.get(id(each))) for each in items]
+    return [each for each in marked if each.human_agent is None or not isinstance(each.item, Echo)]
+
+
 async def _fresh(resources: Resources, items: list[Routed]) -> list[Routed]:
     """All but the messages that are stored already."""
     told = {
         (routed.channel.tenant_id, routed.channel.id, routed.item.wamid)
         for routed in items
-        if isinstance(routed.item, InboundMessage)
+        if isinstance(routed.item, InboundMessage) and routed.human_agent is None
     }
     if not told:
         return items
@@ -248,6 +272,8 @@ async def _limited(resources: Resources, items: list[Routed]) -> list[Routed]:
     counted: dict[tuple[UUID, str], list[Bucket]] = {}
     for routed in items:
         item = routed.item
+        if routed.human_agent is not None:
+            continue
         if isinstance(item, InboundMessage) and routed.event.is_new and _counts(item):
             counted.setdefault(routed.key, _buckets(resources, routed.channel, item))
     waits = await resources.limiter.wait_seconds_each(list(counted.values()))
@@ -294,7 +320,38 @@ def _buckets(resources: Resources, channel: ChannelRef, item: InboundMessage) ->
 
 
 async def _apply_all(resources: Resources, tenant_id: UUID, items: list[Routed]) -> None:
-    """Apply a tenant's items in one transaction; if that fails, one by one to find the bad one."""
+    """Apply a tenant's items in one transaction; if that fails, one by one to find the bad one.
+
+    What human agents write on their phones concerns other conversations than their own, so each
+    message has a transaction of its own, and its locks.
+    """
+    heard = [item for item in items if item.human_agent is not None]
+    items = [item for item in items if item.human_agent is None]
+    if items:
+        await _apply_those_of_contacts(resources, tenant_id, items)
+    for item in heard:
+        await _hear(resources, tenant_id, item)
+
+
+async def _hear(resources: Resources, tenant_id: UUID, routed: Routed) -> None:
+    """Apply what a human agent wrote; if that fails, it is noted on the item's event."""
+    assert routed.human_agent is not None
+    assert isinstance(routed.item, InboundMessage)
+    try:
+        async with resources.db.transaction(tenant_id) as session:
+            is_new = await escalation.hear(session, routed.channel, routed.human_agent, routed.item)
+    except Unavailable as error:
+        _put_off([routed.event], error)
+    except Exception as error:
+        log.exception("hear_failed", tenant_id=str(tenant_id))
+        routed.event.error = f"{type(error).__name__}: {error}"[:500]
+    else:
+        _count(resources, routed.item, "stored" if is_new else "known")
+
+
+async def _apply_those_of_contacts(
+    resources: Resources, tenant_id: UUID, items: list[Routed]
+) -> None:
     try:
         await _apply_together(resources, tenant_id, items)
     except Unavailable as error:
@@ -363,6 +420,7 @@ async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> bool:
             waits_seconds=routed.waits_seconds,
         )
         if with_people is not None:
+            await escalation.relay(tx, with_people, item)
             await escalation.propose_soon(tx, with_people, after_seconds=worker.debounce_seconds)
     elif isinstance(item, Echo):
         conversation_id = await conversation.receive_echo(tx, channel, item)
