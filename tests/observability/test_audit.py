@@ -78,7 +78,9 @@ class Examples:
         return version
 
     async def _source(self) -> dict[str, Any]:
-        (source, *_) = await self.desk.sql("SELECT id FROM knowledge_source WHERE enabled AND kind = 'text'")
+        (source, *_) = await self.desk.sql(
+            "SELECT id FROM knowledge_source WHERE enabled AND kind = 'text'"
+        )
         return {"source_id": source["id"]}
 
     async def _contact(self) -> str:

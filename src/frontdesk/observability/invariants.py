@@ -60,7 +60,7 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("survey", "closed_by"): _ACTORS,
     ("survey", "handled_by"): _ACTORS,
     ("answer_rating", "by"): _ACTORS,
-    ("outbound", "origin"): ("agent", "human_agent", "system"),
+    ("outbound", "origin"): ("agent", "human_agent", "system", "bridge"),
     ("outbound", "state"): (
         "pending", "sending", "unknown", "sent", "failed", "cancelled", "needs_attention"
     ),
