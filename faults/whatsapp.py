@@ -308,7 +308,6 @@ SCENARIOS = (
         outcome="once",
         play=_some(SendFault(SendFaultKind.HANG_AFTER), unknown=True),
         settings=_SOON,
-        fast=True,
     ),
     Scenario(
         name="whatsapp-cuts-connections",

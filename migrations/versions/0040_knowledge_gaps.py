@@ -24,6 +24,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("agent_id", sa.Uuid(), nullable=False),
+        sa.Column("conversation_id", sa.Uuid(), nullable=True),
         *(
             sa.Column(name, sa.Text(), nullable=False)
             for name in ("key", "question", "missing", "language")
@@ -55,6 +56,9 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "tenant_id", "agent_id", "key", name=op.f("uq_knowledge_gap_tenant_id_agent_id_key")
         ),
+    )
+    op.create_index(
+        "ix_knowledge_gap_conversation", "knowledge_gap", ["tenant_id", "conversation_id"]
     )
     for statement in seal_tenant_table("knowledge_gap"):
         op.execute(statement)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.desk import Desk, Person
+from tests.desk import Desk, Person, eventually
 
 from frontdesk.escalation import bridge_rules as rules
 from frontdesk.simulator import Phone
@@ -65,6 +65,11 @@ async def test_a_conversation_goes_on_a_human_agents_phone_until_they_close_it(d
     own.say("/dance")
     own.react("👍")
     await desk.work_until_idle()
+
+    async def told() -> bool:
+        return len(own.replies) == heard + 2
+
+    await eventually(told)
     assert contact.replies[shown:] == ["We send you another one."]
     assert sorted(own.replies[heard:]) == sorted([rules.NOTED, rules.UNKNOWN])
     # Files, too.

@@ -17,6 +17,7 @@ import asyncpg
 from tests.desk import Desk
 from tests.isolation.operations import Operation, Slot
 
+from frontdesk.knowledge import note_gap
 from frontdesk.simulator.threads import Template
 
 MISSING_ID = "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001"
@@ -77,6 +78,7 @@ KINDS: dict[str, Kind] = {
     "proposal_id": Kind(_newest("eval_proposal")),
     "with": Kind(_newest("eval_run")),
     "saved_reply_id": Kind(_newest("saved_reply")),
+    "gap_id": Kind(_newest("knowledge_gap")),
     "session_id": Kind(_newest("user_session")),
     "source_id": Kind(_newest("knowledge_source")),
     "site_id": Kind(_newest("knowledge_source"), is_place=True),
@@ -197,7 +199,11 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     desk.phone("49155502", name=mark).send_image(mark)
     await desk.say(f"How long does shipping take? {mark}", number="49155501", name=mark)
     page = await admin.get("/conversations", order="recent", limit=1)
-    conversation = f"/conversations/{page['items'][0]['id']}"
+    asking = page["items"][0]["id"]
+    async with desk.resources.db.hot(desk.id) as tx:
+        said = f"Do you repair lamps, {mark}?"
+        await note_gap(tx, desk.agent_id, UUID(asking), question=said, missing=mark, language="en")
+    conversation = f"/conversations/{asking}"
     await admin.post(f"{conversation}/notes", {"text": mark})
     thread = (await admin.get(f"{conversation}/messages"))["items"]
     answer = next(message for message in thread if message["author"] == "agent")

@@ -240,25 +240,6 @@ async def test_the_tenants_own_rules_are_asked_as_soon_as_what_they_look_at_is_k
     assert told == handoff["rule"]
 
 
-async def test_golden_cases_are_scored_without_anybody_outside_noticing(desk: Desk) -> None:
-    admin = await desk.admin()
-    path = f"/agents/{desk.agent_id}"
-    good = {"messages": ["How long does delivery take?"], "must_contain": ["3 to 5 working days"]}
-    await admin.post(f"{path}/eval-cases", {"name": "Delivery", **good})
-    await admin.post(
-        f"{path}/eval-cases",
-        {"name": "Person", "messages": ["I want to talk to a person"], "expect_handoff": True},
-    )
-    run = await admin.post(f"{path}/eval-runs")
-    await desk.work_until_idle()
-    scored = await admin.get(f"/eval-runs/{run['id']}")
-    assert (scored["state"], scored["pass_rate"]) == ("done", 1.0), scored
-    assert scored["deployment_approved"] is True
-    assert desk.simulator.whatsapp.sent == []
-    assert desk.simulator.whatsapp.reads == []
-    assert await desk.sql("SELECT 1 FROM conversation") == []
-
-
 async def test_a_burst_whose_agent_can_not_be_loaded_goes_to_a_person_all_the_same(
     desk: Desk,
 ) -> None:

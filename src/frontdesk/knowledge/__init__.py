@@ -5,12 +5,14 @@ from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.files import add_file
 from frontdesk.knowledge.gaps import note_gap
 from frontdesk.knowledge.models import SourceState
+from frontdesk.knowledge.privacy import HOLDINGS
 from frontdesk.knowledge.retrieval import Chunk, coverage, search
 from frontdesk.knowledge.schemas import PageCreate, SourceCreate, SourcePublic, SourceSummary
 from frontdesk.knowledge.service import add_page, add_source, list_sources
 from frontdesk.knowledge.snapshots import knows_anything, look_up
 
 __all__ = [
+    "HOLDINGS",
     "Chunk",
     "Context",
     "NoSuchAgentForSource",

@@ -27,13 +27,14 @@ _LONG_WORD = re.compile(r"\w{4,}")
 _WORD = re.compile(r"\w+")
 _NOTE = """
 INSERT INTO knowledge_gap (id, agent_id, key, question, missing, language, times, times_after,
-    state, last_asked_at)
-VALUES ($1, $2, $3, $4, $5, $6, 1, 0, 'open', now())
+    state, last_asked_at, conversation_id)
+VALUES ($1, $2, $3, $4, $5, $6, 1, 0, 'open', now(), $7)
 ON CONFLICT (tenant_id, agent_id, key) DO UPDATE SET
     times = knowledge_gap.times + CASE WHEN knowledge_gap.state = 'answered' THEN 0 ELSE 1 END,
     times_after = knowledge_gap.times_after
         + CASE WHEN knowledge_gap.state = 'answered' THEN 1 ELSE 0 END,
-    missing = excluded.missing, last_asked_at = now()
+    question = excluded.question, missing = excluded.missing, last_asked_at = now(),
+    conversation_id = excluded.conversation_id
 RETURNING id, times + times_after = 1 AS is_new
 """
 _COLUMNS = """
@@ -56,7 +57,7 @@ class GapPublic(PublicSchema):
 
     id: UUID
     agent_id: UUID
-    question: str = Field(description="As it was asked first, without what is personal.")
+    question: str = Field(description="As it was asked last, without what is personal.")
     missing: str = Field(description="What was missing when it was asked last, as the model says.")
     language: str
     state: GapState
@@ -83,7 +84,13 @@ def key_of(question: str) -> str:
 
 
 async def note_gap(
-    tx: Transaction, agent_id: UUID, *, question: str, missing: str, language: str
+    tx: Transaction,
+    agent_id: UUID,
+    conversation_id: UUID,
+    *,
+    question: str,
+    missing: str,
+    language: str,
 ) -> None:
     """Count a question that was not answered; nothing when it holds no word."""
     asked = clean(mask_text(question))
@@ -98,6 +105,7 @@ async def note_gap(
         excerpt(asked, _QUESTION_CHARACTERS),
         excerpt(clean(mask_text(missing)), _QUESTION_CHARACTERS),
         language,
+        conversation_id,
     )
     assert row is not None
     if row["is_new"]:

@@ -104,9 +104,12 @@ class KnowledgeGap(TenantRow, table=True):
     __table_args__ = (
         refers("agent_id", to="agent"),
         sa.UniqueConstraint("tenant_id", "agent_id", "key"),
+        sa.Index("ix_knowledge_gap_conversation", "tenant_id", "conversation_id"),
     )
 
     agent_id: UUID
+    # Where it was asked last: its words are that contact's, and go with them.
+    conversation_id: UUID | None = None
     key: str = Field(sa_type=sa.Text)
     question: str = Field(sa_type=sa.Text)
     missing: str = Field(sa_type=sa.Text)

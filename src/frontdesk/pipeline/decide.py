@@ -95,6 +95,7 @@ async def _make_true(
             await knowledge.note_gap(
                 tx,
                 turn.claim.agent_id,
+                thread.id,
                 question=turn.burst_text,
                 missing=outcome.missing,
                 language=outcome.language,

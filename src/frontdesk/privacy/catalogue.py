@@ -11,6 +11,7 @@ from frontdesk import (
     evaluation,
     feed,
     gateway,
+    knowledge,
     messaging,
     observability,
 )
@@ -35,6 +36,7 @@ HOLDINGS: dict[str, Holding] = {
         gateway.HOLDINGS,
         agent_config.HOLDINGS,
         evaluation.HOLDINGS,
+        knowledge.HOLDINGS,
         _OURS,
     )
     for holding in context
