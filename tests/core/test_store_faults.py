@@ -17,6 +17,7 @@ import httpx
 import pytest
 import redis
 from pydantic import SecretStr
+from redis.asyncio.connection import Connection as RedisConnection
 from tests.conftest import APP_SECRET, KEYS, LateApp, setting_values
 from tests.desk import ORIGIN, Desk
 
@@ -233,6 +234,30 @@ async def test_a_process_frozen_in_the_middle_of_a_statement_gives_its_locks_bac
         with pytest.raises(Unavailable):
             await frozen()
         assert others == [desk.channel_id]
+
+
+async def test_the_answer_to_a_command_given_up_is_nobody_elses(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect(settings.redis, max_connections=1)
+    await client.mset({"given-up": "its answer", "asked": "mine"})
+    # The answer comes late, so that nobody sees by then that the connection holds one.
+    await client.client_pause(200)
+    send = RedisConnection.send_packed_command
+
+    async def given_up(self: RedisConnection, *command: Any, **how: Any) -> None:
+        await send(self, *command, **how)
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    monkeypatch.setattr(RedisConnection, "send_packed_command", given_up)
+    asking = asyncio.create_task(client.get("given-up"))
+    await asyncio.wait([asking])
+    monkeypatch.setattr(RedisConnection, "send_packed_command", send)
+    assert asking.cancelled()
+    assert await client.get("asked") == b"mine"
+    await client.aclose()
 
 
 @asynccontextmanager

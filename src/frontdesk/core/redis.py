@@ -35,6 +35,8 @@ class _Attentive:
         before = task.cancelling() if task else 0
         await super().send_packed_command(*command, **how)  # type: ignore[misc]  # The mixed-in one.
         if task and task.cancelling() > before:
+            # Its answer is on the way, and the next command would take it for its own.
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]  # The mixed-in one's.
             raise asyncio.CancelledError
 
 
