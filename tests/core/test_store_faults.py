@@ -257,7 +257,7 @@ async def test_the_answer_to_a_command_given_up_is_nobody_elses(
     monkeypatch.setattr(RedisConnection, "send_packed_command", send)
     assert asking.cancelled()
     assert await client.get("asked") == b"mine"
-    await client.aclose()
+    await client.aclose(close_connection_pool=True)
 
 
 @asynccontextmanager
