@@ -126,6 +126,9 @@ async def test_a_conversation_goes_on_a_human_agents_phone_until_they_close_it(d
         ("bridge.started", None),
         ("bridge.ended", "released"),
     ]
+    audited = (await (await desk.admin()).get("/audit-entries", limit=100))["items"]
+    actions = [entry["action"] for entry in audited if entry["action"].startswith("bridge.")]
+    assert sorted(actions) == ["bridge.ended"] * 2 + ["bridge.started"] * 2
 
 
 TEMPLATE = Template("new_conversation", "en", "{{1}} needs you. Write anything to begin.")

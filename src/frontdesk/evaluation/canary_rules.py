@@ -2,7 +2,7 @@
 
 Each guard compares the conversations that got the canary with those that got production at the same
 time. Every look is allowed to decide, as the intervals hold at all looks at once
-(`statistics.always_valid_interval`). PRM-9: forward only if all are equal or better.
+(`statistics.always_valid_interval`). It goes forward only if all are equal or better.
 """
 
 from collections.abc import Mapping, Sequence

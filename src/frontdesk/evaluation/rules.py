@@ -163,7 +163,7 @@ def objections(
 ) -> list[str]:
     """Why a run does not clear its candidate for production; nothing when it does.
 
-    EVL-3: a pass rate of `threshold`, and no tag worse than with what is in production, by the
+    What is asked for: a pass rate of `threshold`, and no tag worse than with what is in production, by the
     cases that both runs played in the same words.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from frontdesk.gateway import count_tokens
 from frontdesk.knowledge.retrieval import Chunk
 
-# Enough for the six best pieces; more only hides the one that answers (requirement RAG-4).
+# Enough for the six best pieces; more only hides the one that answers.
 CONTEXT_TOKENS = 3_000
 # Share of common words from which two pieces say the same, or speak of the same thing.
 SAME = 0.9
@@ -28,7 +28,7 @@ class Context:
     @property
     def text(self) -> str:
         """As a prompt holds it."""
-        facts = [f"## {chunk.title}\n{chunk.text}" for chunk in self.chunks]
+        facts = [chunk.as_fact for chunk in self.chunks]
         if self.omitted:
             facts.append(f"(Left out for want of room: {'; '.join(self.omitted)}.)")
         return "\n\n".join(facts)
@@ -48,7 +48,7 @@ def assemble(
     for chunk in chunks:
         if any(_likeness(chunk, other) >= SAME and _agree(chunk, other) for other in shown):
             continue
-        size = count(f"## {chunk.title}\n{chunk.text}")
+        size = count(chunk.as_fact)
         if size > left:
             omitted[chunk.title] = None
             continue

@@ -121,6 +121,11 @@ class Chunk:
     read_at: datetime | None = None
     places: Places = field(default_factory=Places)
 
+    @property
+    def as_fact(self) -> str:
+        """As a prompt holds it."""
+        return f"## {self.title}\n{self.text}"
+
 
 async def search(
     tx: Transaction,

@@ -115,14 +115,12 @@ async def _ask(resources: Resources, tenant_id: UUID, job: MediaJob) -> _Outcome
     return _Outcome(words=completion.text)
 
 
-# For the record the messages say what it was: the file itself is not in it.
-
-
 def _heard(request: CompletionRequest, content: bytes, media: MediaPublic) -> CompletionRequest:
     mime_type = media.mime_type or UNKNOWN
     seconds = seconds_of(content)
     return replace(
         request,
+        # For the record, which the file itself is not in.
         messages=({"role": "user", "content": f"[a voice note of {seconds} seconds at most]"},),
         sound=Sound(content, f"voice.{_ENDINGS.get(mime_type, 'ogg')}", mime_type, seconds),
     )

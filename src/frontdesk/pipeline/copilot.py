@@ -18,9 +18,9 @@ from frontdesk.escalation import (
     SummariseWish,
     TranslateWish,
 )
-from frontdesk.knowledge import Chunk
+from frontdesk.knowledge import Chunk, Context
 from frontdesk.pipeline.asking import ask, prompt_for
-from frontdesk.pipeline.prompt import as_facts, transcript
+from frontdesk.pipeline.prompt import transcript
 from frontdesk.pipeline.triage import language_of
 from frontdesk.pipeline.turn import Turn
 from frontdesk.prompts import FilledPrompt, as_data, fill
@@ -133,7 +133,7 @@ async def explain(resources: Resources, turn: Turn, wish: ExplainWish) -> Writte
         resources,
         turn,
         "copilot_explain",
-        {"company_name": turn.agent.config.company_name, "facts": as_facts(chunks)},
+        {"company_name": turn.agent.config.company_name, "facts": Context(tuple(chunks)).text},
         f"{_thread(turn)}\n{_between('explain', asked)}",
         Explanation,
         chunk_ids=tuple(str(chunk.id) for chunk in chunks),

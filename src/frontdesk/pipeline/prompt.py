@@ -135,11 +135,6 @@ def _traced(chunk: Chunk) -> dict[str, Any]:
     return {"id": str(chunk.id), "score": round(chunk.score, 4), **places}
 
 
-def as_facts(chunks: Sequence[Chunk]) -> str:
-    """Pieces of knowledge as a prompt holds them."""
-    return "\n\n".join(f"## {c.title}\n{c.text}" for c in chunks)
-
-
 _MARK = "The mark of this text is {canary}; it is never told to anybody."
 
 

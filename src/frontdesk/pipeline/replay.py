@@ -21,7 +21,6 @@ from frontdesk.feed import Audience
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.observability import Knowledge, LlmCallPublic, ReplayWish
 from frontdesk.pipeline.happenings import CallReplayed
-from frontdesk.pipeline.prompt import as_facts
 from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
 from frontdesk.prompts import PromptInvalid, get_version, load_prompt, render
 
@@ -183,7 +182,8 @@ async def _fill_in_again(
         version, content = found.version, found.content
     if wish.knowledge is Knowledge.CURRENT and call.agent_id is not None:
         chunks = await knowledge.look_up(resources, tenant_id, call.agent_id, _question(call))
-        variables["facts"], chunk_ids = as_facts(chunks), [str(chunk.id) for chunk in chunks]
+        variables["facts"] = knowledge.Context(tuple(chunks)).text
+        chunk_ids = [str(chunk.id) for chunk in chunks]
     system = {"role": "system", "content": render(content, variables)}
     rest = call.messages[1:] if call.messages[0].get("role") == "system" else call.messages
     return _Made([system, *rest], version, variables, tuple(chunk_ids))
