@@ -49,8 +49,8 @@ faults: $(READY) ## Break everything at every point of the failure matrix, and c
 lock: $(READY) ## Lock the newest allowed versions into both requirements files (ARGS=--upgrade)
 	@test -x $(BIN)/uv || { echo "Installing uv ..." && $(PIP) install -qq uv; }
 	@echo "Locking requirements.txt and requirements-dev.txt ..."
-	@$(COMPILE) $(ARGS) --extra embedded --group dev -o requirements-dev.txt
-	@$(COMPILE) $(ARGS) -c requirements-dev.txt -o requirements.txt
+	@$(COMPILE) $(ARGS) --extra embedded --extra stripe --extra otel --group dev -o requirements-dev.txt
+	@$(COMPILE) $(ARGS) --extra stripe --extra otel -c requirements-dev.txt -o requirements.txt
 
 clean: ## Remove .venv and all caches; the demo's data in .frontdesk stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
