@@ -1,7 +1,7 @@
 """The outside world for the demo and for tests, over HTTP only.
 
-A fake WhatsApp Cloud API with phones that write and read, and a scripted model behind the
-addresses of OpenAI and Groq. It imports nothing else of Frontdesk, so that what passes against
+A fake WhatsApp Cloud API with phones that write and read, a scripted model behind the addresses of
+OpenAI and Groq, and a fake Stripe. It imports nothing else of Frontdesk, so that what passes against
 it passes because of what crossed the wire.
 
     async with running(SimulatorSettings(app_secret="s", webhook_url=url)) as simulator:
@@ -16,6 +16,8 @@ from frontdesk.simulator.faults import (
     ModelFaultKind,
     SendFault,
     SendFaultKind,
+    StripeFault,
+    StripeFaultKind,
     plan_fault,
     read_wish,
 )
@@ -24,6 +26,8 @@ from frontdesk.simulator.phone import PhoneError, chat, send
 from frontdesk.simulator.scripting import ModelRequest
 from frontdesk.simulator.server import running, serve
 from frontdesk.simulator.simulator import Simulator
+from frontdesk.simulator.stripe import Stripe
+from frontdesk.simulator.stripe_webhooks import sign_stripe
 from frontdesk.simulator.threads import Bubble, Channel, Contact, Template, Ticks
 from frontdesk.simulator.webhooks import Posting, escape, sign
 from frontdesk.simulator.whatsapp import Accepted
@@ -46,6 +50,9 @@ __all__ = [
     "SendFaultKind",
     "Simulator",
     "SimulatorSettings",
+    "Stripe",
+    "StripeFault",
+    "StripeFaultKind",
     "Template",
     "Ticks",
     "chat",
@@ -56,4 +63,5 @@ __all__ = [
     "send",
     "serve",
     "sign",
+    "sign_stripe",
 ]

@@ -1,4 +1,4 @@
-"""The simulator as an ASGI application: model, control API and Graph API on one server."""
+"""The simulator as an ASGI application: model, Stripe, control API and Graph API on one server."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,6 +11,8 @@ from frontdesk.simulator.graph_routes import GraphRoutes
 from frontdesk.simulator.model_routes import ModelRoutes
 from frontdesk.simulator.shop import ShopRoutes
 from frontdesk.simulator.simulator import Simulator
+from frontdesk.simulator.stripe_control import StripeControl
+from frontdesk.simulator.stripe_routes import StripeRoutes
 from frontdesk.simulator.wire import JSONAnswer
 
 
@@ -20,7 +22,8 @@ def create_app(simulator: Simulator) -> Starlette:
     routes = [
         *ModelRoutes(simulator.world, simulator.model).routes(),
         *ShopRoutes(simulator.shop).routes(),
-        *ControlRoutes(simulator).routes(),
+        *StripeRoutes(simulator.world, simulator.stripe).routes(),
+        *ControlRoutes(simulator).routes(StripeControl(simulator.stripe).table),
         *graph.routes(),
     ]
     handlers = {GraphError: _refuse, HTTPException: _no_such_path}

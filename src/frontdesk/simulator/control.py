@@ -1,7 +1,7 @@
 """The control API under `/_sim`: what a test, the demo and the terminal phone do to the world."""
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, fields
 
 from starlette.requests import Request
@@ -26,7 +26,8 @@ from frontdesk.simulator.world import Json, SimulatorSettings
 _LONGEST_WAIT_SECONDS = 30.0
 _SLICE_SECONDS = 0.5
 _SHOWN = 200  # Records a list returns unless asked for more.
-_FIXED = ("host", "port", "app_secret")  # Not changed, and the secret not shown, over HTTP.
+_SECRETS = ("app_secret", "stripe_webhook_secret", "stripe_key")  # Not shown over HTTP.
+_FIXED = ("host", "port", *_SECRETS)  # Not changed over HTTP.
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -68,8 +69,9 @@ class ControlRoutes:
             ("POST", "/reset", self.reset),
         )
 
-    def routes(self) -> list[Route]:
-        """The table as routes, and a 404 for the rest: the Graph API's would match it."""
+    def routes(self, more: Sequence[tuple[str, str, Handler]] = ()) -> list[Route]:
+        """The table and `more` of it as routes, and a 404 for the rest: the Graph API's would match it."""
+        self._table += tuple(more)
         return [
             *(
                 Route(f"/_sim{path}", _guarded(handler), methods=[method], name=handler.__name__)
@@ -93,13 +95,15 @@ class ControlRoutes:
             "graph": f"{self._simulator.url}/v26.0",
             "openai": self._simulator.openai_url,
             "groq": self._simulator.groq_url,
+            "stripe": self._simulator.stripe_url,
         }
         return JSONAnswer({"simulator": "frontdesk", "addresses": addresses, "routes": routes})
 
     async def show_settings(self, request: Request) -> Response:
-        """The settings in force, without the app secret."""
+        """The settings in force, without the secrets."""
         shown = asdict(self._simulator.settings)
-        del shown["app_secret"]
+        for secret in _SECRETS:
+            del shown[secret]
         return JSONAnswer(shown)
 
     async def change_settings(self, request: Request) -> Response:
@@ -274,6 +278,7 @@ class ControlRoutes:
         """Let everything go well again."""
         self._simulator.whatsapp.faults.clear()
         self._simulator.model.faults.clear()
+        self._simulator.stripe.faults.clear()
         return await self.show_faults(request)
 
     async def show_model(self, request: Request) -> Response:

@@ -79,7 +79,30 @@ class ModelFault:
     characters: int = 40_000
 
 
-F = TypeVar("F", SendFault, ModelFault)
+class StripeFaultKind(StrEnum):
+    """What can happen to one call."""
+
+    RATE_LIMITED = "rate_limited"  # 429; nothing was done.
+    SERVER_ERROR = "server_error"  # 500; nothing was done.
+    DONE_THEN_ERROR = "done_then_error"  # Done, and answered 500.
+    HANG_BEFORE = "hang_before"  # No answer for `seconds`; nothing was done.
+    HANG_AFTER = "hang_after"  # Done, and no answer for `seconds`.
+    DROP_BEFORE = "drop_before"  # Connection cut; nothing was done.
+    DROP_AFTER = "drop_after"  # Done, and the connection cut before the answer.
+
+
+@dataclass(frozen=True)
+class StripeFault:
+    """One thing going wrong with one call."""
+
+    kinds: ClassVar = StripeFaultKind
+
+    kind: StripeFaultKind
+    seconds: float = 60.0
+    """How long a hang lasts before the connection is cut."""
+
+
+F = TypeVar("F", SendFault, ModelFault, StripeFault)
 # How a fault is planned, apart from what it is; in the order `plan_fault` reads them.
 _HOW = ("times", "share", "only", "for_seconds")
 
@@ -102,7 +125,8 @@ class FaultPlan(Generic[F]):
     """Faults to come. The queue is used up first, in order; then each share is drawn.
 
     `only` limits a fault to requests with that label: for sends the phone number id or the
-    recipient, for model calls the provider (`groq`, `openai`) or the name of the schema.
+    recipient, for model calls the provider (`groq`, `openai`) or the name of the schema,
+    for calls of Stripe the method and path (`POST /v1/customers`) or the customer.
     """
 
     def __init__(self, seed: int) -> None:

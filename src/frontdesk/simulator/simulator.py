@@ -1,4 +1,4 @@
-"""The simulator as one object: WhatsApp, the phones, the model, the shop, the webhooks."""
+"""The simulator as one object: WhatsApp, the phones, the model, the shop, Stripe, the webhooks."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +9,7 @@ from frontdesk.simulator.delivery import Delivery
 from frontdesk.simulator.handset import Phone
 from frontdesk.simulator.scripting import ScriptedModel
 from frontdesk.simulator.shop import Shop
+from frontdesk.simulator.stripe import Stripe
 from frontdesk.simulator.threads import Channel
 from frontdesk.simulator.webhooks import VALID, Posting, Webhooks, whole
 from frontdesk.simulator.whatsapp import WhatsApp
@@ -35,6 +36,7 @@ class Simulator:
         self.model = ScriptedModel(self.world)
         self.shop = Shop()
         self.shop.reset()
+        self.stripe = Stripe(self.world, client)
         self.url = ""
         """Where it listens, without a slash at the end; empty until it does."""
         self._last: dict[tuple[str, str], Posting] = {}
@@ -62,6 +64,11 @@ class Simulator:
     def shop_url(self) -> str:
         """Base of the shop's API, for tools."""
         return f"{self.url}/shop"
+
+    @property
+    def stripe_url(self) -> str:
+        """Base of Stripe's API."""
+        return f"{self.url}/stripe"
 
     def register_channel(self, phone_number_id: str, **known: Any) -> Channel:
         """Make a business number known: waba_id, display_phone_number, token, templates, …"""
@@ -145,6 +152,7 @@ class Simulator:
         self.delivery.reset()
         self.model.reset()
         self.shop.reset()
+        self.stripe.reset()
         self.webhooks.postings.clear()
 
     async def aclose(self) -> None:
@@ -152,3 +160,4 @@ class Simulator:
         self.world.closing = True
         await self.world.cancel_tasks()
         await self.webhooks.aclose()
+        await self.stripe.webhooks.aclose()

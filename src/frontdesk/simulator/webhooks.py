@@ -157,7 +157,7 @@ class Webhooks:
         """
         body = payload if isinstance(payload, bytes) else escape(payload)
         if signature == VALID:
-            signature = sign(body, self._world.settings.app_secret)
+            signature = self._sign(body)
         posting = Posting(body, signature, wamids, about)
         self.postings.append(posting)
         posting.tasks += [
@@ -188,19 +188,28 @@ class Webhooks:
         finally:
             posting.first_attempt.set()
 
+    @property
+    def _url(self) -> str | None:
+        return self._world.settings.webhook_url
+
+    def _sign(self, body: bytes) -> str:
+        return sign(body, self._world.settings.app_secret)
+
+    def _headers(self, posting: Posting) -> dict[str, str]:
+        signed = {} if posting.signature is None else {"X-Hub-Signature-256": posting.signature}
+        return {"User-Agent": "facebookexternalua", **signed}
+
     async def _attempt(self, posting: Posting) -> Attempt:
         settings = self._world.settings
         at = self._world.now()
-        if settings.webhook_url is None:
+        url = self._url
+        if url is None:
             return Attempt(at, None, "no webhook_url is set")
-        headers = {"Content-Type": "application/json", "User-Agent": "facebookexternalua"}
-        if posting.signature is not None:
-            headers["X-Hub-Signature-256"] = posting.signature
         try:
             response = await self._client.post(
-                settings.webhook_url,
+                url,
                 content=posting.body,
-                headers=headers,
+                headers={"Content-Type": "application/json", **self._headers(posting)},
                 timeout=settings.webhook_timeout_seconds,
             )
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

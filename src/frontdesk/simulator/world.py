@@ -66,6 +66,13 @@ class SimulatorSettings:
     """The model obeys whatever a message, a document or the thread tells it (`gullible.py`)."""
     record_model_requests: bool = True
 
+    stripe_webhook_url: str | None = None
+    """Where Stripe's events go; while None they are not posted."""
+    stripe_webhook_secret: str = "whsec_simulated"  # noqa: S105  # Of nobody.
+    """Signs them, as the secret of the webhook endpoint does."""
+    stripe_key: str = "sk_test_simulated"
+    """What calls of Stripe's API must carry."""
+
 
 class World:
     """The settings in force, the simulated clock, one source of chance and the running tasks."""
