@@ -44,6 +44,7 @@ WITHOUT_TENANT = {
     "totp_factor",
     "webhook_event",
     "worker_heartbeat",
+    "model_check",
     "price",
     "alembic_version",
 }
@@ -73,6 +74,7 @@ SYSTEM_DOOR = {
     "feed/fanout.py": "one poll for the tenants that are watched",
     "messaging/work.py": "raw webhooks' retention",
     "messaging/registry.py": "finding the tenant of a number",
+    "gateway/model_checks.py": "whether models answer, which is of no tenant",
     "identity": "signing in comes before the tenant",
     "privacy/erasures.py": "raw webhooks, and rows that are append-only otherwise",
     "observability/work.py": "texts of model calls, which are append-only otherwise",

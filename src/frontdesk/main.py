@@ -31,12 +31,13 @@ from frontdesk.evaluation.routes import router as evaluation
 from frontdesk.feed import PAYLOADS, ErasedPayload
 from frontdesk.feed import hub as feed_hub
 from frontdesk.feed.routes import router as feed
+from frontdesk.gateway import check_models
 from frontdesk.gateway.routes import router as gateway
 from frontdesk.identity import authenticate, authenticate_key
 from frontdesk.identity.routes import router as identity
 from frontdesk.knowledge.routes import router as knowledge
 from frontdesk.messaging.routes import router as messaging
-from frontdesk.observability import record_refusal
+from frontdesk.observability import Check, record_refusal
 from frontdesk.observability.routes import router as observability
 from frontdesk.pipeline.routes import router as pipeline
 from frontdesk.privacy.routes import router as privacy
@@ -60,6 +61,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     privacy,
     observability,
 )
+
+# What `/readyz` looks at besides what the lowest context can know.
+MORE_CHECKS: dict[str, Check] = {"models": check_models}
 
 # What takes a file instead of JSON; each checks its type and size itself.
 FILE_PATHS = re.compile(r"/api/v1/(conversations/[^/]+|knowledge)/files")
@@ -149,6 +153,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     app.state.authenticate_key = authenticate_key
     app.add_middleware(Masking)
     app.state.record_refusal = record_refusal
+    app.state.more_checks = MORE_CHECKS
     app.add_middleware(Again, file_paths=FILE_PATHS)
     app.add_middleware(
         Edge,

@@ -75,7 +75,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         evaluation_work.RUN,
         evaluation_work.COLLECT,
         evaluation_work.CANARY,
-        gateway_work.CHAT,
+        *gateway_work.gateway_work(settings),
         identity_work.PRUNE,
         identity_work.SEND_MAIL,
         privacy_work.EXPORT,

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -51,9 +52,11 @@ async def test_ready_means_every_required_check_passes(settings: Settings, beati
     assert answer.status_code == 200, answer.text
     checks = answer.json()["checks"]
     assert set(checks) == {
-        "database", "migrations", "redis", "workers", "overdue", "oldest_unfinished"
+        "database", "migrations", "redis", "workers", "overdue", "oldest_unfinished", "storage",
+        "models",
     }  # fmt: skip
-    assert all(checks[name]["ok"] for name in ("database", "migrations", "redis", "workers"))
+    well = ("database", "migrations", "redis", "workers", "storage")
+    assert all(checks[name]["ok"] for name in well)
 
 
 async def test_readyz_tells_how_late_the_work_of_every_kind_is_and_how_old(
@@ -116,6 +119,18 @@ async def test_without_redis_it_is_slower_and_still_ready(settings: Settings) ->
         answer = await client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json()["checks"]["redis"]["ok"] is False
+
+
+async def test_a_store_of_files_that_keeps_nothing_is_told(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("This is no folder.")
+    storage = settings.storage.model_copy(update={"folder": str(tmp_path / "taken")})
+    async with started(settings.model_copy(update={"storage": storage})) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200
+    check = answer.json()["checks"]["storage"]
+    assert (check["ok"], check["detail"]) == (False, "The folder of files can't be used.")
 
 
 async def test_without_postgres_it_is_alive_and_not_ready(settings: Settings) -> None:

@@ -374,6 +374,13 @@ class LlmSettings(_Section):
     attempts_per_model: int = Field(
         3, ge=1, le=5, description="Attempts at one model where another attempt can succeed."
     )
+    check_seconds: int = Field(
+        0,
+        ge=0,
+        description="How often a worker asks each model of the chain something short, so that `/readyz` "
+        "can tell whether it answers; at least 60, and 0 asks nothing. Each costs some 50 tokens of "
+        "the deployment's key, which no tenant's usage shows.",
+    )
     max_in_flight: int = Field(
         500, ge=1, description="Model calls in flight per worker process; more wait."
     )
@@ -401,6 +408,13 @@ class LlmSettings(_Section):
         description="What a million tokens of a model without a known price count for in budgets. "
         "Empty: such a model is not called on a budget.",
     )
+
+    @field_validator("check_seconds")
+    @classmethod
+    def _once_a_minute(cls, value: int) -> int:
+        if 0 < value < 60:
+            raise ValueError("must be at least 60, or 0 to ask nothing")
+        return value
 
     @field_validator("chain", "cheaper_chain", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ here are only its bytes.
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from functools import cached_property
 from pathlib import Path
@@ -60,6 +61,26 @@ class Files:
 def storage_of(resources: Resources) -> Storage:
     """Where this process keeps files."""
     return resources.keep(Files).storage
+
+
+async def try_out(storage: Storage) -> None:
+    """Keep a small file, read it again and forget it: what the desk does with every file.
+
+    Raises:
+        Unavailable: one of them does not work, or what was read is not what was kept.
+    """
+    key, content = f"{ids.NIL}/checks/{ids.new()}", os.urandom(64)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        await storage.put(key, Path(file.name))
+    try:
+        read = b"".join([piece async for piece in await storage.open(key)])
+    except NotKept:
+        read = b""
+    await storage.delete(key)
+    if read != content:
+        raise Unavailable("The store of files gave back something else than it was given.")
 
 
 class Folder:

@@ -6,6 +6,7 @@ from frontdesk.gateway.embedding import EMBEDDING, MOST_TEXTS, embed, embedding_
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.local_model import LOCAL_MODEL, LocalModel
 from frontdesk.gateway.masking import has_placeholder, mask_texts, with_stand_ins
+from frontdesk.gateway.model_checks import ModelTrial, check_models, list_models, try_model
 from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
@@ -41,6 +42,7 @@ __all__ = [
     "Estimate",
     "LocalModel",
     "Masking",
+    "ModelTrial",
     "ModelsUnavailable",
     "Outcome",
     "Picture",
@@ -49,6 +51,7 @@ __all__ = [
     "Sound",
     "Standing",
     "ToolCall",
+    "check_models",
     "close",
     "complete",
     "count_message_tokens",
@@ -60,8 +63,10 @@ __all__ = [
     "estimate_tokens",
     "file_models",
     "has_placeholder",
+    "list_models",
     "list_standings",
     "mask_texts",
+    "try_model",
     "warm",
     "with_stand_ins",
 ]

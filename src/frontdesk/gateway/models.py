@@ -1,11 +1,11 @@
-"""Tables of the gateway: which models a tenant wants asked for what, and its own keys for them."""
+"""Tables of the gateway: a tenant's models and keys, and whether the deployment's models answer."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from frontdesk.core.tables import NOW, Json, TenantRow, TenantTable, Timestamp, of_tenant
 
@@ -32,3 +32,16 @@ class ProviderKey(TenantRow, table=True):
     set_at: datetime = Field(
         default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
     )
+
+
+class ModelCheck(SQLModel, table=True):
+    """When one of the deployment's models was last asked something short, and what came of it."""
+
+    __tablename__ = "model_check"
+
+    model: str = Field(primary_key=True, sa_type=sa.Text)
+    claimed_at: datetime = Field(sa_type=Timestamp)
+    answered_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    ok: bool | None = None
+    # Of /readyz, which is public: a kind of error and never its text.
+    detail: str | None = Field(default=None, sa_type=sa.Text)

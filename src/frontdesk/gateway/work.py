@@ -1,7 +1,9 @@
-"""Due work of the gateway: calls that programs have asked for."""
+"""Due work of the gateway: calls that programs have asked for, and whether models answer."""
 
+from frontdesk.core.settings import Settings
 from frontdesk.core.work import Due
 from frontdesk.gateway import chat
+from frontdesk.gateway.model_checks import model_checks
 
 CHAT = Due(
     kind=chat.CHAT,
@@ -9,3 +11,8 @@ CHAT = Due(
     handle=chat.handle_chat,
     at_once=50,
 )
+
+
+def gateway_work(settings: Settings) -> tuple[Due, ...]:
+    """The gateway's kinds of due work."""
+    return (CHAT, *model_checks(settings))

@@ -1,7 +1,7 @@
 """Observability: every attempt at a model, who changed what, and whether the service is well."""
 
 from frontdesk.observability.audit_log import audit, changes, whole_changes
-from frontdesk.observability.health import is_ready
+from frontdesk.observability.health import Check, Finding, is_ready
 from frontdesk.observability.heartbeat import beat
 from frontdesk.observability.invariants import InvariantResult, check_invariants
 from frontdesk.observability.llm_calls import (
@@ -40,7 +40,9 @@ __all__ = [
     "REPLAY",
     "WAITS_TOO_LONG",
     "AuditEntryPublic",
+    "Check",
     "Exposures",
+    "Finding",
     "InvariantResult",
     "Knowledge",
     "LlmCallPublic",

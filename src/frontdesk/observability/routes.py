@@ -147,13 +147,13 @@ async def livez() -> AlivePublic:
     response_model=ReadinessPublic,
     responses={503: {"model": ReadinessPublic, "description": "A required check fails"}},
 )
-async def readyz(resources: ResourcesDep) -> Response:
+async def readyz(request: Request, resources: ResourcesDep) -> Response:
     """Named checks, each with what it saw; 503 when a required one fails, else 200.
 
-    What only makes work slower (Redis, workers, a backlog) is told but does not make the process
-    unready: webhooks are still stored.
+    What only makes work slower or worse (Redis, workers, a backlog, a model that is down) is told but
+    does not make the process unready: webhooks are still stored.
     """
-    readiness = await is_ready(resources)
+    readiness = await is_ready(resources, request.app.state.more_checks)
     return JSONResponse(readiness.model_dump(mode="json"), 200 if readiness.ok else 503)
 
 

@@ -175,7 +175,8 @@ class CheckPublic(PublicSchema):
     detail: str
     value: float | None = Field(
         default=None,
-        description="Of `overdue` and `oldest_unfinished` the seconds, of `workers` how many.",
+        description="Of `overdue` and `oldest_unfinished` the seconds, of `workers` how many, of "
+        "`models` how many are down.",
     )
 
 
@@ -202,6 +203,13 @@ class ReadinessPublic(PublicSchema):
                             "required": False,
                             "detail": "unfinished for 64 seconds, in outbound",
                             "value": 64.021,
+                        },
+                        "models": {
+                            "ok": False,
+                            "required": False,
+                            "detail": "groq/openai/gpt-oss-20b failed too often and is tried again "
+                            "in 20 seconds; openai/gpt-4o-mini is well",
+                            "value": 1,
                         },
                     },
                 }
