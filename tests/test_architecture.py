@@ -72,6 +72,8 @@ SYSTEM_DOOR = {
     "pipeline/shedding.py": "how long the oldest due work of each has waited",
     "messaging/inbox.py": "raw webhooks have no tenant yet",
     "feed/fanout.py": "one poll for the tenants that are watched",
+    "messaging/token_checks.py": "an operator asks about the numbers of all tenants",
+    "doctor": "an operator looks at the whole deployment",
     "messaging/work.py": "raw webhooks' retention",
     "messaging/registry.py": "finding the tenant of a number",
     "gateway/model_checks.py": "whether models answer, which is of no tenant",

@@ -30,6 +30,7 @@ COMMANDS = [
     "invariants",
     "replay",
     "settings",
+    "doctor",
 ]
 GROUPS = {
     "keys": ("generate", "rotate", "status"),
@@ -191,6 +192,25 @@ def test_migrating_begins_a_deployment_that_nobody_types_into(fresh):
     assert "kites" not in first["stdout"] + first["stderr"]
     rows = asyncio.run(fetch(fresh, "SELECT email, is_super_admin FROM app_user ORDER BY email"))
     assert rows == [("mira@example.com", False), ("ops@example.com", True)]
+
+
+def test_the_doctor_names_what_is_broken_and_says_so_with_its_exit_code(fresh):
+    unset = frontdesk("doctor", "--json")
+    assert unset.returncode == 2
+    told = json.loads(unset.stdout)
+    assert (told["level"], {check["check"] for check in told["checks"]}) == ("broken", {"settings"})
+    assert "Traceback" not in unset.stderr
+    unmigrated = frontdesk("doctor", **fresh)
+    assert unmigrated.returncode == 2
+    assert re.search(r"^broken +database +can't be reached", unmigrated.stdout, re.MULTILINE)
+
+    assert frontdesk("migrate", **fresh).returncode == 0
+    done = frontdesk("doctor", "--json", **fresh)
+    assert done.returncode == 2, done.stderr
+    told = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    assert told["row_security"]["level"] == told["extensions"]["level"] == "ok"
+    assert (told["workers"]["level"], told["model_keys"]["level"]) == ("broken", "broken")
+    assert "frontdesk worker" in told["workers"]["fix"]
 
 
 def test_an_operator_proves_the_promises_and_moves_what_is_stuck(fresh):

@@ -13,6 +13,7 @@ import typer
 from frontdesk.cli.channels import channels
 from frontdesk.cli.erasing import erasures
 from frontdesk.cli.evaluating import evaluation
+from frontdesk.cli.examining import DOCTOR_EXIT_CODES, doctor
 from frontdesk.cli.experimenting import experiments
 from frontdesk.cli.keys import keys
 from frontdesk.cli.knowing import kb
@@ -63,6 +64,11 @@ for command, name, summary in (
     (show_settings, "settings", "Show every setting, check them, or print their page."),
 ):
     app.command(name, short_help=summary, epilog=EXIT_CODES)(command)
+app.command(
+    "doctor",
+    short_help="Look at all a deployment stands on, and say what to do.",
+    epilog=DOCTOR_EXIT_CODES,
+)(doctor)
 app.add_typer(
     dead, name="dead", short_help="Work that will not go on by itself: see, replay, discard."
 )

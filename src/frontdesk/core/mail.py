@@ -56,6 +56,20 @@ async def send_mail(settings: MailSettings, mail: Mail, *, message_id: str) -> N
         raise Unavailable("Neither MAIL__SMTP_HOST nor MAIL__OUTBOX_FOLDER is set.")
 
 
+async def try_sign_in(settings: MailSettings) -> None:
+    """Connect to the SMTP server and sign in, and send nothing.
+
+    Raises:
+        Unavailable: it can't be reached or trusted, or does not take the sign-in.
+    """
+
+    def greet() -> None:
+        with _translated(), _signed_in(settings) as server:
+            server.noop()
+
+    await asyncio.to_thread(greet)
+
+
 def _compose(settings: MailSettings, mail: Mail, message_id: str) -> EmailMessage:
     message = EmailMessage()
     name, sender = parseaddr(settings.sender)
@@ -75,26 +89,29 @@ def _compose(settings: MailSettings, mail: Mail, message_id: str) -> EmailMessag
 
 
 def _send_by_smtp(settings: MailSettings, to: str, message: EmailMessage) -> None:
+    with _translated(), _signed_in(settings) as server:
+        server.send_message(message, parseaddr(settings.sender)[1], [to])
+
+
+@contextmanager
+def _signed_in(settings: MailSettings) -> Iterator[smtplib.SMTP]:
     assert settings.smtp_host is not None
     # Checks the server's certificate and name.
     context = ssl.create_default_context(cafile=settings.smtp_ca_file)
     timeout = settings.smtp_timeout_seconds
-    with _translated():
-        server = (
-            smtplib.SMTP_SSL(
-                settings.smtp_host, settings.smtp_port, timeout=timeout, context=context
-            )
-            if settings.smtp_security == "tls"
-            else smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=timeout)
-        )
-        with server:
-            if settings.smtp_security == "starttls":
-                # Raises where the server offers none: never in the clear by accident.
-                server.starttls(context=context)
-            if settings.smtp_user:
-                password = settings.smtp_password
-                server.login(settings.smtp_user, password.get_secret_value() if password else "")
-            server.send_message(message, parseaddr(settings.sender)[1], [to])
+    server = (
+        smtplib.SMTP_SSL(settings.smtp_host, settings.smtp_port, timeout=timeout, context=context)
+        if settings.smtp_security == "tls"
+        else smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=timeout)
+    )
+    with server:
+        if settings.smtp_security == "starttls":
+            # Raises where the server offers none: never in the clear by accident.
+            server.starttls(context=context)
+        if settings.smtp_user:
+            password = settings.smtp_password
+            server.login(settings.smtp_user, password.get_secret_value() if password else "")
+        yield server
 
 
 @contextmanager

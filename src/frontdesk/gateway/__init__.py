@@ -6,7 +6,13 @@ from frontdesk.gateway.embedding import EMBEDDING, MOST_TEXTS, embed, embedding_
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.local_model import LOCAL_MODEL, LocalModel
 from frontdesk.gateway.masking import has_placeholder, mask_texts, with_stand_ins
-from frontdesk.gateway.model_checks import ModelTrial, check_models, list_models, try_model
+from frontdesk.gateway.model_checks import (
+    ModelTrial,
+    check_models,
+    has_key,
+    list_models,
+    try_model,
+)
 from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
@@ -62,6 +68,7 @@ __all__ = [
     "estimate",
     "estimate_tokens",
     "file_models",
+    "has_key",
     "has_placeholder",
     "list_models",
     "list_standings",

@@ -16,7 +16,7 @@ from frontdesk.gateway import litellm_adapter
 from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
 from frontdesk.gateway.breaker import Breaker
 from frontdesk.gateway.door import Door
-from frontdesk.gateway.providers import Provider, list_providers, provider_of
+from frontdesk.gateway.providers import list_providers, provider_of
 from frontdesk.observability import Finding
 
 MODEL_CHECK = "gateway.model_check"
@@ -59,14 +59,20 @@ def list_models(llm: LlmSettings) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*llm.chain, *llm.cheaper_chain, *routed)))
 
 
+def has_key(settings: Settings, model: str) -> bool:
+    """Whether the deployment has what it takes to ask a model; tenants may have keys of their own."""
+    provider = list_providers(settings).get(provider_of(model))
+    return provider is not None and not (provider.needs_key and provider.api_key is None)
+
+
 async def try_model(settings: Settings, model: str) -> ModelTrial:
     """Ask a model something short, with the deployment's key. It costs some 50 tokens; never raises.
 
     It goes past budgets, breakers and records: it is nobody's call, and tells of the provider alone.
     """
-    provider = list_providers(settings).get(provider_of(model)) or Provider(provider_of(model))
-    if provider.needs_key and provider.api_key is None:
-        return ModelTrial(model, False, "has no API key")
+    if not has_key(settings, model):
+        return ModelTrial(model, False, "no API key is set, or no such provider")
+    provider = list_providers(settings)[provider_of(model)]
     began = time.perf_counter()
     attempt = await litellm_adapter.attempt(
         ProviderCall(

@@ -115,12 +115,13 @@ from frontdesk.messaging.schemas import (
     SignupCreate,
     TemplatePublic,
 )
-from frontdesk.messaging.signature import signature
+from frontdesk.messaging.signature import is_signed, signature
 from frontdesk.messaging.statuses import apply_statuses
 from frontdesk.messaging.template_rules import Filled as FilledTemplate
 from frontdesk.messaging.template_rules import Unfit, placeholders
 from frontdesk.messaging.template_rules import fill as fill_template
 from frontdesk.messaging.templates import find_template, get_template, templates_that_work
+from frontdesk.messaging.token_checks import TokenTrial, try_tokens
 from frontdesk.messaging.window import WINDOW, is_open, seconds_left, window_closes_at
 
 __all__ = [
@@ -192,6 +193,7 @@ __all__ = [
     "TemplateEvent",
     "TemplatePublic",
     "Text",
+    "TokenTrial",
     "Uncertain",
     "Unfit",
     "Unknown",
@@ -222,6 +224,7 @@ __all__ = [
     "in_flight",
     "is_hopeless",
     "is_open",
+    "is_signed",
     "list_channels",
     "list_due",
     "list_files",
@@ -257,6 +260,7 @@ __all__ = [
     "text_message",
     "to_whatsapp",
     "to_wire",
+    "try_tokens",
     "upload_media",
     "window_closes_at",
 ]

@@ -1,0 +1,106 @@
+"""`frontdesk doctor`: everything the deployment stands on, a line each, with what to do."""
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from frontdesk.cli.telling import AsJson, print_json
+
+if TYPE_CHECKING:
+    from frontdesk.doctor import Diagnosis, Wishes
+
+DOCTOR_EXIT_CODES = """\
+\b
+Exit codes:
+  0  all is well
+  1  something could be better: a warning
+  2  something is broken, or the settings are"""
+
+_COLOURS = {"ok": "green", "warning": "yellow", "broken": "red"}
+
+
+def doctor(
+    call_models: Annotated[
+        bool,
+        typer.Option(
+            "--call-models", help="Ask each model of the chain something; some 50 tokens each."
+        ),
+    ] = False,
+    call_whatsapp: Annotated[
+        bool, typer.Option("--call-whatsapp", help="Ask Meta about 20 connected numbers at most.")
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="URL",
+            help="Where WhatsApp calls this deployment: call it with an empty webhook.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at everything the deployment stands on; a line each, with what to do where it is not well.
+
+    Settings, Postgres with its roles and row-level security, Redis, clocks, workers, what is overdue,
+    webhooks, numbers, model keys, e-mail, files, disks. Nothing that lasts is changed, and nothing is
+    called that costs, unless you say so.
+
+    \b
+    Examples:
+      frontdesk doctor
+      frontdesk doctor --call-models --url https://desk.example.com/webhooks/whatsapp
+      frontdesk doctor --json | jq '.checks[] | select(.level != "ok")'
+    """
+    import asyncio
+
+    from frontdesk.core.settings import SettingsError, load_settings
+    from frontdesk.doctor import Level, Wishes, broken, worst
+
+    wishes = Wishes(call_models=call_models, call_whatsapp=call_whatsapp, webhook_url=url)
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        act = "Set it in the environment or in .env; see docs/configuration.md."
+        found = [broken("settings", line, act) for line in str(error).splitlines()]
+        _show(found, as_json)
+    else:
+        found = asyncio.run(_examine(settings, wishes, as_json))
+    level = worst(found)
+    if as_json:
+        print_json({"level": level, "checks": [asdict(diagnosis) for diagnosis in found]})
+    else:
+        count = sum(diagnosis.level is not Level.OK for diagnosis in found)
+        typer.echo(f"\n{len(found)} looked at, {count or 'none'} to look after.")
+    raise typer.Exit({Level.OK: 0, Level.WARNING: 1, Level.BROKEN: 2}[level])
+
+
+async def _examine(settings: Any, wishes: "Wishes", as_json: bool) -> "list[Diagnosis]":
+    from frontdesk import gateway
+    from frontdesk.core.logging import configure_logging
+    from frontdesk.core.resources import open_resources
+    from frontdesk.doctor import Patient, examine
+    from frontdesk.subscriptions import SUBSCRIPTIONS
+
+    secret = settings.security.session_secret.get_secret_value()
+    configure_logging(settings.log, hash_key=secret, stream=sys.stderr)
+    found = []
+    async with open_resources(settings, SUBSCRIPTIONS) as resources:
+        async for diagnosis in examine(Patient(resources, wishes)):
+            found.append(diagnosis)
+            _show([diagnosis], as_json)
+        if wishes.call_models:
+            await gateway.close(resources)
+    return found
+
+
+def _show(found: "list[Diagnosis]", as_json: bool) -> None:
+    """Line by line as it is found, since some of it takes seconds; coloured on a terminal."""
+    if as_json:
+        return
+    for diagnosis in found:
+        level = typer.style(f"{diagnosis.level:<8}", fg=_COLOURS[diagnosis.level])
+        typer.echo(f"{level} {diagnosis.check:<18} {diagnosis.detail}")
+        if diagnosis.fix:
+            typer.echo(f"{'':<8} → {diagnosis.fix}")
