@@ -24,7 +24,7 @@ from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import with_database
-from frontdesk.knowledge import Chunk, SourceCreate
+from frontdesk.knowledge import Fit, Found, Relevance, SourceCreate
 from frontdesk.knowledge.embedding import Meaning, meaning_of
 from frontdesk.knowledge.retrieval import Places, _found, search
 from frontdesk.knowledge.searching import find
@@ -32,7 +32,7 @@ from frontdesk.knowledge.work import INGEST
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
 _DATA = Path(__file__).with_name("data")
-_WAYS = ("lexical", "vector", "hybrid", "hybrid + rewrite")
+_WAYS = ("lexical", "vector", "hybrid", "hybrid + joined", "hybrid + by hand")
 # Lamps that are told apart by a code or a number: code, name, watts, metres of cable, price.
 _LAMPS = tuple(
     (f"ZX-10{17 + n}", name, 5 + n, 1 + n % 4, 89 + 10 * n)
@@ -56,13 +56,19 @@ _ASKED = {
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and the article that answers it; None: none does."""
+    """What is asked, and the article that answers it; None: none does.
+
+    Args:
+        before: what the contact asked before, when this one leans on it.
+        alone: the question as somebody would ask it who has not, written by hand.
+    """
 
     article: str | None
     language: str
     text: str
     kind: str = "plain"
     before: str = ""
+    alone: str = ""
 
 
 def articles() -> dict[str, tuple[str, str]]:
@@ -101,35 +107,36 @@ class Tally:
     """What one way of searching found."""
 
     places: list[int | None]
-    refused: list[tuple[bool, bool]]  # Whether nothing was given, and whether nothing answers.
+    fits: list[tuple[Fit, bool]]  # What was decided, and whether nothing answers.
     seconds: list[float]
 
     def row(self, name: str) -> str:
         """A line of the table."""
         recall = sum(p is not None and p <= 5 for p in self.places) / len(self.places)
         mrr = sum(1 / p for p in self.places if p is not None) / len(self.places)
-        silent = [nothing for refused, nothing in self.refused if refused]
-        unanswerable = sum(nothing for _, nothing in self.refused)
+        silent = [nothing for fit, nothing in self.fits if fit is Fit.NONE]
+        unanswerable = sum(nothing for _, nothing in self.fits)
         precision = f"{sum(silent) / len(silent):.2f}" if silent else "-"
         p50 = statistics.median(self.seconds) * 1000
         p95 = statistics.quantiles(self.seconds, n=20)[-1] * 1000
         return (
             f"{name:<18} {recall:>8.3f} {mrr:>6.3f} {precision:>10} "
-            f"{sum(silent) / unanswerable:>7.2f} {p50:>7.1f} {p95:>7.1f}"
+            f"{sum(silent) / unanswerable:>7.2f} "
+            f"{p50:>7.1f} {p95:>7.1f}"
         )
 
 
 async def _rank(
     tx: Transaction, agent_id: UUID, way: str, text: str, meaning: Meaning | None
-) -> tuple[list[Chunk], bool]:
-    """The best pieces one way, and whether nothing would have been given."""
+) -> Found:
+    """The best pieces one way, and what was decided of them."""
     if way != "vector":
-        given = await search(tx, agent_id, text, 5, meaning)
-        return given, not given
+        return await search(tx, agent_id, text, 5, meaning)
     found = [_found(row) for row in await find(tx, agent_id, "", meaning)]
     by_meaning = sorted(found, key=lambda c: c.places.by_meaning or 99)[:5]
     fits = [Places(by_meaning=c.places.by_meaning, stands=c.places.stands) for c in by_meaning]
-    return by_meaning, not any(places.fits for places in fits)
+    fit = Fit.FITS if any(places.fits for places in fits) else Fit.NONE
+    return Found(tuple(by_meaning), Relevance(fit))
 
 
 async def _measure(resources: Resources, tenant_id: UUID, agent_id: UUID, names: Any) -> None:
@@ -141,8 +148,10 @@ async def _measure(resources: Resources, tenant_id: UUID, agent_id: UUID, names:
         missed = []
         for question in asked:
             text = question.text
-            if question.before and way == "hybrid + rewrite":
+            if question.before and way.startswith("hybrid + "):
                 text = knowledge.stand_alone(text, [question.before])
+            if question.alone and way == "hybrid + by hand":
+                text = question.alone
             began = time.perf_counter()
             meaning = None
             if way != "lexical":
@@ -150,11 +159,11 @@ async def _measure(resources: Resources, tenant_id: UUID, agent_id: UUID, names:
                 if meaning is None:
                     break
             async with resources.db.hot(tenant_id) as tx:
-                found, refused = await _rank(tx, agent_id, way, text, meaning)
+                found = await _rank(tx, agent_id, way, text, meaning)
             tally.seconds.append(time.perf_counter() - began)
-            tally.refused.append((refused, question.article is None))
+            tally.fits.append((found.relevance.fit, question.article is None))
             if question.article is not None:
-                titles = [names[chunk.source_id] for chunk in found]
+                titles = [names[chunk.source_id] for chunk in found.chunks]
                 place = titles.index(question.article) + 1 if question.article in titles else None
                 tally.places.append(place)
                 if place is None:

@@ -38,7 +38,7 @@ async def read(shop, source_id):
 
 async def find(shop, agent_id, query, limit=6):
     async with shop.resources.db.hot(shop.id) as tx:
-        return await search(tx, agent_id, query, limit)
+        return list((await search(tx, agent_id, query, limit)).chunks)
 
 
 @pytest.fixture

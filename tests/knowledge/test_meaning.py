@@ -31,6 +31,11 @@ async def route(shop, model):
         shop.resources.keep(TenantModelsBook).forget_after_commit(tx)
 
 
+async def ask(shop, agent_id, question, limit=6):
+    found = await look_up(shop.resources, shop.id, agent_id, question, limit)
+    return list(found.chunks)
+
+
 async def embedders(shop):
     rows = await shop.sql("SELECT DISTINCT embedder, vector_dims(embedding) FROM knowledge_chunk")
     return [tuple(row) for row in rows]
@@ -39,11 +44,11 @@ async def embedders(shop):
 async def test_chunks_and_questions_meet_by_meaning_and_every_call_is_accounted_for(shop, agent_id):
     await fill(shop, agent_id)
     assert await embedders(shop) == [(MODEL, 256)]
-    found = await look_up(shop.resources, shop.id, agent_id, "guarantees against defect")
+    found = await ask(shop, agent_id, "guarantees against defect")
     assert found[0].title == "Warranty"
     assert found[0].places.by_meaning == 1
     # Words bring what meaning has no idea of.
-    found = await look_up(shop.resources, shop.id, agent_id, "ZX-1017")
+    found = await ask(shop, agent_id, "ZX-1017")
     assert (found[0].title, found[0].places.by_words) == ("Order codes", 1)
     calls = await shop.sql("SELECT feature, model_asked, outcome FROM llm_call")
     assert {tuple(row) for row in calls} == {("embedding", MODEL, "ok")}
@@ -57,12 +62,12 @@ async def test_another_model_has_everything_embedded_anew_while_words_are_search
     await fill(shop, agent_id)
     before = {row["id"] for row in await shop.sql("SELECT id FROM knowledge_chunk")}
     await route(shop, LARGE)
-    found = await look_up(shop.resources, shop.id, agent_id, "guarantee on defects")
+    found = await ask(shop, agent_id, "guarantee on defects")
     assert (found[0].title, found[0].places.by_meaning) == ("Warranty", None)
     await ingest_all(shop)
     assert await embedders(shop) == [(LARGE, 256)]
     assert {row["id"] for row in await shop.sql("SELECT id FROM knowledge_chunk")} == before
-    found = await look_up(shop.resources, shop.id, agent_id, "guarantee on defects")
+    found = await ask(shop, agent_id, "guarantee on defects")
     assert found[0].places.by_meaning == 1
 
 
@@ -102,10 +107,10 @@ def test_what_fits_stands_out_by_meaning_or_is_backed_by_words(places, fits):
 async def test_among_very_many_chunks_indexes_find_the_same(shop, agent_id, monkeypatch):
     await fill(shop, agent_id)
     questions = [*TOPICS.values(), "what is ZX-1017?", "lamp number 42 of the catalogue"]
-    all_compared = [await look_up(shop.resources, shop.id, agent_id, q, 1) for q in questions]
+    all_compared = [await ask(shop, agent_id, q, 1) for q in questions]
     monkeypatch.setattr("frontdesk.knowledge.searching.MANY_CHUNKS", 20)
     monkeypatch.setattr("frontdesk.knowledge.searching._BACKGROUND", 30)
-    by_index = [await look_up(shop.resources, shop.id, agent_id, q, 1) for q in questions]
+    by_index = [await ask(shop, agent_id, q, 1) for q in questions]
     assert [[c.title for c in found] for found in by_index] == [
         [c.title for c in found] for found in all_compared
     ]

@@ -144,16 +144,18 @@ def kb_search(
             agent_id = await _agent_id(tx, agent)
         return await knowledge.look_up(resources, tenant_id, agent_id, query, limit)
 
-    chunks = _with_resources(run)
+    found = _with_resources(run)
     if as_json:
         from dataclasses import asdict
 
-        print_json([asdict(chunk) for chunk in chunks])
+        print_json([asdict(chunk) for chunk in found.chunks])
         return
-    for chunk in chunks:
+    for chunk in found.chunks:
         typer.echo(f"{chunk.score:.4f}  {chunk.title}")
         typer.echo(f"    {' '.join(chunk.text.split())[:200]}")
-    typer.echo(f"{len(chunks)} found.")
+    typer.echo(f"{len(found.chunks)} found; fit: {found.relevance.fit}.")
+    for reason in found.relevance.reasons:
+        typer.echo(f"    {reason}")
 
 
 async def _tenant_id(resources: "Resources", tenant: str) -> UUID:

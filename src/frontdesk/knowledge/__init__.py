@@ -6,7 +6,8 @@ from frontdesk.knowledge.files import add_file
 from frontdesk.knowledge.gaps import note_gap
 from frontdesk.knowledge.models import SourceState
 from frontdesk.knowledge.privacy import HOLDINGS
-from frontdesk.knowledge.retrieval import Chunk, coverage, search
+from frontdesk.knowledge.relevance import Fit, Relevance
+from frontdesk.knowledge.retrieval import Chunk, Found, coverage, search
 from frontdesk.knowledge.schemas import PageCreate, SourceCreate, SourcePublic, SourceSummary
 from frontdesk.knowledge.service import add_page, add_source, list_sources
 from frontdesk.knowledge.snapshots import knows_anything, look_up
@@ -15,9 +16,12 @@ __all__ = [
     "HOLDINGS",
     "Chunk",
     "Context",
+    "Fit",
+    "Found",
     "NoSuchAgentForSource",
     "NoSuchSource",
     "PageCreate",
+    "Relevance",
     "SourceCreate",
     "SourcePublic",
     "SourceState",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from frontdesk.gateway import count_tokens
-from frontdesk.knowledge.retrieval import Chunk
+from frontdesk.knowledge.retrieval import Chunk, Found
 
 # Enough for the six best pieces; more only hides the one that answers.
 CONTEXT_TOKENS = 3_000
@@ -35,7 +35,7 @@ class Context:
 
 
 def assemble(
-    chunks: Sequence[Chunk],
+    found: Found,
     *,
     most_tokens: int = CONTEXT_TOKENS,
     count: Callable[[str], int] = count_tokens,
@@ -45,7 +45,7 @@ def assemble(
     shown: list[Chunk] = []
     omitted: dict[str, None] = {}
     left = most_tokens
-    for chunk in chunks:
+    for chunk in found.chunks:
         if any(_likeness(chunk, other) >= SAME and _agree(chunk, other) for other in shown):
             continue
         size = count(chunk.as_fact)

@@ -1,7 +1,7 @@
 """Vectors of chunks and questions: what finds a paraphrase, or another language."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
@@ -9,12 +9,13 @@ from asyncpg import Record
 
 from frontdesk import gateway
 from frontdesk.core.db import Transaction
-from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
+from frontdesk.knowledge.errors import NOT_EMBEDDED
+from frontdesk.knowledge.foreign import ForeignSubjects
+from frontdesk.knowledge.relevance import Vector
 
 log = structlog.get_logger(__name__)
 
-TROUBLE = (gateway.ModelsUnavailable, gateway.BudgetReached, gateway.PromptRejected)
 _WAITING = """
 SELECT id, heading, text FROM knowledge_chunk
 WHERE source_id = $1 AND embedder IS DISTINCT FROM $2 ORDER BY position LIMIT $3
@@ -27,11 +28,19 @@ FROM unnest($2::uuid[], $3::text[]) AS made (id, vector) WHERE c.id = made.id
 
 @dataclass(frozen=True)
 class Meaning:
-    """A question's vector, as Postgres reads it, and the model whose vectors it compares with."""
+    """A question's vector, and the model whose vectors it compares with.
+
+    Args:
+        vector: as Postgres reads it.
+        numbers: the same, as numbers.
+        foreign: the vectors of `foreign.SENTENCES`; none where there are none yet.
+    """
 
     model: str
     vector: str
     dimensions: int
+    numbers: Vector = field(default=(), repr=False)
+    foreign: Sequence[Vector] = field(default=(), repr=False)
 
 
 async def chunks_without_vector(tx: Transaction, source_id: UUID, model: str) -> list[Record]:
@@ -42,7 +51,7 @@ async def chunks_without_vector(tx: Transaction, source_id: UUID, model: str) ->
 async def vectors_of(
     resources: Resources, tenant_id: UUID, agent_id: UUID, chunks: Sequence[Record], model: str
 ) -> list[str]:
-    """The vectors of chunks, each with its headings; raises what is in `TROUBLE`."""
+    """The vectors of chunks, each with its headings; raises what is in `NOT_EMBEDDED`."""
     texts = [f"{chunk['heading']}\n{chunk['text']}" for chunk in chunks]
     made = await gateway.embed(resources, tenant_id, texts, model=model, agent_id=agent_id)
     return [as_sql(vector) for vector in made]
@@ -72,10 +81,11 @@ async def meaning_of(
         (vector,) = await gateway.embed(
             resources, tenant_id, [question], model=model, for_question=True, agent_id=agent_id
         )
-    except (*TROUBLE, Unavailable) as error:
+    except NOT_EMBEDDED as error:
         log.warning("question_not_embedded", error=type(error).__name__)
         return None
-    return Meaning(model, as_sql(vector), len(vector))
+    foreign = await resources.keep(ForeignSubjects).of(tenant_id, model)
+    return Meaning(model, as_sql(vector), len(vector), vector, foreign)
 
 
 def as_sql(vector: Sequence[float]) -> str:

@@ -1,6 +1,15 @@
 """Errors of knowledge."""
 
-from frontdesk.core.errors import Conflict, NotFound, UnsupportedMediaType
+from frontdesk import gateway
+from frontdesk.core.errors import Conflict, NotFound, Unavailable, UnsupportedMediaType
+
+# Why there may be no vectors: then words have to do.
+NOT_EMBEDDED = (
+    gateway.ModelsUnavailable,
+    gateway.BudgetReached,
+    gateway.PromptRejected,
+    Unavailable,
+)
 
 
 class NoSuchSource(NotFound):

@@ -13,19 +13,17 @@ from asyncpg import PostgresError, Record
 from frontdesk import feed
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
-from frontdesk.core.errors import Unavailable
 from frontdesk.core.languages import detect_language
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
 from frontdesk.gateway import embedding_model
 from frontdesk.knowledge.chunks import Piece, split
 from frontdesk.knowledge.embedding import (
-    TROUBLE,
     chunks_without_vector,
     keep_vectors,
     vectors_of,
 )
-from frontdesk.knowledge.errors import Unreadable
+from frontdesk.knowledge.errors import NOT_EMBEDDED, Unreadable
 from frontdesk.knowledge.files import drop_file, fetch_file
 from frontdesk.knowledge.happenings import SourceFailed, SourceProgress, SourceReady
 from frontdesk.knowledge.models import SourceKind, SourceState
@@ -311,7 +309,7 @@ async def _embed(resources: Resources, job: Job) -> str | None:
             return model
         try:
             vectors = await vectors_of(resources, job.tenant_id, job.row["agent_id"], chunks, model)
-        except (*TROUBLE, Unavailable) as error:
+        except NOT_EMBEDDED as error:
             await _embed_later(resources, job, f"It is found by its words only as yet: {error}")
             raise Lost from None
         done += len(chunks)

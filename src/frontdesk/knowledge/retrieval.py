@@ -15,9 +15,19 @@ from uuid import UUID
 from asyncpg import Record
 
 from frontdesk.core.db import Transaction
+from frontdesk.core.json import loads
 from frontdesk.core.text import clean
 from frontdesk.knowledge.chunks import PATH_SEPARATOR
 from frontdesk.knowledge.embedding import Meaning
+from frontdesk.knowledge.foreign import SENTENCES
+from frontdesk.knowledge.relevance import (
+    AGREE_WITHIN,
+    Evidence,
+    Fit,
+    Relevance,
+    decide,
+    nearest_rival,
+)
 from frontdesk.knowledge.searching import find
 
 # All a small shop knows fits into any prompt: then nothing can be missed.
@@ -30,8 +40,7 @@ CODE_WEIGHT = 1.0
 WORDS_WEIGHT = 0.2
 LETTERS_WEIGHT = 0.05
 _RANK_OFFSET = 20
-# Lower than what would keep out most questions that nothing answers: that would keep out answers
-# too, and the model, which reads them, tells better.
+# Low: what all pieces together are worth is decided apart (relevance.py).
 STANDS_ALONE = 1.0
 STANDS_WITH_WORDS = 0.5
 _SHORTEST_WORD = 3
@@ -89,12 +98,7 @@ class Places:
 
     @property
     def fits(self) -> bool:
-        """Whether the chunk may answer the question, rather than being the best of nothing.
-
-        A cosine alone does not tell: with the local model the best match of a question that nothing
-        answers has nearly that of one that is answered. How it stands out, and whether the words say
-        so too, does.
-        """
+        """Whether the chunk may answer the question if any does: it stands out from the others."""
         by_words = self.is_telling or self.by_letters is not None
         if self.stands is None or self.has_code:
             return by_words or self.has_code
@@ -127,14 +131,22 @@ class Chunk:
         return f"## {self.title}\n{self.text}"
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a search gives: the pieces, best first, and how far they are to be believed."""
+
+    chunks: tuple[Chunk, ...] = ()
+    relevance: Relevance = Relevance(Fit.NONE)  # noqa: RUF009  # Frozen.
+
+
 async def search(
     tx: Transaction,
     agent_id: UUID,
     query: str,
     limit: int = 6,
     meaning: Meaning | None = None,
-) -> list[Chunk]:
-    """The pieces of an agent's enabled sources that fit a question, best first.
+) -> Found:
+    """The pieces of an agent's enabled sources that fit a question.
 
     An agent that knows little (12 chunks, or under 6,000 characters) is given all of it. From more,
     only what fits is given, at most `limit` pieces and perhaps none.
@@ -144,8 +156,32 @@ async def search(
         return ranked(query, little)
     # A backslash would be an escape inside the quoted words of a tsquery.
     asked = clean(query).replace("\\", " ")[:MOST_QUERY_CHARACTERS]
-    found = [_found(row) for row in await find(tx, agent_id, asked, meaning)]
-    return sorted((c for c in found if c.places.fits), key=lambda c: -c.score)[:limit]
+    rows = await find(tx, agent_id, asked, meaning)
+    found = [_found(row) for row in rows]
+    fitting = sorted((c for c in found if c.places.fits), key=lambda c: -c.score)[:limit]
+    relevance = decide(_evidence(fitting, rows, meaning))
+    return Found(() if relevance.fit is Fit.NONE else tuple(fitting), relevance)
+
+
+def _evidence(
+    fitting: Sequence[Chunk], rows: Sequence[Record], meaning: Meaning | None
+) -> Evidence:
+    places = [chunk.places for chunk in fitting]
+    rival = None
+    if meaning is not None and meaning.foreign:
+        nearest = [loads(row["vector"]) for row in rows if row["vector"]]
+        rival = nearest_rival(meaning.numbers, nearest, SENTENCES, meaning.foreign)
+    return Evidence(
+        pieces=len(fitting),
+        has_code=any(p.has_code for p in places),
+        agrees=any(
+            p.is_telling
+            and (p.by_words or AGREE_WITHIN + 1) <= AGREE_WITHIN
+            and (p.by_meaning or AGREE_WITHIN + 1) <= AGREE_WITHIN
+            for p in places
+        ),
+        rival=rival,
+    )
 
 
 async def all_of_little(tx: Transaction, agent_id: UUID) -> list[Chunk]:
@@ -154,11 +190,11 @@ async def all_of_little(tx: Transaction, agent_id: UUID) -> list[Chunk]:
     return [_chunk(row, 0) for row in rows]
 
 
-def ranked(query: str, chunks: Sequence[Chunk]) -> list[Chunk]:
-    """Few pieces in the order in which they fit a question."""
+def ranked(query: str, chunks: Sequence[Chunk]) -> Found:
+    """Few pieces, all of them, in the order in which they fit a question."""
     scores = rank_few(query, [f"{chunk.title} {chunk.text}" for chunk in chunks])
     scored = [replace(chunk, score=score) for chunk, score in zip(chunks, scores, strict=True)]
-    return sorted(scored, key=lambda chunk: -chunk.score)
+    return Found(tuple(sorted(scored, key=lambda chunk: -chunk.score)), Relevance(Fit.ALL))
 
 
 def rank_few(query: str, texts: Sequence[str]) -> list[float]:

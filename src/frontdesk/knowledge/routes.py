@@ -209,7 +209,7 @@ async def search_knowledge(
     async with resources.db.hot(who.tenant_id) as tx:
         await service.require_agent(tx, agent_id)
     found = await look_up(resources, who.tenant_id, agent_id, query, limit, locally=True)
-    return [ChunkPublic.model_validate(chunk) for chunk in found]
+    return [ChunkPublic.model_validate(chunk) for chunk in found.chunks]
 
 
 @router.get("/gaps", summary="List what was not answered", responses=problems(NoSuchAgentForSource))

@@ -111,7 +111,10 @@ _SEARCH = f"""{_ASKED}, pool AS MATERIALIZED (
 SELECT pool.id, pool.source_id, pool.title, pool.heading, pool.text, pool.read_at, pool.url,
     lexical.place AS by_words, coalesce(lexical.relevant, false) AS is_telling,
     coalesce(lexical.has_code, false) AS has_code,
-    fuzzy.place AS by_letters, near.place AS by_meaning, near.stands
+    fuzzy.place AS by_letters, near.place AS by_meaning, near.stands,
+    CASE WHEN near.place <= 3 THEN (
+        SELECT c.embedding::text FROM knowledge_chunk c WHERE c.id = pool.id
+    ) END AS vector
 FROM pool
 LEFT JOIN lexical ON lexical.id = pool.id
 LEFT JOIN fuzzy ON fuzzy.id = pool.id

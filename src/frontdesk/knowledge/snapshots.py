@@ -9,7 +9,7 @@ from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.resources import Resources
 from frontdesk.knowledge.embedding import meaning_of
-from frontdesk.knowledge.retrieval import Chunk, Places, all_of_little, ranked, search
+from frontdesk.knowledge.retrieval import Chunk, Found, Places, all_of_little, ranked, search
 
 SOURCE = "knowledge.source"
 
@@ -53,7 +53,7 @@ async def look_up(
     limit: int = 6,
     *,
     locally: bool = False,
-) -> list[Chunk]:
+) -> Found:
     """What `search` gives; for an agent that knows little, mostly without asking the database.
 
     The first question after the model for vectors was changed makes the sources due for that.
@@ -65,7 +65,7 @@ async def look_up(
         return ranked(query, little)
     async with resources.db.hot(tenant_id) as tx:
         if not await knows_anything(tx, agent_id):
-            return []
+            return Found()
     meaning = await meaning_of(resources, tenant_id, agent_id, query, locally=locally)
     async with resources.db.hot(tenant_id) as tx:
         if meaning is not None:

@@ -128,12 +128,13 @@ async def summarise(resources: Resources, turn: Turn, wish: SummariseWish) -> Wr
 async def explain(resources: Resources, turn: Turn, wish: ExplainWish) -> Written:
     """What a message means, or the answer to a question about the conversation."""
     asked = await _asked_about(resources, turn, wish)
-    chunks = await knowledge.look_up(resources, turn.claim.tenant_id, turn.claim.agent_id, asked)
+    known = await knowledge.look_up(resources, turn.claim.tenant_id, turn.claim.agent_id, asked)
+    chunks = known.chunks
     found, prompt = await _ask(
         resources,
         turn,
         "copilot_explain",
-        {"company_name": turn.agent.config.company_name, "facts": Context(tuple(chunks)).text},
+        {"company_name": turn.agent.config.company_name, "facts": Context(chunks).text},
         f"{_thread(turn)}\n{_between('explain', asked)}",
         Explanation,
         chunk_ids=tuple(str(chunk.id) for chunk in chunks),
@@ -142,7 +143,7 @@ async def explain(resources: Resources, turn: Turn, wish: ExplainWish) -> Writte
     return Written(found.explanation, prompt, sources)
 
 
-def pieces(chunks: list[Chunk] | tuple[Chunk, ...], titles: list[str]) -> tuple[Source, ...]:
+def pieces(chunks: tuple[Chunk, ...], titles: list[str]) -> tuple[Source, ...]:
     """The pieces of knowledge a model names; a title that none of them has is its own invention."""
     return tuple(
         Source(kind="knowledge", id=chunk.id, title=chunk.title)

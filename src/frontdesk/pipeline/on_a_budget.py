@@ -25,10 +25,10 @@ async def answer_on_a_budget(
     """What becomes of a burst for which no model may be asked; the trace says which budget it was."""
     if rule := look(turn, own=True, budget_spent=str(reached)):
         return await handed_off(resources, turn, language, rule, ask_model=False)
-    chunks = await knowledge.look_up(
+    found = await knowledge.look_up(
         resources, turn.claim.tenant_id, turn.claim.agent_id, turn.burst_text
     )
-    chunk = _plain_answer(turn.burst_text, chunks)
+    chunk = _plain_answer(turn.burst_text, found.chunks)
     guarded = None if chunk is None else _guarded(turn, language, chunk)
     answered = chunk is not None and guarded is not None and guarded.problem is None
     turn.trace.add(
@@ -49,7 +49,7 @@ async def answer_on_a_budget(
     )
 
 
-def _plain_answer(question: str, chunks: list[Chunk]) -> Chunk | None:
+def _plain_answer(question: str, chunks: tuple[Chunk, ...]) -> Chunk | None:
     """The one piece that plainly answers a question; None when none does, or several might."""
     covered = {chunk.id: knowledge.coverage(question, chunk) for chunk in chunks}
     best = sorted(chunks, key=lambda chunk: -covered[chunk.id])

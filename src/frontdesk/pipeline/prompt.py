@@ -103,6 +103,8 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         is_whole=fitted.is_whole,
         remembered=len(memory.summary.facts) if memory else 0,
         looked_up=question if question != turn.seen_text else None,
+        fit=found.relevance.fit,
+        why=list(found.relevance.reasons),
         sources=[c.title for c in chunks],
         omitted=list(context.omitted),
         chunks=[_traced(c) for c in chunks],

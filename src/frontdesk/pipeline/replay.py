@@ -181,9 +181,9 @@ async def _fill_in_again(
             found = await get_version(session, name, wish.prompt or str(call.prompt_version))
         version, content = found.version, found.content
     if wish.knowledge is Knowledge.CURRENT and call.agent_id is not None:
-        chunks = await knowledge.look_up(resources, tenant_id, call.agent_id, _question(call))
-        variables["facts"] = knowledge.Context(tuple(chunks)).text
-        chunk_ids = [str(chunk.id) for chunk in chunks]
+        known = await knowledge.look_up(resources, tenant_id, call.agent_id, _question(call))
+        variables["facts"] = knowledge.Context(known.chunks).text
+        chunk_ids = [str(chunk.id) for chunk in known.chunks]
     system = {"role": "system", "content": render(content, variables)}
     rest = call.messages[1:] if call.messages[0].get("role") == "system" else call.messages
     return _Made([system, *rest], version, variables, tuple(chunk_ids))

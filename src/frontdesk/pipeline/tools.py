@@ -126,11 +126,11 @@ def _text_of(name: str, description: str) -> dict[str, Any]:
 
 def _built_in(resources: Resources, turn: Turn, name: BuiltInTool) -> Tool:
     async def search(arguments: Arguments, key: str) -> Result:
-        chunks = await knowledge.look_up(
+        found = await knowledge.look_up(
             resources, turn.claim.tenant_id, turn.claim.agent_id, arguments["query"]
         )
-        found = [{"title": chunk.title, "text": chunk.text} for chunk in chunks]
-        return Result(Status.OK, data=found or "Nothing is known about it.")
+        facts = [{"title": chunk.title, "text": chunk.text} for chunk in found.chunks]
+        return Result(Status.OK, data=facts or "Nothing is known about it.")
 
     async def note(arguments: Arguments, key: str) -> Result:
         return Result(Status.OK)
