@@ -143,6 +143,18 @@ class AgentConfig(BaseModel):
         examples=[["email", "phone", "card"]],
     )
 
+    rewrites_questions: bool = Field(
+        False,
+        description="On: a question that leans on what was said before (“and to Portugal?”) is "
+        "written out by a cheap model before it is looked up (route `rewrite`). Off: it is looked up "
+        "together with the contact's question before.",
+    )
+    reranks_knowledge: bool = Field(
+        False,
+        description="On: a cheap model puts the pieces of knowledge that were found into order "
+        "(route `rerank`).",
+    )
+
     hears_voice_notes: bool = Field(
         False,
         description="Voice notes are written down before the agent answers; needs a route for "

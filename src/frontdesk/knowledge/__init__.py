@@ -1,11 +1,12 @@
 """Knowledge: the texts, files and pages agents answer from, cut into pieces and searched."""
 
-from frontdesk.knowledge.context import Context, assemble, stand_alone
+from frontdesk.knowledge.context import Context, assemble
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.files import add_file
 from frontdesk.knowledge.gaps import note_gap
 from frontdesk.knowledge.models import SourceState
 from frontdesk.knowledge.privacy import HOLDINGS
+from frontdesk.knowledge.questions import leans_on_before, stand_alone
 from frontdesk.knowledge.relevance import Fit, Relevance
 from frontdesk.knowledge.retrieval import Chunk, Found, coverage, search
 from frontdesk.knowledge.schemas import PageCreate, SourceCreate, SourcePublic, SourceSummary
@@ -32,6 +33,7 @@ __all__ = [
     "assemble",
     "coverage",
     "knows_anything",
+    "leans_on_before",
     "list_sources",
     "look_up",
     "note_gap",

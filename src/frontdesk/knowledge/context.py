@@ -12,8 +12,6 @@ CONTEXT_TOKENS = 3_000
 # Share of common words from which two pieces say the same, or speak of the same thing.
 SAME = 0.9
 ALIKE = 0.6
-# A question of so few words leans on what was said before.
-FEW_WORDS = 6
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -55,18 +53,6 @@ def assemble(
         left -= size
         shown.append(chunk)
     return Context(tuple(_with_note(chunk, shown) for chunk in shown), tuple(omitted))
-
-
-def stand_alone(question: str, before: Sequence[str]) -> str:
-    """The question as it is looked up: a short one with the one before it, which says what it is of.
-
-    Args:
-        before: what the contact asked earlier, oldest first.
-    """
-    said = next((text for text in reversed(before) if len(_WORD.findall(text)) > 1), None)
-    if said is None or not 0 < len(_WORD.findall(question)) <= FEW_WORDS:
-        return question
-    return f"{said}\n{question}"
 
 
 def _with_note(chunk: Chunk, shown: Sequence[Chunk]) -> Chunk:

@@ -21,6 +21,7 @@ from frontdesk.gateway import (
 )
 from frontdesk.knowledge import Chunk
 from frontdesk.pipeline.asking import prompt_for
+from frontdesk.pipeline.looking_up import look_up_for
 from frontdesk.pipeline.turn import Triaged, Turn
 from frontdesk.prompts import FilledPrompt, fill
 
@@ -67,8 +68,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
     tenant_id = turn.claim.tenant_id
     config = turn.agent.config
     template = await prompt_for(resources, turn, "reply")
-    question = question_of(turn)
-    found = await knowledge.look_up(resources, tenant_id, turn.claim.agent_id, question)
+    question, found = await look_up_for(resources, turn)
     # Beside the loop: the words are counted.
     context = await asyncio.to_thread(knowledge.assemble, found)
     chunks = context.chunks
@@ -102,7 +102,8 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         history_tokens=fitted.tokens,
         is_whole=fitted.is_whole,
         remembered=len(memory.summary.facts) if memory else 0,
-        looked_up=question if question != turn.seen_text else None,
+        looked_up=None if question.how == "asked" else question.text,
+        how=question.how,
         fit=found.relevance.fit,
         why=list(found.relevance.reasons),
         sources=[c.title for c in chunks],
@@ -120,12 +121,6 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
         canary=canary,
         is_crowded=is_crowded(fitted, room),
     )
-
-
-def question_of(turn: Turn) -> str:
-    """What is looked up for a burst: its text, with the contact's question before when it is short."""
-    earlier = [m.text for m in turn.background.history if m.author == "contact" and m.text]
-    return knowledge.stand_alone(turn.seen_text, earlier)
 
 
 def _traced(chunk: Chunk) -> dict[str, Any]:

@@ -55,6 +55,18 @@ DEFAULT_PROMPTS = {
             samples={"company_name": "Lumen & Oak", "languages": "en, es"},
         ),
         DefaultPrompt(
+            name="rewrite",
+            description="The system message that makes a question stand by itself before a search.",
+            content=_text("rewrite"),
+            samples={"company_name": "Lumen & Oak"},
+        ),
+        DefaultPrompt(
+            name="rerank",
+            description="The system message that puts what a search found into order.",
+            content=_text("rerank"),
+            samples={"company_name": "Lumen & Oak"},
+        ),
+        DefaultPrompt(
             name="summary",
             description="The system message that keeps the notes on a long conversation.",
             content=_text("summary"),
