@@ -293,6 +293,29 @@ async def test_a_failed_send_is_sent_again_once_however_often_it_is_replayed(des
     assert await _audited(desk) == ["dead_letter.replayed"]
 
 
+async def test_what_would_be_refused_again_or_is_wanted_no_more_is_not_sent_again(
+    desk: Desk,
+) -> None:
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=131026))
+    await desk.say(QUESTION)
+    (letter,) = await _letters(desk, kind="send")
+    admin = await desk.admin()
+    replay = f"/dead-letters/{letter['id']}/replay"
+    await desk.sql("UPDATE outbound SET error_code = 131009 RETURNING id")
+    refused = await admin.post(replay, status=409)
+    assert refused["code"] == "retry_hopeless"
+    await desk.sql(
+        "UPDATE outbound SET error_code = 131026, "
+        'content = content || \'{"type": "template"}\' RETURNING id'
+    )
+    await desk.sql("UPDATE contact SET opted_out_at = now() RETURNING id")
+    refused = await admin.post(replay, status=409)
+    assert refused["code"] == "opted_out"
+    (found,) = await _letters(desk, kind="send")
+    assert found["state"] == "failed"
+    assert await _audited(desk) == []
+
+
 async def test_a_send_nobody_knows_of_is_sent_again_or_let_go(desk: Desk) -> None:
     await desk.say(QUESTION)
     await desk.say(QUESTION, number="4915550002")

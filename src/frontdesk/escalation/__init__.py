@@ -5,7 +5,7 @@ from frontdesk.escalation.bridge_phones import Sender, find_senders
 from frontdesk.escalation.bridge_phones import forget_member as forget_phone
 from frontdesk.escalation.bridging import look_after_failed as look_after_failed_bridge
 from frontdesk.escalation.bridging import relay, relay_file
-from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours
+from frontdesk.escalation.errors import AlreadyTaken, KeyReused, NotTakenOver, NotYours, OptedOut
 from frontdesk.escalation.handing_back import HandBack, find_hand_back
 from frontdesk.escalation.handing_off import (
     Notices,
@@ -34,6 +34,7 @@ from frontdesk.escalation.service import (
     close,
     end_handoff,
     get_handoff,
+    refuse_hopeless,
     release,
     reopen,
     reply,
@@ -85,6 +86,7 @@ __all__ = [
     "NotTakenOver",
     "NotYours",
     "Notices",
+    "OptedOut",
     "Ownership",
     "Packet",
     "PacketFact",
@@ -123,6 +125,7 @@ __all__ = [
     "plain_packet",
     "propose",
     "propose_soon",
+    "refuse_hopeless",
     "relay",
     "relay_file",
     "release",

@@ -65,6 +65,7 @@ from frontdesk.escalation.schemas import HandoffPublic, Ownership, ReplyCreate
 from frontdesk.identity import MemberDisabled
 from frontdesk.messaging import (
     Content,
+    OutboundState,
     RetryHopeless,
     WindowClosed,
     attach,
@@ -206,19 +207,38 @@ async def retry(tx: Transaction, message_id: UUID, who: Principal) -> MessagePub
         raise NotFound(f"There is no message {message_id} that was sent.")
     thread = await lock(tx, conversation_id)
     must_own(thread, who)
+    await refuse_hopeless(tx, message_id)
+    await send_again(tx, message_id)
+    return await conversation.get_message(tx, message_id)
+
+
+async def refuse_hopeless(
+    tx: Transaction, message_id: UUID, *, uncertain_too: bool = False
+) -> None:
+    """See that sending a message again may succeed, and that its contact still wants it.
+
+    Args:
+        uncertain_too: so may one of which nobody knows whether it arrived.
+
+    Raises:
+        RetryHopeless: it did not fail, or would again.
+        OptedOut: it is a template, and the contact wants none.
+    """
     row = await tx.sql.fetchrow(
         "SELECT o.state, o.error_code, o.content ->> 'type' = 'template' AS is_template, "
-        "f.state AS media_state FROM outbound o LEFT JOIN media f "
-        "ON f.tenant_id = o.tenant_id AND f.message_id = o.id WHERE o.id = $1 FOR UPDATE OF o",
+        "k.contact_id, f.state AS media_state FROM outbound o JOIN conversation k "
+        "ON k.tenant_id = o.tenant_id AND k.id = o.conversation_id LEFT JOIN media f "
+        "ON f.tenant_id = o.tenant_id AND f.message_id = o.id WHERE o.id = $1",
         message_id,
     )
     assert row is not None
-    if problem := retry_problem(row["state"], row["error_code"], row["media_state"]):
+    state = row["state"]
+    if uncertain_too and state == OutboundState.NEEDS_ATTENTION:
+        state = OutboundState.FAILED
+    if problem := retry_problem(state, row["error_code"], row["media_state"]):
         raise RetryHopeless(problem)
-    if row["is_template"] and await conversation.is_opted_out(tx, thread.contact_id):
+    if row["is_template"] and await conversation.is_opted_out(tx, row["contact_id"]):
         raise OptedOut("The contact wants nothing that the business starts.")
-    await send_again(tx, message_id)
-    return await conversation.get_message(tx, message_id)
 
 
 async def release(tx: Session, conversation_id: UUID, who: Principal, note: str = "") -> Ownership:

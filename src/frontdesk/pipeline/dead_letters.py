@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+from frontdesk import escalation
 from frontdesk.core.db import Connection
 from frontdesk.core.json import loads
 from frontdesk.core.resources import Resources
@@ -58,6 +59,7 @@ _DISCARD_SEND = """
 UPDATE outbound SET discarded_at = now()
 WHERE id = $1 AND state IN ('failed', 'needs_attention') AND discarded_at IS NULL RETURNING id
 """
+_MAY_BE_SENT = ("failed", "needs_attention", "discarded")
 _UNMOVED = {
     "pending": "It is on its way already.",
     "sending": "It is on its way already.",
@@ -121,6 +123,7 @@ async def replay_letter(resources: Resources, by: Caller, letter_id: UUID) -> Ch
         NoSuchLetter: there is none, or it is another tenant's.
         WithPerson: it is a burst, which a person has.
         WindowClosed, ChannelGone: it can't be sent any more.
+        RetryHopeless, OptedOut: it would be refused again, or the contact wants no template.
     """
     letter = await get_letter(resources, by, letter_id)
     if letter.kind is Kind.BURST:
@@ -129,6 +132,8 @@ async def replay_letter(resources: Resources, by: Caller, letter_id: UUID) -> Ch
         changed = await dead_webhooks.replay_webhook(resources, by, letter)
     else:
         async with resources.db.hot(letter.tenant_ids[0]) as tx:
+            if letter.state in _MAY_BE_SENT:
+                await escalation.refuse_hopeless(tx, letter.id, uncertain_too=True)
             if changed := await send_again(tx, letter.id):
                 await note(tx, "replayed", letter, by)
     return await _changed(resources, by, letter, changed, "It will be tried again at once.")

@@ -17,7 +17,8 @@ from frontdesk.core.api import (
     page_of,
     problems,
 )
-from frontdesk.messaging import ChannelGone, WindowClosed
+from frontdesk.escalation import OptedOut
+from frontdesk.messaging import ChannelGone, RetryHopeless, WindowClosed
 from frontdesk.pipeline import dead_letters
 from frontdesk.pipeline.health_routes import router as health
 from frontdesk.pipeline.letters import Caller, Kind, NoSuchLetter, WithPerson
@@ -61,7 +62,9 @@ async def get_dead_letter(
 @letters.post(
     "/{letter_id}/replay",
     summary="Try a dead letter again",
-    responses=problems(NoSuchLetter, WithPerson, WindowClosed, ChannelGone),
+    responses=problems(
+        NoSuchLetter, WithPerson, WindowClosed, ChannelGone, RetryHopeless, OptedOut
+    ),
 )
 async def replay_dead_letter(
     letter_id: UUID, who: AdminOnly, resources: ResourcesDep
