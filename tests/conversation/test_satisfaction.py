@@ -7,6 +7,7 @@ from tests.desk import Desk
 
 from frontdesk.conversation.survey_answers import score_of
 from frontdesk.conversation.surveying import Ended, why_not_ask
+from frontdesk.simulator.threads import Template
 
 
 async def _close(desk: Desk) -> str:
@@ -87,6 +88,44 @@ async def test_who_can_not_or_should_not_be_asked_is_not(desk: Desk) -> None:
     assert figures["not_asked"] == {"asked_lately": 1}
 
 
+async def test_once_the_window_has_closed_a_template_asks_whose_buttons_count_the_same(
+    desk: Desk,
+) -> None:
+    """Of the desk's own account, with three quick replies; one without them asks nobody."""
+    faces = ("Good", "Fair", "Bad")
+    desk.simulator.register_channel(
+        desk.phone_number_id,
+        templates=(
+            Template("how_was_it", "en", "Hi {{1}}, how did we do?", quick_replies=faces),
+            Template("plain", "en", "How did we do?"),
+        ),
+    )
+    await (await desk.admin()).post("/templates/sync", status=204)
+    await desk.work_until_idle()
+    phone = desk.phone()
+    for name, state in (("plain", "skipped"), ("how_was_it", "asked")):
+        template = {"name": name, "language": "en"}
+        await desk.configure(survey_enabled=True, survey_template=template)
+        await desk.say("How long does delivery take?")
+        await desk.sql(
+            "UPDATE conversation SET last_inbound_at = now() - interval '25 hours' RETURNING id"
+        )
+        closed = await _close(desk)
+        survey = await _survey(desk, closed)
+        assert (survey["state"], survey["skipped_reason"]) == (
+            state,
+            "window_closed" if state == "skipped" else None,
+        )
+    name = phone.contact.name
+    shown = (await (await desk.ana()).get(f"/conversations/{closed}/messages"))["items"]
+    assert f"Hi {name}, how did we do?\n\n[Good] [Fair] [Bad]" in [each["text"] for each in shown]
+    phone.tap("Fair")
+    await desk.work_until_idle()
+    survey = await _survey(desk, closed)
+    assert (survey["state"], survey["score"]) == ("answered", 3)
+    assert (await desk.conversation())["id"] == closed, "an answer opens no conversation"
+
+
 async def test_thumbs_count_from_the_contact_and_from_people(desk: Desk) -> None:
     ana = await desk.ana()
     await desk.say("How long does delivery take?")
@@ -139,7 +178,7 @@ def test_the_first_reason_not_to_ask_is_told() -> None:
         was_answered=True,
         goes_on=False,
         opted_out=False,
-        window_is_open=True,
+        can_be_reached=True,
         asked_lately=False,
     )
     assert why_not_ask(fine) is None

@@ -3,9 +3,9 @@
 from frontdesk.agent_config.absences import Absence, absence_at
 from frontdesk.agent_config.config import (
     AgentConfig,
-    BridgeTemplate,
     EscalationKeywords,
     FollowUp,
+    NamedTemplate,
     WhenClosed,
 )
 from frontdesk.agent_config.errors import (
@@ -74,7 +74,6 @@ __all__ = [
     "AmountOver",
     "AnswerRefused",
     "AsksForPerson",
-    "BridgeTemplate",
     "BudgetSpent",
     "BuiltInTool",
     "BusinessHours",
@@ -95,6 +94,7 @@ __all__ = [
     "ModelDown",
     "MoodAtMost",
     "MoodFalls",
+    "NamedTemplate",
     "NoSuchAgent",
     "NoSuchAgentVersion",
     "NoSuchPreview",

@@ -82,7 +82,7 @@ class FollowUp(BaseModel):
     text: Message = Field(examples=["I am still here if you need me."])
 
 
-class BridgeTemplate(BaseModel):
+class NamedTemplate(BaseModel):
     """A template of the number's account. Each of its places for values is filled with the contact's
     name."""
 
@@ -224,7 +224,7 @@ class AgentConfig(BaseModel):
         description="On: whoever is given one of its conversations, and has registered a phone, may "
         "answer from their own WhatsApp through your number.",
     )
-    bridge_template: BridgeTemplate | None = Field(
+    bridge_template: NamedTemplate | None = Field(
         None,
         description="Sent to a human agent who has not written to your number for 24 hours, as "
         "nothing else reaches them; without it they are reached once they write.",
@@ -288,8 +288,12 @@ class AgentConfig(BaseModel):
     )
     survey_enabled: bool = Field(
         False,
-        description="After the close contacts are asked how it was, with three buttons, as long as "
-        "the 24-hour window is open.",
+        description="After the close contacts are asked how it was, with three buttons.",
+    )
+    survey_template: NamedTemplate | None = Field(
+        None,
+        description="Asks once the 24-hour window has closed: it needs three quick replies, the best "
+        "first. Without it nobody is asked then. WhatsApp bills a template.",
     )
     survey_after_minutes: int = Field(
         0, ge=0, lt=MINUTES_OF_WINDOW, description="So long after the close."

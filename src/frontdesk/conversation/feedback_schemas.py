@@ -45,7 +45,7 @@ class SurveyPublic(PublicSchema):
     answered_at: datetime | None
     skipped_reason: str | None = Field(
         description="Why they were not asked: `goes_on`, `never_answered`, `opted_out`, "
-        "`asked_lately`, `window_closed`."
+        "`asked_lately`, `window_closed` (and there is no template for it that can be sent)."
     )
     closed_by: Actor
     closed_by_user_id: UUID | None

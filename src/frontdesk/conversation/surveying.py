@@ -18,7 +18,7 @@ from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.resources import Resources
-from frontdesk.messaging import Button, Buttons, is_open
+from frontdesk.messaging import Button, Buttons, fill_everywhere, is_open
 
 SURVEY = "conversation.survey"
 _LEASE_SECONDS = 30
@@ -35,13 +35,14 @@ class Ended:
     Args:
         was_answered: somebody of the business, or its AI, has written.
         goes_on: it was opened again, or another with this contact is.
+        can_be_reached: the 24-hour window is open, or a template may ask.
         asked_lately: the contact was asked so shortly before that it would be a nuisance.
     """
 
     was_answered: bool
     goes_on: bool
     opted_out: bool
-    window_is_open: bool
+    can_be_reached: bool
     asked_lately: bool
 
 
@@ -52,8 +53,8 @@ def why_not_ask(seen: Ended) -> str | None:
         "never_answered": not seen.was_answered,
         "opted_out": seen.opted_out,
         "asked_lately": seen.asked_lately,
-        # Only a template may go now, and none is named for this.
-        "window_closed": not seen.window_is_open,
+        # Only a template may go now, and none for this can be sent.
+        "window_closed": not seen.can_be_reached,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
@@ -122,8 +123,11 @@ async def ask_how_it_was(resources: Resources, tenant_id: UUID, survey_id: UUID)
                 wait,
             )
             return
-        skipped = why_not_ask(await _look(tx, thread, config))
-        message_id = None if skipped else await _ask(tx, thread, survey_id, config)
+        question = await _question(tx, thread, survey_id, config)
+        skipped = why_not_ask(await _look(tx, thread, config, can_be_reached=question is not None))
+        message_id = None
+        if skipped is None and question is not None:
+            message_id = await send_message(tx, thread, question)
         await tx.sql.execute(_SETTLE, survey_id, message_id, skipped)
         if message_id is not None:
             told = SurveyAsked(conversation_id=thread.id, survey_id=survey_id)
@@ -171,7 +175,9 @@ async def get_survey(tx: Transaction, conversation_id: UUID) -> SurveyPublic:
     return SurveyPublic.model_validate(dict(row))
 
 
-async def _look(tx: Transaction, thread: Locked, config: AgentConfig) -> Ended:
+async def _look(
+    tx: Transaction, thread: Locked, config: AgentConfig, *, can_be_reached: bool
+) -> Ended:
     row = await tx.sql.fetchrow(
         "SELECT EXISTS (SELECT FROM message WHERE conversation_id = $1 "
         "AND author IN ('agent', 'human_agent') AND ignored_reason IS NULL) AS was_answered, "
@@ -187,20 +193,35 @@ async def _look(tx: Transaction, thread: Locked, config: AgentConfig) -> Ended:
         was_answered=row["was_answered"],
         goes_on=row["goes_on"] or thread.status is not Status.CLOSED,
         opted_out=await is_opted_out(tx, thread.contact_id),
-        window_is_open=is_open(thread.last_inbound_at, thread.now),
+        can_be_reached=can_be_reached,
         asked_lately=row["asked_lately"],
     )
 
 
-async def _ask(tx: Transaction, thread: Locked, survey_id: UUID, config: AgentConfig) -> UUID:
+async def _question(
+    tx: Transaction, thread: Locked, survey_id: UUID, config: AgentConfig
+) -> NewMessage | None:
+    """What the contact is asked, with a button for each score; None when nothing may be sent."""
     language = thread.language or config.languages[0]
-    question = config.notice_in(config.survey_question, language)
-    titles = config.survey_titles(language)
-    buttons = tuple(
-        Button(id=button_id(survey_id, score), title=title)
-        for score, title in zip(SCORES, titles, strict=True)
+    ids_of_buttons = [button_id(survey_id, score) for score in SCORES]
+    if is_open(thread.last_inbound_at, thread.now):
+        text = config.notice_in(config.survey_question, language)
+        titles = config.survey_titles(language)
+        buttons = tuple(
+            Button(id=id_, title=title) for id_, title in zip(ids_of_buttons, titles, strict=True)
+        )
+        content = Buttons(body=text, buttons=buttons)
+        return NewMessage(text=text, author=Actor.SYSTEM, content=content)
+    template = config.survey_template
+    if template is None:
+        return None
+    name = await tx.sql.fetchval(
+        "SELECT coalesce(nullif(name, ''), username, '') FROM contact WHERE id = $1",
+        thread.contact_id,
     )
-    message = NewMessage(
-        text=question, author=Actor.SYSTEM, content=Buttons(body=question, buttons=buttons)
+    filled = await fill_everywhere(
+        tx, template.name, template.language, thread.channel_id, name, ids_of_buttons
     )
-    return await send_message(tx, thread, message)
+    if filled is None:
+        return None
+    return NewMessage(text=filled.text, author=Actor.SYSTEM, content=filled.content)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from frontdesk import feed
-from frontdesk.agent_config import BridgeTemplate
+from frontdesk.agent_config import NamedTemplate
 from frontdesk.conversation import Locked, Status, lock, was_sent
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
@@ -36,14 +36,11 @@ from frontdesk.messaging import (
     Origin,
     OutboundFailed,
     Text,
-    Unfit,
     cancel_pending,
     enqueue,
     file_content,
-    fill_template,
-    find_template,
+    fill_everywhere,
     is_open,
-    placeholders,
     to_wire,
 )
 from frontdesk.observability import audit
@@ -228,16 +225,11 @@ async def _template(tx: Transaction, bridge: Open) -> Content | None:
     )
     if config is None or (template := loads(config)) is None:
         return None
-    wanted = BridgeTemplate.model_validate(template)
-    found = await find_template(tx, wanted.name, wanted.language, bridge.channel_id)
-    if found is None or found[0].problem is not None:
-        return None
-    name = await name_of(tx, bridge)
-    values = {place.key: name for place in placeholders(found[1])}
-    try:
-        return fill_template(wanted.name, wanted.language, found[1], values).content
-    except Unfit:
-        return None
+    wanted = NamedTemplate.model_validate(template)
+    filled = await fill_everywhere(
+        tx, wanted.name, wanted.language, bridge.channel_id, await name_of(tx, bridge)
+    )
+    return filled.content if filled else None
 
 
 async def relay(tx: Transaction, conversation_id: UUID, message: InboundMessage) -> None:

@@ -120,7 +120,7 @@ from frontdesk.messaging.statuses import apply_statuses
 from frontdesk.messaging.template_rules import Filled as FilledTemplate
 from frontdesk.messaging.template_rules import Unfit, placeholders
 from frontdesk.messaging.template_rules import fill as fill_template
-from frontdesk.messaging.templates import find_template, get_template, templates_that_work
+from frontdesk.messaging.templates import fill_everywhere, get_template, templates_that_work
 from frontdesk.messaging.token_checks import TokenTrial, try_tokens
 from frontdesk.messaging.window import WINDOW, is_open, seconds_left, window_closes_at
 
@@ -215,8 +215,8 @@ __all__ = [
     "end_upload",
     "enqueue",
     "file_content",
+    "fill_everywhere",
     "fill_template",
-    "find_template",
     "get_channel",
     "get_media",
     "get_template",

@@ -78,12 +78,25 @@ def fill(
     language: str,
     components: Sequence[Mapping[str, Any]],
     values: Mapping[str, str],
+    taps: Sequence[str] = (),
 ) -> Filled:
     """The template with these values, by the keys of its placeholders.
 
+    Args:
+        taps: what its quick replies send back when they are tapped, in their order; without any they
+            send their own text.
+
     Raises:
-        Unfit: a value is missing, unknown, empty or too long; the message names which.
+        Unfit: a value is missing, unknown, empty or too long, and the message names which; or it has
+            another number of quick replies.
     """
+    replies = [
+        index
+        for index, button in enumerate(_buttons(components))
+        if str(button.get("type")).upper() == "QUICK_REPLY"
+    ]
+    if taps and len(taps) != len(replies):
+        raise Unfit(f"it has {len(replies)} quick replies, not {len(taps)}")
     wanted = [placeholder.key for placeholder in placeholders(components)]
     given = {key: flat(value) for key, value in values.items()}
     problems = {
@@ -100,10 +113,16 @@ def fill(
             language=language,
             header=_ordered("header", wanted, given),
             body=_ordered("body", wanted, given),
-            buttons=tuple(
-                TemplateButton(index=int(key.partition(".")[2]), url_suffix=given[key])
-                for key in wanted
-                if key.startswith("button.")
+            buttons=(
+                *(
+                    TemplateButton(index=int(key.partition(".")[2]), url_suffix=given[key])
+                    for key in wanted
+                    if key.startswith("button.")
+                ),
+                *(
+                    TemplateButton(index=index, payload=tap)
+                    for index, tap in zip(replies, taps, strict=False)
+                ),
             ),
         )
     except ValidationError as error:

@@ -29,7 +29,14 @@ from frontdesk.messaging.incoming_templates import normal_language
 from frontdesk.messaging.models import HOLDS_NUMBER
 from frontdesk.messaging.registry import ChannelRegistry
 from frontdesk.messaging.schemas import PlaceholderPublic, TemplatePublic
-from frontdesk.messaging.template_rules import placeholders, problem_of, shown_text
+from frontdesk.messaging.template_rules import (
+    Filled,
+    Unfit,
+    fill,
+    placeholders,
+    problem_of,
+    shown_text,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -252,6 +259,29 @@ async def find_template(
         channel_id,
     )
     return template_id and await get_template(tx, template_id, channel_id)
+
+
+async def fill_everywhere(
+    tx: Transaction,
+    name: str,
+    language: str,
+    channel_id: UUID,
+    value: str,
+    taps: Sequence[str] = (),
+) -> Filled | None:
+    """A template with the same value in each of its places; None when it can't be sent so.
+
+    Args:
+        taps: what its quick replies send back, in their order.
+    """
+    found = await find_template(tx, name, language, channel_id)
+    if found is None or found[0].problem is not None:
+        return None
+    values = {place.key: value for place in placeholders(found[1])}
+    try:
+        return fill(name, language, found[1], values, taps)
+    except Unfit:
+        return None
 
 
 async def templates_that_work(tx: Transaction, channel_id: UUID) -> list[dict[str, Any]]:

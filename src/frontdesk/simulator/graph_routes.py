@@ -1,7 +1,5 @@
 """The Graph API over HTTP: sends, read marks, number health, media; and the accounts' routes."""
 
-from dataclasses import asdict
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -140,8 +138,11 @@ class GraphRoutes:
         }
         data = [
             {
-                **{key: value for key, value in asdict(template).items() if key != "body"},
-                "components": [{"type": "BODY", "text": template.body}],
+                "name": template.name,
+                "language": template.language,
+                "category": template.category,
+                "status": template.status,
+                "components": template.components,
                 "id": str(1000 + index),
             }
             for index, template in enumerate(found.values())

@@ -160,9 +160,12 @@ class Phone:
         for bubble in reversed(self.thread.bubbles):
             for button_id, title in bubble.buttons:
                 if button in (button_id, title):
+                    post.setdefault("quote", bubble.wamid)
+                    if bubble.type == "template":
+                        tapped = {"payload": button_id, "text": title}
+                        return self.write({"type": "button", "button": tapped}, **post)
                     kind = "list_reply" if "sections" in str(bubble.body) else "button_reply"
                     reply = {"type": kind, kind: {"id": button_id, "title": title}}
-                    post.setdefault("quote", bubble.wamid)
                     return self.write({"type": "interactive", "interactive": reply}, **post)
         raise LookupError(f"no button {button!r} is on the screen")
 

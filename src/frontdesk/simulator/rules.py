@@ -205,6 +205,26 @@ def _list(action: Json) -> GraphError | None:
     return None
 
 
+def _quick_replies(part: Json, channel: Channel) -> list[tuple[str, str]]:
+    """What each sends back, which is its own text unless the send says otherwise, and its text."""
+    language = part["language"]["code"]
+    texts = next(
+        (
+            t.quick_replies
+            for t in channel.templates
+            if (t.name, t.language) == (part["name"], language)
+        ),
+        (),
+    )
+    payloads = {
+        str(component.get("index")): str(parameter.get("payload"))
+        for component in dicts(part.get("components"))
+        if component.get("sub_type") == "quick_reply"
+        for parameter in dicts(component.get("parameters"))
+    }
+    return [(payloads.get(str(index), text), text) for index, text in enumerate(texts)]
+
+
 def dicts(value: Any) -> list[Json]:
     """The objects of a list; nothing of anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
@@ -246,8 +266,10 @@ def shown_text(body: Json) -> str:
     return f"[{kind} {name}] {caption}".rstrip() if name else f"[{kind}] {caption}".rstrip()
 
 
-def shown_buttons(body: Json) -> list[tuple[str, str]]:
+def shown_buttons(body: Json, channel: Channel) -> list[tuple[str, str]]:
     """Id and title of everything a person can tap in a message."""
+    if body.get("type") == "template":
+        return _quick_replies(body["template"], channel)
     part = body.get("interactive")
     if not isinstance(part, dict):
         return []

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from frontdesk.simulator.world import Json
 
@@ -28,6 +28,17 @@ class Template:
     body: str = ""
     category: str = "UTILITY"
     status: str = "APPROVED"
+    quick_replies: tuple[str, ...] = ()
+    """The texts of its buttons."""
+
+    @property
+    def components(self) -> list[dict[str, Any]]:
+        """What it is made of, as the Graph API lists it."""
+        made: list[dict[str, Any]] = [{"type": "BODY", "text": self.body}]
+        if self.quick_replies:
+            buttons = [{"type": "QUICK_REPLY", "text": text} for text in self.quick_replies]
+            made.append({"type": "BUTTONS", "buttons": buttons})
+        return made
 
     @property
     def parameters(self) -> int:

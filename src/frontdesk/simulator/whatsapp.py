@@ -299,7 +299,7 @@ class WhatsApp:
             at=accepted.at,
             body=accepted.body,
             quoted=accepted.context,
-            buttons=shown_buttons(accepted.body),
+            buttons=shown_buttons(accepted.body, self.channel(accepted.phone_number_id)),
         )
         if accepted.type == "reaction":
             target = thread.find(accepted.body["reaction"]["message_id"])
