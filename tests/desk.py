@@ -54,6 +54,7 @@ _IN_DUE_TABLES = frozenset(
         "messaging.outbound",
         "messaging.templates",
         "messaging.webhook_event",
+        "observability.drill",
         "observability.replay",
         "privacy.erasure",
         "privacy.export",

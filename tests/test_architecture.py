@@ -80,6 +80,7 @@ SYSTEM_DOOR = {
     "identity": "signing in comes before the tenant",
     "privacy/erasures.py": "raw webhooks, and rows that are append-only otherwise",
     "observability/work.py": "texts of model calls, which are append-only otherwise",
+    "observability/drills.py": "what each worker simulates for whom",
     "observability/health.py": "the oldest unfinished work of all",
     "observability/overdue.py": "the oldest unfinished work of all",
 }

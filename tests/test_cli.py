@@ -36,6 +36,7 @@ GROUPS = {
     "keys": ("generate", "rotate", "status"),
     "simulate": ("chat", "send", "signup"),
     "channels": ("list", "health", "connect", "pause", "resume", "disconnect"),
+    "drill": ("start", "list", "show", "stop"),
     "dead": ("list", "show", "replay", "discard"),
     "prompts": ("list", "show", "diff", "publish", "rollback", "pull", "push"),
     "erasures": ("list", "start", "reapply"),

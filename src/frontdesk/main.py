@@ -37,7 +37,7 @@ from frontdesk.identity import authenticate, authenticate_key
 from frontdesk.identity.routes import router as identity
 from frontdesk.knowledge.routes import router as knowledge
 from frontdesk.messaging.routes import router as messaging
-from frontdesk.observability import Check, record_refusal
+from frontdesk.observability import Check, check_drills, record_refusal
 from frontdesk.observability.routes import router as observability
 from frontdesk.pipeline.routes import router as pipeline
 from frontdesk.privacy.routes import router as privacy
@@ -63,7 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 # What `/readyz` looks at besides what the lowest context can know.
-MORE_CHECKS: dict[str, Check] = {"models": check_models}
+MORE_CHECKS: dict[str, Check] = {"models": check_models, "drills": check_drills}
 
 # What takes a file instead of JSON; each checks its type and size itself.
 FILE_PATHS = re.compile(r"/api/v1/(conversations/[^/]+|knowledge)/files")
@@ -98,6 +98,7 @@ _TAGS = {
     "models": "Which models are asked for what, and your own keys for them.",
     "usage": "What was used and what it cost.",
     "budgets": "How much models may cost, and what happens then.",
+    "drills": "Outages simulated for one tenant, to see what its contacts would.",
     "dead letters": "Work that will not go on by itself: try it again, or let it go.",
     "privacy": "Exports, erasures, and how long things are kept.",
     "evaluation": "Cases, runs and their gate; cases from production; what a change would do.",

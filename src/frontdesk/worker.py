@@ -42,7 +42,7 @@ from frontdesk.identity import work as identity_work
 from frontdesk.knowledge import work as knowledge_work
 from frontdesk.messaging import SENDING_DEADLINE_SECONDS
 from frontdesk.messaging import work as messaging_work
-from frontdesk.observability import beat
+from frontdesk.observability import Drills, Outage, beat
 from frontdesk.observability import work as observability_work
 from frontdesk.pipeline import work as pipeline_work
 from frontdesk.privacy import work as privacy_work
@@ -112,6 +112,9 @@ async def working(resources: Resources, *, sweeps: bool = True) -> AsyncIterator
     check_times(settings)
     dispatcher = Dispatcher(resources, due_kinds(settings))
     others = RedisBell(resources.redis)
+    others.is_mute_for = lambda tenant_id: bool(
+        resources.keep(Drills).find(tenant_id, Outage.REDIS)
+    )
     resources.db.bell = WorkerBell(dispatcher, others)
     announce_commits(resources)
     tasks = [asyncio.create_task(_beat_for_ever(resources, dispatcher))]
@@ -168,6 +171,7 @@ async def _beat_for_ever(resources: Resources, dispatcher: Dispatcher) -> None:
         try:
             async with resources.db.system() as connection:
                 await beat(connection, name, dispatcher.busy)
+            await resources.keep(Drills).refresh()
         except Unavailable as error:
             log.warning("heartbeat_missed", error=str(error))
         await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -57,6 +57,7 @@ KINDS: dict[str, Kind] = {
     "channel_id": Kind(_newest("channel")),
     "commitment_id": Kind(_newest("commitment")),
     "contact_id": Kind(_newest("contact")),
+    "drill_id": Kind(_newest("drill")),
     "conversation_id": Kind(_newest("conversation")),
     "erasure_id": Kind(_newest("erasure")),
     "experiment_id": Kind(_newest("prompt_experiment")),

@@ -53,7 +53,7 @@ async def test_ready_means_every_required_check_passes(settings: Settings, beati
     checks = answer.json()["checks"]
     assert set(checks) == {
         "database", "migrations", "redis", "workers", "overdue", "oldest_unfinished", "storage",
-        "models",
+        "models", "drills",
     }  # fmt: skip
     well = ("database", "migrations", "redis", "workers", "storage")
     assert all(checks[name]["ok"] for name in well)

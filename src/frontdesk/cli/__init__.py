@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from frontdesk.cli.channels import channels
+from frontdesk.cli.drilling import drill
 from frontdesk.cli.erasing import erasures
 from frontdesk.cli.evaluating import evaluation
 from frontdesk.cli.examining import DOCTOR_EXIT_CODES, doctor
@@ -72,6 +73,7 @@ app.command(
 app.add_typer(
     dead, name="dead", short_help="Work that will not go on by itself: see, replay, discard."
 )
+app.add_typer(drill, name="drill", short_help="Outages simulated for one tenant: start, see, stop.")
 app.add_typer(
     prompts,
     name="prompts",

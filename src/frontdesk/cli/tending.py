@@ -267,18 +267,22 @@ def _with_resources(run: "Callable[[Resources], Awaitable[Any]]") -> Any:
 
 async def _caller(resources: "Resources", tenant: str | None) -> "Caller":
     """The operator, or the operator with the eyes of one tenant."""
-    from frontdesk.core.errors import NotFound
     from frontdesk.pipeline import OPERATOR, Caller
 
-    if tenant is None:
-        return OPERATOR
+    return OPERATOR if tenant is None else Caller(tenant_id=await find_tenant(resources, tenant))
+
+
+async def find_tenant(resources: "Resources", tenant: str) -> UUID:
+    """The id of the tenant with this short name or id; raises `NotFound`."""
+    from frontdesk.core.errors import NotFound
+
     async with resources.db.system() as connection:
         found: UUID | None = await connection.fetchval(
             "SELECT id FROM tenant WHERE slug = $1 OR id::text = $1", tenant.lower()
         )
     if found is None:
         raise NotFound(f"There is no tenant “{tenant}”.")
-    return Caller(tenant_id=found)
+    return found
 
 
 async def _id(resources: "Resources", text: str) -> UUID:

@@ -9,6 +9,7 @@ import structlog
 from frontdesk.core.db import Database
 from frontdesk.core.redis import REDIS_DOWN
 from frontdesk.core.resources import Resources
+from frontdesk.observability import Drills, Outage
 
 log = structlog.get_logger(__name__)
 
@@ -25,12 +26,15 @@ class Announcer:
 
     def __init__(self, resources: Resources) -> None:
         self._redis = resources.redis
+        self._drills = resources.keep(Drills)
         self._waiting: dict[UUID, int] = {}
         self._sender: asyncio.Task[None] | None = None
         _announcers[resources.db] = self
 
     def announce(self, tenant_id: UUID, seq: int) -> None:
         """Say that the tenant has events up to this number; returns at once and never raises."""
+        if self._drills.find(tenant_id, Outage.REDIS):
+            return
         self._waiting[tenant_id] = max(seq, self._waiting.get(tenant_id, 0))
         if self._sender is None or self._sender.done():
             self._sender = asyncio.get_running_loop().create_task(self._send_all())

@@ -29,6 +29,7 @@ from frontdesk.gateway.shrinking import shrink
 from frontdesk.gateway.structured import NotTheShape, read_answer
 from frontdesk.gateway.tenant_models import TenantModelsBook, route_for
 from frontdesk.gateway.thrift import accounts_for, go_thrifty, look_ahead, set_aside
+from frontdesk.observability import Drills, Outage, Simulated
 
 log = structlog.get_logger(__name__)
 tracer = trace.get_tracer("frontdesk.gateway")
@@ -176,6 +177,9 @@ async def _standing(resources: Resources, course: Course, model: str) -> Standin
     cheaper = course.is_thrifty
     if call.problem is not None:
         return Standing(model, cheaper, Outcome.CONFIGURATION, call.problem)
+    if drilled := _drilled(resources, course, model):
+        words = f"a drill keeps it away for {math.ceil(drilled.seconds_left)} seconds more"
+        return Standing(model, cheaper, Outcome.BREAKER_OPEN, words)
     wait = await resources.keep(Door).breaker.open_seconds(circuit_of(course, model))
     if wait:
         words = f"it failed too often and is tried again in {math.ceil(wait)} seconds"
@@ -254,6 +258,9 @@ async def _run(
             raise _refusal(course, step)
         if step.wait_seconds:
             await asyncio.sleep(step.wait_seconds)
+        if drilled := _drilled(resources, course, step.model):
+            course.tried.append(Tried(step.model, Outcome.BREAKER_OPEN, drilled.seconds_left))
+            continue
         circuit = circuit_of(course, step.model)
         admission = await door.breaker.admit(circuit)
         if admission.is_open:
@@ -291,6 +298,15 @@ async def _run(
         if attempt.outcome is Outcome.OK:
             return attempt, recorded
         await asyncio.shield(recorded)
+
+
+def _drilled(resources: Resources, course: Course, model: str) -> Simulated | None:
+    """The drill by which this tenant has to do without the model: as if its breaker were open.
+
+    The breaker itself knows nothing of it, as that is of all tenants.
+    """
+    drills = resources.keep(Drills)
+    return drills.find(course.request.tenant_id, Outage.MODELS, provider_of(model))
 
 
 def _mend(course: Course, attempt: Attempt) -> bool:

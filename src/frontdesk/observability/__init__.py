@@ -1,6 +1,20 @@
 """Observability: every attempt at a model, who changed what, and whether the service is well."""
 
 from frontdesk.observability.audit_log import audit, changes, whole_changes
+from frontdesk.observability.drills import (
+    DRILL,
+    DrillRecord,
+    DrillRuns,
+    Drills,
+    NoSuchDrill,
+    Simulated,
+    begin_drill,
+    check_drills,
+    end_drill,
+    get_drill,
+    list_drills,
+    list_due_drills,
+)
 from frontdesk.observability.health import Check, Finding, is_ready
 from frontdesk.observability.heartbeat import beat
 from frontdesk.observability.invariants import InvariantResult, check_invariants
@@ -11,7 +25,7 @@ from frontdesk.observability.llm_calls import (
     get_llm_call,
     record_llm_call,
 )
-from frontdesk.observability.models import ReplayState
+from frontdesk.observability.models import Outage, ReplayState
 from frontdesk.observability.overdue import OVERDUE_AFTER_MINUTES, WAITS_TOO_LONG
 from frontdesk.observability.privacy import HOLDINGS
 from frontdesk.observability.refusals import record_refusal
@@ -35,12 +49,16 @@ from frontdesk.observability.schemas import (
 )
 
 __all__ = [
+    "DRILL",
     "HOLDINGS",
     "OVERDUE_AFTER_MINUTES",
     "REPLAY",
     "WAITS_TOO_LONG",
     "AuditEntryPublic",
     "Check",
+    "DrillRecord",
+    "DrillRuns",
+    "Drills",
     "Exposures",
     "Finding",
     "InvariantResult",
@@ -48,20 +66,29 @@ __all__ = [
     "LlmCallPublic",
     "LlmCallRecord",
     "LlmCallSummary",
+    "NoSuchDrill",
+    "Outage",
     "ReplayKeyReused",
     "ReplayState",
     "ReplaySummary",
     "ReplayWish",
+    "Simulated",
     "audit",
     "beat",
+    "begin_drill",
     "changes",
+    "check_drills",
     "check_invariants",
     "claim_replay",
     "count_exposures",
+    "end_drill",
     "finish_replay",
+    "get_drill",
     "get_llm_call",
     "get_replay",
     "is_ready",
+    "list_drills",
+    "list_due_drills",
     "list_due_replays",
     "list_replays",
     "queue_replay",

@@ -113,6 +113,37 @@ class LlmReplay(TenantRow, table=True):
     client_key: str | None = Field(default=None, sa_type=sa.Text)
 
 
+class Outage(StrEnum):
+    """What a drill takes away from a tenant."""
+
+    MODELS = "models"
+    WHATSAPP = "whatsapp"
+    REDIS = "redis"
+
+
+class Drill(TenantRow, table=True):
+    """An outage that is simulated for the tenant until `ends_at`, or until somebody ends it."""
+
+    __table_args__ = (
+        of_tenant(),
+        sa.Index(
+            "uq_drill_running",
+            "tenant_id",
+            "outage",
+            unique=True,
+            postgresql_where=sa.text("ended_at IS NULL"),
+        ),
+        sa.Index("ix_drill_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+    )
+
+    outage: Outage = Field(sa_type=text_enum(Outage))
+    provider: str | None = Field(default=None, sa_type=sa.Text)  # Of models; None is all of them.
+    ends_at: datetime = Field(sa_type=Timestamp)
+    ended_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    due_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    started_by: UUID | None = None
+
+
 class AuditEntry(TenantRow, table=True):
     """Who did what to what. Append-only: the application's role may neither change nor delete."""
 

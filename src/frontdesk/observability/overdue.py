@@ -62,6 +62,7 @@ OVERDUE = (
     DueTable("eval_collection", "due_at IS NOT NULL", key="agent_id"),
     DueTable("canary_watch", "due_at IS NOT NULL", key="experiment_id"),
     DueTable("rule_backtest", "due_at IS NOT NULL", since="created_at"),
+    DueTable("drill", "due_at IS NOT NULL"),
     DueTable("llm_replay", "due_at IS NOT NULL", since="created_at"),
     DueTable("agent_preview", "due_at IS NOT NULL", since="created_at"),
     DueTable("commitment", "due_at IS NOT NULL"),

@@ -9,6 +9,8 @@ from frontdesk.pipeline.dead_letters import (
 )
 from frontdesk.pipeline.dead_webhooks import find_number
 from frontdesk.pipeline.deliver import deliver
+from frontdesk.pipeline.drill_report import DrillReport
+from frontdesk.pipeline.drilling import drills_of, read_drill, start_drill, stop_drill
 from frontdesk.pipeline.escalate import PACKET_DEADLINE_SECONDS
 from frontdesk.pipeline.language import read_language
 from frontdesk.pipeline.letters import OPERATOR, Caller, Change, Kind, Letter, NoSuchLetter
@@ -24,6 +26,7 @@ __all__ = [
     "PACKET_DEADLINE_SECONDS",
     "Caller",
     "Change",
+    "DrillReport",
     "Kind",
     "Letter",
     "NoSuchLetter",
@@ -36,15 +39,19 @@ __all__ = [
     "answer",
     "deliver",
     "discard_letter",
+    "drills_of",
     "find_number",
     "get_letter",
     "get_replay",
     "list_letters",
     "on_paper",
+    "read_drill",
     "read_language",
     "receive",
     "replay_letter",
+    "start_drill",
     "start_replay",
+    "stop_drill",
     "think",
     "warm",
     "with_memory",

@@ -12,6 +12,7 @@ from frontdesk.core.resources import Resources
 from frontdesk.escalation import Reason
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.messaging import ChannelRegistry, mark_read, read_mark
+from frontdesk.observability import Drills, Outage
 from frontdesk.pipeline.copilot import pieces
 from frontdesk.pipeline.decide import decide, give_up
 from frontdesk.pipeline.escalate import draft_escalation, handed_off
@@ -181,6 +182,8 @@ async def _show_typing(resources: Resources, turn: Turn) -> None:
     if wamid is None or not claim.channel_sends or turn.changes_nothing:
         return
     if await goes_without(resources, turn, Extra.TYPING):
+        return
+    if resources.keep(Drills).find(claim.tenant_id, Outage.WHATSAPP):
         return
     token = resources.keep(ChannelRegistry).access_token(claim.tenant_id, claim.access_token_sealed)
     resources.keep(Courtesies).show_typing(claim.phone_number_id, token, wamid)

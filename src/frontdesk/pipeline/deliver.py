@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +43,7 @@ from frontdesk.messaging import (
     post_message,
     resend_is_proven,
 )
+from frontdesk.observability import Drills, Outage
 from frontdesk.pipeline.hand_over import OurFile, hand_over
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,10 @@ CHANNEL_PAUSED_WAIT_SECONDS = 30
 HAND_OVER_SECONDS = 120
 # Behind another AI message: until that is due again, but a status may settle it any moment.
 BEHIND_ANOTHER_WAIT_SECONDS = (0.5, 5.0)
+# What a drill holds looks again so often, as a drill may be ended early; and what would find its
+# window closed so soon after the drill is not held at all.
+DRILL_WAIT_SECONDS = 10.0
+DRILL_MARGIN = timedelta(minutes=10)
 # A human agent's file comes from their own WhatsApp, and is fetched first.
 FILE_ON_ITS_WAY_SECONDS = 2.0
 # What a person wrote, and what a human agent is told, holds whoever has the conversation.
@@ -172,6 +177,9 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
         if row.state == "unknown":
             await _look_for_evidence(tx, resources, row)
             return
+        if seconds := _drilled_seconds(resources, tenant_id, row):
+            await _put_off(tx, row, seconds, reason="WhatsApp can't be reached: this is a drill.")
+            return
         if hands_over := row.waits_for_its_file and may_send(row) == Send():
             await _put_off(tx, row, HAND_OVER_SECONDS)
         else:
@@ -181,6 +189,21 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
     elif marked:
         crash("after_mark", row.id)
         await _send(resources, tenant_id, row, began)
+
+
+def _drilled_seconds(resources: Resources, tenant_id: UUID, row: Row) -> float:
+    """For how long a drill of WhatsApp's outage holds this message; 0 when none does.
+
+    What could not leave any more after the drill leaves in spite of it: nothing real is lost.
+    """
+    drill = resources.keep(Drills).find(tenant_id, Outage.WHATSAPP)
+    if drill is None or may_send(row) != Send():
+        return 0.0
+    if row.content.get("type") != "template" and not is_open(
+        row.last_inbound_at, drill.ends_at + DRILL_MARGIN
+    ):
+        return 0.0
+    return min(drill.seconds_left + 0.1, DRILL_WAIT_SECONDS)
 
 
 async def _hand_over(resources: Resources, tenant_id: UUID, row: Row) -> None:

@@ -5,6 +5,7 @@ from frontdesk.core.settings import Settings
 from frontdesk.core.work import Due
 from frontdesk.pipeline.answer import answer
 from frontdesk.pipeline.deliver import deliver
+from frontdesk.pipeline.drilling import finish_drill
 from frontdesk.pipeline.preview import preview
 from frontdesk.pipeline.receive import list_due, receive
 from frontdesk.pipeline.replay import replay
@@ -38,6 +39,12 @@ def pipeline_work(settings: Settings) -> tuple[Due, ...]:
             list_ids=messaging.list_due,
             handle=deliver,
             at_once=SENDS_AT_ONCE,
+        ),
+        Due(
+            kind=observability.DRILL,
+            list_ids=observability.list_due_drills,
+            handle=finish_drill,
+            at_once=4,
         ),
         Due(
             kind=observability.REPLAY,
