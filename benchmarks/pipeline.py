@@ -30,10 +30,10 @@ class Effort:
 def measure(stage: Stage, parts: Collection[str], effort: Effort, tell: Tell) -> list[Row]:
     """The rows of the parts `pipeline` (CPU) and `e2e` (latency), whichever are asked for."""
     product = stage.start_product(debounce_seconds=DEBOUNCE_SECONDS)
-    _saturate(stage, product, 2)  # Not counted; the floor takes its prompts from it.
+    saturate(stage, product, 2)  # Not counted; the floor takes its prompts from it.
     tell("pipeline: Frontdesk is warm")
     floor = stage.start_floor(debounce_seconds=DEBOUNCE_SECONDS)
-    _saturate(stage, floor, 2)
+    saturate(stage, floor, 2)
     tell("pipeline: the floor is warm")
     contenders = (product, floor)
     rows: list[Row] = []
@@ -53,7 +53,7 @@ def _measure_cpu(
     samples: Samples = {c.name: defaultdict(list) for c in contenders}
     for number in range(effort.rounds):
         for contender in contenders:
-            for name, value in _saturate(stage, contender, effort.messages_each).items():
+            for name, value in saturate(stage, contender, effort.messages_each).items():
                 samples[contender.name][name].append(value)
         tell(f"pipeline: round {number + 1} of {effort.rounds}")
     ours, theirs = samples["product"], samples["floor"]
@@ -98,7 +98,7 @@ def _measure_latency(
     ]  # fmt: skip
 
 
-def _saturate(stage: Stage, contender: Contender, each: int) -> dict[str, float]:
+def saturate(stage: Stage, contender: Contender, each: int) -> dict[str, float]:
     """CPU per message while contacts write again as soon as they are answered."""
     postgres = stage.ground.postgres.pid
     with contender.turn():

@@ -23,24 +23,29 @@ class Stage:
         self.addresses: dict[str, str] = self.outside.answer()
         self.outside.ask(do="know", channels=channels)
 
-    def start_product(self, *, debounce_seconds: float, **more: str) -> Contender:
-        """A web process and a worker, ready to work."""
-        port, worker_port = free_port(), free_port()
+    def start_product(self, *, debounce_seconds: float, workers: int = 1, **more: str) -> Contender:
+        """A web process and so many workers, ready to work."""
+        port = free_port()
         variables = self.ground.product_variables(
             WEB__PORT=str(port),
-            WORKER__HTTP_PORT=str(worker_port),
             WORKER__DEBOUNCE_SECONDS=str(debounce_seconds),
             WHATSAPP__API_BASE=self.addresses["url"],
             LLM__GROQ_API_BASE=self.addresses["groq"],
             LLM__OPENAI_API_BASE=self.addresses["openai"],
             **more,
         )
-        processes = [
-            self.ground.serve("web", "frontdesk", "web", port=port, variables=variables),
-            self.ground.serve(
-                "worker", "frontdesk", "worker", port=worker_port, variables=variables
-            ),
-        ]
+        processes = [self.ground.serve("web", "frontdesk", "web", port=port, variables=variables)]
+        for number in range(workers):
+            worker_port = free_port()
+            processes.append(
+                self.ground.serve(
+                    "worker" if number == 0 else f"worker-{number + 1}",
+                    "frontdesk",
+                    "worker",
+                    port=worker_port,
+                    variables=variables | {"WORKER__HTTP_PORT": str(worker_port)},
+                )
+            )
         return Contender("product", processes, _webhook_url(port), self.sql)
 
     def start_floor(self, *, debounce_seconds: float) -> Contender:
