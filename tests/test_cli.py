@@ -36,6 +36,10 @@ GROUPS = {
     "keys": ("generate", "rotate", "status"),
     "simulate": ("chat", "send", "signup"),
     "channels": ("list", "health", "connect", "pause", "resume", "disconnect"),
+    "tenants": ("list", "create", "suspend", "resume"),
+    "users": ("list", "invite", "reset", "sign-out"),
+    "backup": ("check",),
+    "openapi": ("export",),
     "drill": ("start", "list", "show", "stop"),
     "dead": ("list", "show", "replay", "discard"),
     "prompts": ("list", "show", "diff", "publish", "rollback", "pull", "push"),
@@ -212,6 +216,33 @@ def test_the_doctor_names_what_is_broken_and_says_so_with_its_exit_code(fresh):
     assert told["row_security"]["level"] == told["extensions"]["level"] == "ok"
     assert (told["workers"]["level"], told["model_keys"]["level"]) == ("broken", "broken")
     assert "frontdesk worker" in told["workers"]["fix"]
+
+
+def test_commands_stand_under_what_one_wants_to_do_and_none_is_left_out():
+    overview = CliRunner().invoke(app, ["--help"]).stdout
+    commands = get_command(app)
+    for title, names in commands.sections.items():  # type: ignore[attr-defined]  # An overview.
+        assert f"{title}:" in overview
+        assert names
+    for name in commands.commands:  # type: ignore[attr-defined]  # A group.
+        assert re.search(rf"^  {name} ", overview, re.MULTILINE), name
+
+
+def test_the_api_is_described_without_settings_or_services(tmp_path):
+    printed = frontdesk("openapi", "export")
+    assert printed.returncode == 0, printed.stderr
+    described = json.loads(printed.stdout)
+    assert "/api/v1/conversations" in described["paths"]
+    file = tmp_path / "openapi.json"
+    assert frontdesk("openapi", "export", "--output", str(file)).returncode == 0
+    assert json.loads(file.read_text()) == described
+
+
+def test_a_backup_is_named_one_way_or_the_other(tmp_path):
+    both = frontdesk("backup", "check", "a.dump", "--restored", "postgresql://x")
+    assert both.returncode == frontdesk("backup", "check").returncode == 2
+    missing = frontdesk("backup", "check", str(tmp_path / "none.dump"), "--json")
+    assert (missing.returncode, json.loads(missing.stdout)["level"]) == (2, "broken")
 
 
 def test_an_operator_proves_the_promises_and_moves_what_is_stuck(fresh):

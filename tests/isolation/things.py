@@ -18,6 +18,8 @@ from tests.desk import Desk
 from tests.isolation.operations import Operation, Slot
 
 from frontdesk.knowledge import note_gap
+from frontdesk.observability import Outage
+from frontdesk.pipeline import start_drill, stop_drill
 from frontdesk.simulator.threads import Template
 
 MISSING_ID = "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001"
@@ -174,6 +176,11 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     await admin.post("/templates/sync")
     await admin.post("/invites", {"email": f"new@{mark}.example", "role": "ADMIN"})
     await admin.post("/api-keys", {"name": mark, "scopes": ["usage:read"]})
+    (tenant,) = await desk.sql("SELECT slug FROM tenant")
+    drill = await start_drill(
+        desk.resources, desk.id, Outage.REDIS, minutes=1, confirm=tenant["slug"]
+    )
+    await stop_drill(desk.resources, desk.id, drill.id)
     golden = await admin.post(f"{agent}/eval-datasets", {"name": "golden"})
     case = {"name": mark, "messages": [mark]}
     await admin.post(f"/eval-datasets/{golden['id']}/cases", {"cases": [case]})

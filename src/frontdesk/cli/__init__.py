@@ -6,23 +6,26 @@ at once.
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
 from frontdesk.cli.channels import channels
+from frontdesk.cli.describing import openapi
 from frontdesk.cli.drilling import drill
 from frontdesk.cli.erasing import erasures
 from frontdesk.cli.evaluating import evaluation
-from frontdesk.cli.examining import DOCTOR_EXIT_CODES, doctor
+from frontdesk.cli.examining import DOCTOR_EXIT_CODES, backup, doctor
 from frontdesk.cli.experimenting import experiments
 from frontdesk.cli.keys import keys
 from frontdesk.cli.knowing import kb
 from frontdesk.cli.operating import init, migrate, show_settings, web, worker
+from frontdesk.cli.peopling import users
 from frontdesk.cli.playing import demo, simulate, simulator
 from frontdesk.cli.prompting import prompts
 from frontdesk.cli.replaying import replay
 from frontdesk.cli.telling import EXIT_CODES, FAILED, Commands, fail
+from frontdesk.cli.tenanting import tenants
 from frontdesk.cli.tending import dead, invariants
 
 __all__ = ["app"]
@@ -43,8 +46,21 @@ Run it for real (see docs/configuration.md):
 {EXIT_CODES}"""
 
 
+class Overview(Commands):
+    """All commands, by what one wants to do."""
+
+    sections: ClassVar = {
+        "Try it": ("demo", "simulator", "simulate"),
+        "Run it": ("migrate", "init", "web", "worker", "settings"),
+        "Look after it": ("doctor", "invariants", "dead", "drill", "backup", "keys", "erasures"),
+        "Tenants": ("tenants", "users", "channels"),
+        "What agents say": ("prompts", "experiments", "kb", "eval", "replay"),
+        "For programs": ("openapi",),
+    }
+
+
 app = typer.Typer(
-    cls=Commands,
+    cls=Overview,
     help=_HELP,
     no_args_is_help=True,
     # Plain help: it is read in containers and logs as well, and needs no library to be drawn.
@@ -73,6 +89,12 @@ app.command(
 app.add_typer(
     dead, name="dead", short_help="Work that will not go on by itself: see, replay, discard."
 )
+app.add_typer(tenants, name="tenants", short_help="Who is served: list, create, suspend, resume.")
+app.add_typer(
+    users, name="users", short_help="Who belongs to a tenant: list, invite, reset, sign out."
+)
+app.add_typer(backup, name="backup", short_help="See whether a backup is whole.")
+app.add_typer(openapi, name="openapi", short_help="The description of the API, as a file.")
 app.add_typer(drill, name="drill", short_help="Outages simulated for one tenant: start, see, stop.")
 app.add_typer(
     prompts,

@@ -1,8 +1,9 @@
-"""`frontdesk doctor`: everything the deployment stands on, a line each, with what to do."""
+"""`frontdesk doctor` and `backup check`: what the deployment stands on, a line each, with what to do."""
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -56,7 +57,7 @@ def doctor(
     import asyncio
 
     from frontdesk.core.settings import SettingsError, load_settings
-    from frontdesk.doctor import Level, Wishes, broken, worst
+    from frontdesk.doctor import Wishes, broken
 
     wishes = Wishes(call_models=call_models, call_whatsapp=call_whatsapp, webhook_url=url)
     try:
@@ -67,6 +68,68 @@ def doctor(
         _show(found, as_json)
     else:
         found = asyncio.run(_examine(settings, wishes, as_json))
+    _conclude(found, as_json)
+
+
+backup = typer.Typer(
+    help="""\
+Backups: whether one is whole. How to make and restore them is in docs/running.md.
+
+\b
+Examples:
+  frontdesk backup check /backups/frontdesk-2026-11-29.dump
+  frontdesk backup check --restored postgresql://frontdesk_system:PASSWORD@localhost/restored""",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@backup.callback()
+def _group() -> None:
+    """Keep `check` a command of its own: a group with one would be that one."""
+
+
+@backup.command("check", epilog=DOCTOR_EXIT_CODES)
+def backup_check(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="The newest dump, by pg_dump.")
+    ] = None,
+    restored: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="A database that was restored from one, as frontdesk_system."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """See whether a backup is whole: a dump by its file, or better a database restored from it.
+
+    Of a file: its age, that pg_dump wrote it, and what it lists. Of a restored database: its version,
+    how much is in it beside the live one, how much would be lost, whether the keys that are configured
+    open its secrets, and every promise of `frontdesk invariants`. Nothing is changed.
+
+    \b
+    Examples:
+      frontdesk backup check /backups/frontdesk-2026-11-29.dump
+      frontdesk backup check --restored postgresql://frontdesk_system:PASSWORD@localhost/restored
+    """
+    import asyncio
+
+    from frontdesk.core.settings import load_settings
+    from frontdesk.doctor import look_at_dump, look_at_restored
+
+    if (file is None) == (restored is None):
+        raise typer.BadParameter("Name either a dump's file, or --restored with a database's URL.")
+    look = look_at_dump(file) if file else look_at_restored(load_settings(), str(restored))
+    found = asyncio.run(look)
+    _show(found, as_json)
+    _conclude(found, as_json)
+
+
+def _conclude(found: "list[Diagnosis]", as_json: bool) -> NoReturn:
+    """Sum up, and exit as bad as the worst is."""
+    from frontdesk.doctor import Level, worst
+
     level = worst(found)
     if as_json:
         print_json({"level": level, "checks": [asdict(diagnosis) for diagnosis in found]})

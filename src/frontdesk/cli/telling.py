@@ -1,6 +1,6 @@
 """How every command tells what it found: JSON on request, one sentence for a failure, exit codes."""
 
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -19,7 +19,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 class Commands(TyperGroup):
-    """The commands, with every expected failure told in one sentence instead of a traceback."""
+    """The commands, with every expected failure told in one sentence instead of a traceback.
+
+    `sections` puts them under headings in `--help`, in this order; what is in none comes last.
+    """
+
+    sections: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands, section by section."""
+        listed = {name for names in self.sections.values() for name in names}
+        others = tuple(name for name in self.list_commands(ctx) if name not in listed)
+        for title, names in (*self.sections.items(), ("Commands", others)):
+            known = ((name, self.get_command(ctx, name)) for name in names)
+            if rows := [(name, found.get_short_help_str(80)) for name, found in known if found]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""

@@ -25,14 +25,20 @@ from frontdesk.identity.events import ContactPolicyChanged, MemberDisabled, Role
 from frontdesk.identity.live_sessions import LiveSession, forget, last_seen
 from frontdesk.identity.members import find_admin, get_member, get_user_names, list_members
 from frontdesk.identity.models import TenantStatus
+from frontdesk.identity.onboarding_schemas import InviteCreate, InvitePublic
+from frontdesk.identity.operating import invite_for, send_reset, sign_out_member
 from frontdesk.identity.plans import PlanLimit, require_room
 from frontdesk.identity.schemas import MemberPublic, MePublic, TenantPublic
+from frontdesk.identity.tenant_schemas import Suspension, TenantAccountPublic, TenantCreate
+from frontdesk.identity.tenants import list_tenants, open_tenant, resume, suspend
 
 __all__ = [
     "AlreadyMember",
     "ChooseTenant",
     "ContactPolicyChanged",
     "EmailTaken",
+    "InviteCreate",
+    "InvitePublic",
     "LastAdmin",
     "LiveSession",
     "MePublic",
@@ -42,6 +48,9 @@ __all__ = [
     "PlanLimitReached",
     "RoleChanged",
     "SlugTaken",
+    "Suspension",
+    "TenantAccountPublic",
+    "TenantCreate",
     "TenantPublic",
     "TenantStatus",
     "TooManySignIns",
@@ -57,10 +66,17 @@ __all__ = [
     "forget",
     "get_member",
     "get_user_names",
+    "invite_for",
     "last_seen",
     "list_members",
+    "list_tenants",
     "make_super_admin",
+    "open_tenant",
     "prune_sign_ins",
     "recheck",
     "require_room",
+    "resume",
+    "send_reset",
+    "sign_out_member",
+    "suspend",
 ]

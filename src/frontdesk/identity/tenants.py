@@ -1,6 +1,7 @@
 """Tenants as the platform looks after them: made, limited, suspended, visited. As the system role.
 
-Everything a super admin does to a tenant stands in that tenant's own audit log.
+Everything a super admin does to a tenant stands in that tenant's own audit log, and so does what an
+operator does at a shell, who is nobody: then `by` is None.
 """
 
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ RETURNING id, tenant_id
 
 
 async def open_tenant(
-    resources: Resources, body: TenantCreate, *, by: SuperAdmin
+    resources: Resources, body: TenantCreate, *, by: SuperAdmin | None
 ) -> TenantAccountPublic:
     """Make a tenant with its plan and, when one is given, its first admin.
 
@@ -93,9 +94,9 @@ async def open_tenant(
                 "member.added",
                 "membership",
                 user_id,
-                user_id=by.user_id,
+                user_id=by.user_id if by else None,
                 details={"role": Role.ADMIN},
-                request_id=by.request_id,
+                request_id=by.request_id if by else None,
             )
         return await _get(tx, tenant_id)
 
@@ -147,7 +148,7 @@ async def change_tenant(
 
 
 async def suspend(
-    resources: Resources, tenant_id: UUID, body: Suspension, *, by: SuperAdmin
+    resources: Resources, tenant_id: UUID, body: Suspension, *, by: SuperAdmin | None
 ) -> TenantAccountPublic:
     """Serve a tenant no longer: nobody signs in, sessions end, keys rest, its AI agents fall silent.
 
@@ -167,7 +168,9 @@ async def suspend(
     return tenant
 
 
-async def resume(resources: Resources, tenant_id: UUID, *, by: SuperAdmin) -> TenantAccountPublic:
+async def resume(
+    resources: Resources, tenant_id: UUID, *, by: SuperAdmin | None
+) -> TenantAccountPublic:
     """Serve a tenant again; what its contacts wrote meanwhile is answered now.
 
     Raises:
@@ -282,7 +285,7 @@ async def _end_acting(tx: Transaction, tenant_id: UUID | None, by: SuperAdmin) -
 
 
 async def _audit(
-    tx: Transaction, tenant_id: UUID, action: str, by: SuperAdmin, details: dict[str, Any]
+    tx: Transaction, tenant_id: UUID, action: str, by: SuperAdmin | None, details: dict[str, Any]
 ) -> None:
     await act_in(tx, tenant_id)
     await audit(
@@ -290,7 +293,7 @@ async def _audit(
         action,
         "tenant",
         tenant_id,
-        user_id=by.user_id,
+        user_id=by.user_id if by else None,
         details=details,
-        request_id=by.request_id,
+        request_id=by.request_id if by else None,
     )
