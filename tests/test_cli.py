@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -97,6 +98,25 @@ def test_every_command_is_listed_and_explains_itself():
             shown = CliRunner().invoke(app, [group, name, "--help"]).stdout
             assert f"frontdesk {group} {name}" in shown
             assert "Exit codes:" in shown
+
+
+def every_command(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """All commands that do something, by how they are called."""
+    if not hasattr(command, "commands"):
+        yield path, command
+        return
+    for name, inner in command.commands.items():
+        yield from every_command(inner, f"{path} {name}".strip())
+
+
+def test_every_command_has_an_example_its_exit_codes_and_json():
+    # Servers, a terminal, and what prints nothing but JSON.
+    without = {"simulator", "web", "worker", "simulate chat", "openapi export", "eval export"}
+    for called, command in every_command(get_command(app)):
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert "Example" in (command.help or ""), called
+        assert "Exit codes:" in (command.epilog or ""), called
+        assert ("--json" in options) == (called not in without), called
 
 
 def test_examples_in_help_are_commands_that_exist():

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
+from pydantic import SecretStr
 
-from frontdesk.core.crypto import key_id_of
-from frontdesk.core.db import Connection
-from frontdesk.core.settings import Settings
+from frontdesk.core.db import Connection, Database
+from frontdesk.core.resealing import count_by_key, summary
+from frontdesk.core.settings import DatabaseSettings, Settings
 from frontdesk.doctor.diagnosis import Diagnosis, broken, warning, well
 from frontdesk.doctor.postgres import connected
 from frontdesk.observability import check_invariants
@@ -29,7 +30,6 @@ _DAY_HOURS = 26  # A daily one, and two hours for it to be made.
 _SEES_ALL = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
 _NEWEST = "SELECT max(received_at) FROM webhook_event"
 _VERSION = "SELECT version_num FROM alembic_version"
-_SEALED = "SELECT access_token_sealed FROM channel WHERE access_token_sealed <> ''"
 
 
 async def look_at_dump(file: Path) -> list[Diagnosis]:
@@ -75,7 +75,7 @@ async def look_at_restored(settings: Settings, url: str) -> list[Diagnosis]:
             found = [
                 await _version(restored),
                 await _newest(restored),
-                _keys(settings, await restored.fetch(_SEALED)),
+                await _keys(settings, url),
                 *await _compared(settings, counts),
             ]
             return found + [
@@ -153,17 +153,23 @@ async def _newest(restored: Connection) -> Diagnosis:
     return well("newest", words)
 
 
-def _keys(settings: Settings, rows: list[asyncpg.Record]) -> Diagnosis:
+async def _keys(settings: Settings, url: str) -> Diagnosis:
     """Without the keys of its time a backup's secrets stay shut, and they are in no backup."""
-    known = settings.security.encryption_keys
-    used = {key_id_of(row["access_token_sealed"]) for row in rows}
-    if unknown := sorted(used - known.keys()):
+    secret = SecretStr(url)
+    database = Database(DatabaseSettings(url=secret, system_url=secret), {})
+    await database.open()
+    try:
+        counts = summary(await count_by_key(database))
+    finally:
+        await database.close()
+    if unknown := sorted(counts.keys() - settings.security.encryption_keys.keys()):
         return broken(
             "keys",
-            f"sealed with keys that are not configured: {', '.join(unknown)}",
+            f"{counts.total()} secrets, some sealed with keys that are not configured: "
+            f"{', '.join(unknown)}",
             "Put them back into SECURITY__ENCRYPTION_KEYS, from where you keep them.",
         )
-    return well("keys", f"{len(rows)} tokens are sealed with keys that are configured")
+    return well("keys", f"{counts.total()} secrets are sealed with keys that are configured")
 
 
 async def _compared(settings: Settings, counts: Mapping[str, int]) -> list[Diagnosis]:
