@@ -26,6 +26,7 @@ from frontdesk.core.logging import configure_logging
 from frontdesk.core.masking import Masking
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings
+from frontdesk.core.tracing import tracing
 from frontdesk.escalation.routes import router as escalation
 from frontdesk.evaluation.routes import router as evaluation
 from frontdesk.feed import PAYLOADS, ErasedPayload
@@ -122,7 +123,10 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         if resources is not None:
             yield
             return
-        async with open_resources(settings, SUBSCRIPTIONS) as opened:
+        async with (
+            open_resources(settings, SUBSCRIPTIONS) as opened,
+            tracing(settings.tracing, opened.metrics, service="frontdesk-web"),
+        ):
             app.state.resources = opened
             feed_hub(opened).start()
             # What start-up made stays: the collector need not walk it again at every request.

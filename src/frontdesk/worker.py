@@ -25,6 +25,7 @@ from frontdesk.core.errors import Unavailable
 from frontdesk.core.logging import configure_logging
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings, load_settings
+from frontdesk.core.tracing import tracing
 from frontdesk.core.work import (
     Dispatcher,
     Due,
@@ -50,6 +51,7 @@ from frontdesk.subscriptions import SUBSCRIPTIONS
 
 log = structlog.get_logger(__name__)
 
+SERVICE = "frontdesk-worker"
 HEARTBEAT_SECONDS = 5
 # A model call may overrun its deadline by the time it takes to write it down.
 LEASE_MARGIN_SECONDS = 15
@@ -143,7 +145,10 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_resources(settings, SUBSCRIPTIONS) as resources:
+    async with (
+        open_resources(settings, SUBSCRIPTIONS) as resources,
+        tracing(settings.tracing, resources.metrics, service=SERVICE),
+    ):
         await warm(resources)
         async with working(resources) as dispatcher, _status_server(resources):
             ear = redis_client.connect(settings.redis)
@@ -214,6 +219,7 @@ async def _start(ctx: dict[str, Any]) -> None:
     configure_logging(settings.log)
     stack = contextlib.AsyncExitStack()
     resources = await stack.enter_async_context(open_resources(settings, SUBSCRIPTIONS))
+    await stack.enter_async_context(tracing(settings.tracing, resources.metrics, service=SERVICE))
     await warm(resources)
     stack.push_async_callback(gateway.close, resources)
     ctx["dispatcher"] = await stack.enter_async_context(working(resources))

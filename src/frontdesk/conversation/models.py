@@ -242,6 +242,8 @@ class Conversation(TenantRow, table=True):
         default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"}
     )
     lease_until: datetime | None = Field(default=None, sa_type=Timestamp)
+    # The span that took in the contact's last message, while traces are on.
+    traceparent: str | None = Field(default=None, sa_type=sa.Text)
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     last_error: str | None = Field(default=None, sa_type=sa.Text)
     assigned_user_id: UUID | None = None

@@ -91,12 +91,12 @@ async def known_messages(
 _RECEIVE = f"""
 WITH thread AS (
     INSERT INTO conversation AS k (id, channel_id, contact_id, agent_id, inbound_seq, first_due_at,
-        due_at, waiting_since, last_inbound_at, last_text, previous_id, awaits_until)
+        due_at, waiting_since, last_inbound_at, last_text, previous_id, awaits_until, traceparent)
     VALUES ($1, $2, $3, $4, 1, now(), now() + make_interval(secs => greatest(least($5::float8,
         $6::float8), $18::float8)), now(), $7::timestamptz, $8::text,
         (SELECT b.id FROM conversation b WHERE b.contact_id = $3
             AND b.channel_id = $2 AND b.status = 'CLOSED' ORDER BY b.id DESC LIMIT 1),
-        now() + make_interval(secs => $18))
+        now() + make_interval(secs => $18), $19)
     ON CONFLICT (tenant_id, channel_id, contact_id) WHERE status <> 'CLOSED' DO UPDATE SET
         inbound_seq = k.inbound_seq + 1,
         first_due_at = coalesce(k.first_due_at, now()),
@@ -108,7 +108,7 @@ WITH thread AS (
         waiting_since = coalesce(k.waiting_since, now()),
         last_inbound_at = greatest(k.last_inbound_at, $7),
         last_activity_at = now(), last_text = $8,
-        awaits_until = coalesce(excluded.awaits_until, k.awaits_until)
+        awaits_until = coalesce(excluded.awaits_until, k.awaits_until), traceparent = $19
     RETURNING {STATE}, k.inbound_seq, extract(epoch FROM k.due_at - now())::float8 AS wait_seconds
 ), kept AS (
     INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, seq, wamid, type,
@@ -132,6 +132,7 @@ async def receive_message(
     *,
     limited: bool = False,
     waits_seconds: float | None = None,
+    traceparent: str | None = None,
 ) -> UUID | None:
     """Put a contact's message, which is not known yet, into its conversation and make that due.
 
@@ -142,6 +143,7 @@ async def receive_message(
 
     Args:
         waits_seconds: how long the burst waits for this message's file; None: it does not.
+        traceparent: the span that takes it in, which the turn goes on from.
 
     Raises:
         asyncpg.UniqueViolationError: another worker stored it at this moment; the transaction is
@@ -158,7 +160,7 @@ async def receive_message(
         thread_id = await _find_thread(tx, channel, contact)
         row = await _keep_ignored(tx, channel, thread_id, message, ignored)
     else:
-        row = await _receive(tx, channel, contact, message, debounce, waits_seconds)
+        row = await _receive(tx, channel, contact, message, debounce, waits_seconds, traceparent)
     if message.media is not None:
         await receive_media(
             tx,
@@ -181,6 +183,7 @@ async def _receive(
     message: InboundMessage,
     debounce: Debounce,
     waits_seconds: float | None,
+    traceparent: str | None,
 ) -> Any:
     new_id = ids.new()
     row = await tx.sql.fetchrow(
@@ -203,6 +206,7 @@ async def _receive(
         message.provider_at,
         count_tokens(message.text),
         waits_seconds,
+        traceparent,
     )
     assert row is not None
     thread_id = row["conversation_id"]

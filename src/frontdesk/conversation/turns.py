@@ -50,6 +50,7 @@ class Claim:
     contact_name: str | None = None
     contact_wa_id: str | None = None
     previous_id: UUID | None = None
+    traceparent: str | None = None  # The span that took in the last message of the burst.
 
 
 _CLAIMED = """
@@ -58,7 +59,7 @@ k.tenant_id, k.id AS conversation_id, channel_id, contact_id, k.agent_id, epoch,
     coalesce(extract(epoch FROM now() - waiting_since), 0)::float8 AS waited_seconds,
     phone_number_id, access_token_sealed, h.status = 'CONNECTED' AS channel_sends,
     last_error, coalesce(last_inbound_at < now() - interval '24 hours', false) AS is_stale,
-    c.name AS contact_name, c.wa_id AS contact_wa_id, k.previous_id
+    c.name AS contact_name, c.wa_id AS contact_wa_id, k.previous_id, k.traceparent
 """
 # The whole mutual exclusion is this statement: no row means another worker has it, there is no
 # work, the tenant is suspended, or it has enough bursts in hand. The count can overshoot by a few

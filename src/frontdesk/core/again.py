@@ -53,6 +53,8 @@ class Again:
             nonlocal clashed
             clashed = clashed or bool(own_scope.get(CLASHED))
             if not clashed:
+                if (route := own_scope.get("route")) is not None:
+                    scope["route"] = route  # What is counted and traced is counted under it.
                 await send(message)
 
         await self._app(own_scope, _replaying(heard, receive), send_unless_clashed)

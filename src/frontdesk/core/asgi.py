@@ -6,12 +6,13 @@ paths pass with a request id and a count only; they check themselves, and are th
 
 import re
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from opentelemetry.trace import Span, SpanKind
 from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from frontdesk.core import ids
 from frontdesk.core.api import problem_response
 from frontdesk.core.errors import Forbidden, FrontdeskError, TooLarge, UnsupportedMediaType
+from frontdesk.core.tracing import fail, root_span
 
 log = structlog.get_logger(__name__)
 
@@ -157,10 +159,27 @@ class Edge:
                 status = message["status"]
                 message["headers"] = _completed(message.get("headers", ()), defaults, pending)
                 self._count(scope, status, time.perf_counter() - started)
+                _describe(span, scope, status)
             await send(message)
 
+        with root_span(scope["method"], request_id=request_id, kind=SpanKind.SERVER) as span:
+            await self._answer(scope, receive, answer, request_id, lambda: status)
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        answer: Send,
+        request_id: str,
+        begun_with: Callable[[], int],
+    ) -> None:
+        """Let the application answer; what it raises becomes an answer of ours.
+
+        Args:
+            begun_with: the status of the answer that is out already, else 0.
+        """
         try:
-            if path.startswith(("/api/", "/v1/")):
+            if scope["path"].startswith(("/api/", "/v1/")):
                 admitted = await self._admit(scope, receive)
                 if admitted is None:
                     return
@@ -172,7 +191,7 @@ class Edge:
             log.info("client_left_with_half_a_body")
         except Exception:
             log.exception("request_crashed")
-            if status:
+            if begun_with():
                 # Half an answer is out; breaking the connection is the only way to say so.
                 raise
             await problem_response(FrontdeskError(), request_id)(scope, receive, answer)
@@ -225,6 +244,22 @@ class Edge:
         counter.inc()
         # Until the answer begins: a stream goes on for hours.
         self._times[route].observe(seconds)
+
+
+def _describe(span: Span, scope: Scope, status: int) -> None:
+    """Name a request's span after its route, when its answer begins."""
+    if not span.is_recording():
+        return
+    route = getattr(scope.get("route"), "path_format", None)
+    span.update_name(f"{scope['method']} {route}" if route else scope["method"])
+    span.set_attribute("http.request.method", scope["method"])
+    span.set_attribute("http.response.status_code", status)
+    if route:
+        span.set_attribute("http.route", route)
+    if status >= 500:
+        fail(span, str(status))
+    if scope.get("route") and str(scope["path"]).endswith("/feed"):
+        span.end()  # It streams for hours; the answer has begun.
 
 
 def _request_id(scope: Scope) -> str:

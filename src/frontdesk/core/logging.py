@@ -22,6 +22,7 @@ from structlog.typing import EventDict, WrappedLogger
 from frontdesk.core.errors import FrontdeskError
 from frontdesk.core.json import dumps
 from frontdesk.core.settings import LogSettings
+from frontdesk.core.tracing import current_trace_id
 
 # These tell us nothing we do not log ourselves, or log what people wrote (sse_starlette and
 # LiteLLM at DEBUG), or job arguments (arq at INFO).
@@ -66,6 +67,7 @@ def configure_logging(
     level = logging.getLevelNamesMapping()[settings.level]
     ours: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        add_trace_id,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         describe_exception,
@@ -97,6 +99,13 @@ def configure_logging(
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def add_trace_id(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """A structlog processor: the trace that the line belongs to, while traces are on."""
+    if (trace_id := current_trace_id()) is not None:
+        event["trace_id"] = trace_id
+    return event
 
 
 def _one_line(event: EventDict, **_: Any) -> str:

@@ -88,6 +88,12 @@ class Metrics:
             ["model"],
             registry=self.registry,
         )
+        self.spans = Counter(
+            "frontdesk_spans",
+            "Spans of traces on their way to the collector",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.streams = Gauge(
             "frontdesk_feed_streams", "Open live feed streams", registry=self.registry
         )

@@ -670,6 +670,33 @@ class LogSettings(_Section):
     json_lines: bool = Field(True, description="One JSON object a line; else readable columns.")
 
 
+class TracingSettings(_Section):
+    endpoint: str | None = Field(
+        None,
+        description="Send traces to this collector, by OTLP over HTTP: the address before `/v1/traces`. "
+        "It needs the extra `otel`. Unset, nothing is traced.",
+    )
+    headers: SecretStr | None = Field(
+        None,
+        description="Headers that let us in there: `Authorization=Basic%20...`, several with commas.",
+    )
+    sample_share: float = Field(
+        1.0, ge=0, le=1, description="Share of all traces that are recorded, 0 to 1."
+    )
+    content: bool = Field(
+        False,
+        description="Put into spans what models were asked and said, masked as they got it. Whoever "
+        "reads your traces then reads your customers' messages.",
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("must begin with http:// or https://")
+        return value or None
+
+
 class Settings(BaseSettings):
     """All of Frontdesk's settings, read from the environment and `.env`."""
 
@@ -696,6 +723,7 @@ class Settings(BaseSettings):
     mail: MailSettings = MailSettings()
     fetch: FetchSettings = FetchSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     frontdesk_init: InitSettings = InitSettings()
     groq_api_key: SecretStr | None = Field(None, description="Key for Groq; only workers need it.")
     openai_api_key: SecretStr | None = Field(

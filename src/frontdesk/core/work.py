@@ -29,6 +29,7 @@ from frontdesk.core.errors import Unavailable
 from frontdesk.core.fairness import Room, patience_seconds, take_turns
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.redis import REDIS_DOWN, listen
+from frontdesk.core.tracing import apart, root_span
 
 if TYPE_CHECKING:
     from frontdesk.core.resources import Resources
@@ -79,6 +80,7 @@ class Due:
     tenants, from a connection that sees all of them. `handle(resources, tenant_id, row_id)` claims
     the row and does the work; it must be safe to run twice and do nothing when the row is not due.
     Of `at_once` rows in a process, `tenant_at_once` may be one tenant's: half of them by default.
+    `carries_trace`: its rows say which trace they belong to, and `handle` makes their spans.
     """
 
     kind: str
@@ -87,6 +89,7 @@ class Due:
     at_once: int
     sweep_seconds: float = 1
     tenant_at_once: int | None = None
+    carries_trace: bool = False
 
     def room(self) -> Room:
         """The room for such rows in one process, still empty."""
@@ -332,7 +335,9 @@ class Dispatcher:
                 )
             )
             try:
-                await despite_clashes(lambda: due.handle(self._resources, tenant_id, row_id))
+                # The task may have been started from within another row's span.
+                with apart() if due.carries_trace else root_span(f"work {due.kind}"):
+                    await despite_clashes(lambda: due.handle(self._resources, tenant_id, row_id))
                 outcome = "done"
             except Unavailable as error:
                 outcome = "put_off"

@@ -1,13 +1,9 @@
-"""What is left of an attempt: its call record, its ledger entry, its metrics and its span."""
+"""What is left of an attempt: its call record, its ledger entry and its metrics."""
 
 import asyncio
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
-
-from opentelemetry import trace
-from opentelemetry.trace import Span
 
 from frontdesk.billing import (
     Reservation,
@@ -178,34 +174,3 @@ def _usage_record(
         amount_usd=cost,
         own_key=call.uses_own_key,
     )
-
-
-def describe(span: Span, request: CompletionRequest, call: ProviderCall, attempt: Attempt) -> None:
-    """Fill in the span (OpenTelemetry GenAI conventions); never the messages themselves."""
-    if not span.is_recording():
-        return
-    known: dict[str, Any] = {
-        "gen_ai.operation.name": "embeddings" if call.embeds else "chat",
-        "gen_ai.provider.name": call.model.partition("/")[0],
-        "gen_ai.request.model": call.model,
-        "gen_ai.request.temperature": call.temperature,
-        "gen_ai.request.max_tokens": call.max_output_tokens,
-        "gen_ai.response.model": attempt.model_used,
-        "gen_ai.response.id": attempt.response_id,
-        "gen_ai.prompt.name": request.prompt_name,
-        "frontdesk.tenant_id": str(request.tenant_id),
-        "frontdesk.feature": request.feature,
-    }
-    if attempt.finish_reason:
-        known["gen_ai.response.finish_reasons"] = [attempt.finish_reason]
-    if request.conversation_id:
-        known["gen_ai.conversation.id"] = str(request.conversation_id)
-    if attempt.usage:
-        known["gen_ai.usage.input_tokens"] = attempt.usage.input_tokens
-        known["gen_ai.usage.output_tokens"] = attempt.usage.output_tokens
-        known["gen_ai.usage.cache_read.input_tokens"] = attempt.usage.cached_input_tokens
-        known["gen_ai.usage.reasoning.output_tokens"] = attempt.reasoning_tokens
-    if attempt.outcome is not Outcome.OK:
-        known["error.type"] = attempt.outcome.value
-        span.set_status(trace.Status(trace.StatusCode.ERROR))
-    span.set_attributes({name: value for name, value in known.items() if value is not None})

@@ -8,10 +8,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
-from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 
 from frontdesk.billing import BudgetReached, cost_usd, price_of
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import annotate, span
 from frontdesk.gateway import litellm_adapter, personal
 from frontdesk.gateway.answer_cache import Kept, key_of, lifetime_seconds
 from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall
@@ -22,17 +23,17 @@ from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.estimating import worst_usage, worst_usd
 from frontdesk.gateway.masking import FAILED, Masked, Receipt, mask
 from frontdesk.gateway.providers import provider_of
-from frontdesk.gateway.recording import Bill, describe, record, record_hit
+from frontdesk.gateway.recording import Bill, record, record_hit
 from frontdesk.gateway.routing import GiveUp, Tried, next_step
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
 from frontdesk.gateway.shrinking import shrink
+from frontdesk.gateway.spans import describe, name_of
 from frontdesk.gateway.structured import NotTheShape, read_answer
 from frontdesk.gateway.tenant_models import TenantModelsBook, route_for
 from frontdesk.gateway.thrift import accounts_for, go_thrifty, look_ahead, set_aside
 from frontdesk.observability import Drills, Outage, Simulated
 
 log = structlog.get_logger(__name__)
-tracer = trace.get_tracer("frontdesk.gateway")
 
 # A call that had less than this share of an attempt's time and was not answered says nothing of its
 # model: else one that hangs would use up the time and so bring the breaker of the next one down.
@@ -53,10 +54,17 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
         BudgetReached: what it may cost does not fit a budget; no cheaper model fits it either.
         Unavailable: the database is down, so the call can't be accounted for.
     """
-    masked = await _masked(resources, request)
-    completion = await _complete(
-        resources, replace(request, messages=masked.messages), masked.receipt
-    )
+    with span(f"model {request.feature}"):
+        masked = await _masked(resources, request)
+        completion = await _complete(
+            resources, replace(request, messages=masked.messages), masked.receipt
+        )
+        annotate(
+            model=completion.model,
+            attempts=completion.attempts,
+            cache_hit=completion.cache_hit,
+            failed=list(completion.failures) or None,
+        )
     return masked.restored_in(completion) if masked.values else completion
 
 
@@ -338,13 +346,7 @@ async def _attempt(
     """Make one attempt and begin to record it, also when the caller goes away meanwhile."""
     began = time.perf_counter()
     attempt = Attempt(Outcome.CANCELLED, error="the caller went away")
-    with tracer.start_as_current_span(
-        f"chat {call.model}",
-        kind=trace.SpanKind.CLIENT,
-        # An exception's text may hold the prompt.
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
+    with span(name_of(call), kind=SpanKind.CLIENT) as attempting:
         try:
             if call.problem is not None:
                 attempt = Attempt(Outcome.CONFIGURATION, error=call.problem)
@@ -353,7 +355,7 @@ async def _attempt(
         finally:
             seconds = time.perf_counter() - began
             recorded = record(resources, door, course, call, attempt, bill, seconds)
-            describe(span, course.request, call, attempt)
+            describe(attempting, course.request, call, attempt)
     return attempt, recorded
 
 

@@ -8,6 +8,7 @@ from frontdesk.core.cache import SnapshotCache
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import traced
 from frontdesk.knowledge.embedding import meaning_of
 from frontdesk.knowledge.retrieval import Chunk, Found, Places, all_of_little, ranked, search
 
@@ -45,6 +46,7 @@ WHERE agent_id = $1 AND state = 'ready' AND embedder IS DISTINCT FROM $2 RETURNI
 """
 
 
+@traced("retrieve")
 async def look_up(
     resources: Resources,
     tenant_id: UUID,

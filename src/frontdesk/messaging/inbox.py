@@ -6,11 +6,15 @@ from frontdesk.core.crash import crash
 from frontdesk.core.db import Connection
 from frontdesk.core.ids import NIL
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import traceparent
 
 WEBHOOK_EVENT = "messaging.webhook_event"
 _MOST_IN_ONE_INSERT = 200
 
-_INSERT = "INSERT INTO webhook_event (source, body) SELECT 'whatsapp', unnest($1::bytea[])"
+_INSERT = (
+    "INSERT INTO webhook_event (source, body, traceparent) SELECT 'whatsapp', body, traceparent "
+    "FROM unnest($1::bytea[], $2::text[]) AS came (body, traceparent)"
+)
 
 
 class WebhookInbox:
@@ -22,7 +26,7 @@ class WebhookInbox:
         self.secrets = tuple(
             secret.get_secret_value().encode() for secret in resources.settings.whatsapp.app_secrets
         )
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[bytes, str | None, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def store(self, body: bytes) -> None:
@@ -32,7 +36,7 @@ class WebhookInbox:
             Unavailable: the database did not take it; Meta will deliver it again.
         """
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((body, stored))
+        self._waiting.append((body, traceparent(), stored))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         await stored
@@ -42,19 +46,19 @@ class WebhookInbox:
             batch = self._waiting[:_MOST_IN_ONE_INSERT]
             del self._waiting[:_MOST_IN_ONE_INSERT]
             try:
-                bodies = [body for body, _ in batch]
+                bodies = [body for body, _, _ in batch]
                 crash("before_accept", *bodies)
                 async with self._resources.db.system() as connection:
-                    await connection.execute(_INSERT, bodies)
+                    await connection.execute(_INSERT, bodies, [trace for _, trace, _ in batch])
                 crash("after_accept", *bodies)
             except BaseException as error:
-                for _, stored in batch:
+                for *_, stored in batch:
                     if not stored.done():
                         stored.set_exception(error)
                 if not isinstance(error, Exception):
                     raise
             else:
-                for _, stored in batch:
+                for *_, stored in batch:
                     if not stored.done():
                         stored.set_result(None)
 

@@ -65,6 +65,8 @@ class WebhookEvent(SQLModel, table=True):
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     # How often a status in it waited for the send it belongs to; waiting is not failing.
     waits: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # The span that took it in, while traces are on; see `core/tracing.py`.
+    traceparent: str | None = Field(default=None, sa_type=sa.Text)
     last_error: str | None = Field(default=None, sa_type=sa.Text)
     received_at: datetime = Field(
         default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
@@ -243,6 +245,8 @@ class Outbound(TenantRow, table=True):
     client_key: str | None = Field(default=None, sa_type=sa.Text)
     to_user_id: UUID | None = None
     media_id: UUID | None = None  # The file in it, when that is another message's.
+    # The span that decided it, while traces are on.
+    traceparent: str | None = Field(default=None, sa_type=sa.Text)
     content: dict[str, Any] = Field(sa_type=Json)  # The wire body but for the callback data.
     state: OutboundState = Field(
         default=OutboundState.PENDING,

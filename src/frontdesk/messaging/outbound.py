@@ -15,10 +15,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from frontdesk.core import ids
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.events import publish
 from frontdesk.core.json import dumps
+from frontdesk.core.tracing import traceparent
 from frontdesk.messaging.errors import NotUncertain
 from frontdesk.messaging.events import OutboundFailed
 from frontdesk.messaging.happenings import MOVED, tell_moved
@@ -57,8 +59,8 @@ async def enqueue(tx: Transaction, new: NewOutbound) -> None:
     """Make a message due to be sent as soon as this transaction commits."""
     await tx.sql.execute(
         "INSERT INTO outbound (id, conversation_id, channel_id, turn_id, seq, origin, epoch, "
-        "client_key, content, to_user_id, media_id) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "client_key, content, to_user_id, media_id, traceparent) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         new.id,
         new.conversation_id,
         new.channel_id,
@@ -70,8 +72,25 @@ async def enqueue(tx: Transaction, new: NewOutbound) -> None:
         dumps(new.content),
         new.to_user_id,
         new.media_id,
+        traceparent(),
     )
     tx.ring(OUTBOUND, new.id)
+
+
+# An answer may wait this long for a model, and what a request makes due is made at once.
+_LONGEST_TRACE_SECONDS = 600
+
+
+async def list_sent_for(tx: Transaction, request_id: UUID) -> list[UUID]:
+    """What was sent because of a request to the API or a webhook; known while traces are on only."""
+    rows = await tx.sql.fetch(
+        "SELECT id FROM outbound WHERE id BETWEEN $1 AND $2 AND to_user_id IS NULL "
+        "AND traceparent LIKE '00-' || $3 || '-%' ORDER BY id",
+        request_id,
+        ids.later(request_id, _LONGEST_TRACE_SECONDS),
+        request_id.hex,
+    )
+    return [row["id"] for row in rows]
 
 
 async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:

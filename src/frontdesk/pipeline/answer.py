@@ -9,6 +9,7 @@ import structlog
 from frontdesk.conversation import Claim, pause_seconds, put_off, refused_lately
 from frontdesk.core.crash import crash
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import Attributes, annotate, root_span
 from frontdesk.escalation import Reason
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.messaging import ChannelRegistry, mark_read, read_mark
@@ -48,14 +49,23 @@ async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -
         # Even the handoff has failed, or the turn could not be loaded for it.
         await give_up(resources, *claimed)
         return
-    try:
-        turn = await load_turn(resources, *claimed)
-        outcome = await _outcome(resources, turn)
-        if outcome is not None:
-            await decide(resources, turn, proposed(turn, outcome))
-    except Exception as error:
-        await _put_off(resources, claimed[0], f"{type(error).__name__}: {error}")
-        raise
+    claim = claimed[0]
+    told: Attributes = {
+        "frontdesk.tenant_id": str(tenant_id),
+        "gen_ai.conversation.id": str(conversation_id),
+        "frontdesk.agent_id": str(claim.agent_id),
+        "frontdesk.attempt": claim.attempts,
+    }
+    with root_span("turn", told, parent=claim.traceparent):
+        try:
+            turn = await load_turn(resources, *claimed)
+            outcome = await _outcome(resources, turn)
+            if outcome is not None:
+                annotate(outcome=outcome.kind, language=outcome.language)
+                await decide(resources, turn, proposed(turn, outcome))
+        except Exception as error:
+            await _put_off(resources, claim, f"{type(error).__name__}: {error}")
+            raise
 
 
 async def _outcome(resources: Resources, turn: Turn) -> Outcome | None:

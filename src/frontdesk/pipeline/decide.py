@@ -28,6 +28,7 @@ from frontdesk.conversation import (
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import traced
 from frontdesk.core.work import despite_clashes
 from frontdesk.escalation import Escalation, Notices, Reason, plain_packet
 from frontdesk.gateway import count_tokens
@@ -48,6 +49,7 @@ _TURN_OUTCOMES = {
 }
 
 
+@traced("decide")
 async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
     """Make an outcome true; False when the claim no longer holds and the draft is thrown away.
 

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from opentelemetry.trace import Span, SpanKind
 
 from frontdesk import conversation, messaging
 from frontdesk.core.crash import crash
@@ -21,6 +22,7 @@ from frontdesk.core.errors import Unavailable
 from frontdesk.core.json import loads
 from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import Attributes, fail, root_span
 from frontdesk.messaging import (
     MOVED,
     OUTBOUND,
@@ -102,6 +104,7 @@ class Row:
     phone_number_id: str
     access_token_sealed: str
     now: datetime
+    traceparent: str | None
     file: OurFile | None = None
 
     @property
@@ -188,7 +191,14 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
         await _hand_over(resources, tenant_id, row)
     elif marked:
         crash("after_mark", row.id)
-        await _send(resources, tenant_id, row, began)
+        told: Attributes = {
+            "frontdesk.tenant_id": str(tenant_id),
+            "frontdesk.message_id": str(row.id),
+            "frontdesk.origin": str(row.origin),
+            "frontdesk.attempt": row.attempt + 1,
+        }
+        with root_span("send", told, parent=row.traceparent, kind=SpanKind.CLIENT) as sending:
+            await _send(resources, tenant_id, row, began, sending)
 
 
 def _drilled_seconds(resources: Resources, tenant_id: UUID, row: Row) -> float:
@@ -251,7 +261,7 @@ SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.re
         FROM bridge_heard b WHERE b.tenant_id = o.tenant_id AND b.user_id = o.to_user_id
         AND b.channel_id = o.channel_id) END AS last_inbound_at,
     h.status AS channel_status, h.alive_at AS channel_alive_at, h.is_on_phone_app,
-    h.phone_number_id, h.access_token_sealed, clock_timestamp() AS now,
+    h.phone_number_id, h.access_token_sealed, clock_timestamp() AS now, o.traceparent,
     f.id AS file_id, f.whatsapp_id, f.uploaded_at, f.state AS file_state,
     CASE WHEN o.origin IN ('agent', 'bridge') THEN (SELECT max(e.due_at) FROM outbound e
         WHERE e.tenant_id = o.tenant_id AND e.conversation_id = o.conversation_id
@@ -312,7 +322,9 @@ async def _pace(resources: Resources, tenant_id: UUID, row: Row) -> float:
     )
 
 
-async def _send(resources: Resources, tenant_id: UUID, row: Row, began: float) -> None:
+async def _send(
+    resources: Resources, tenant_id: UUID, row: Row, began: float, sending: Span
+) -> None:
     attempt = row.attempt + 1
     if wait := await _pace(resources, tenant_id, row):
         await _unmark(resources, tenant_id, row, attempt, wait)
@@ -326,6 +338,8 @@ async def _send(resources: Resources, tenant_id: UUID, row: Row, began: float) -
         await _unmark(resources, tenant_id, row, attempt, 0)
         return
     result = await post_message(resources, row.phone_number_id, token, body)
+    if not isinstance(result, Accepted):
+        fail(sending, type(result).__name__)
     crash("after_post", row.id)
     await _finish_patiently(resources, tenant_id, row, attempt, result)
     crash("after_finish", row.id)

@@ -4,6 +4,7 @@ from frontdesk.agent_config import Absence, WhenClosed
 from frontdesk.conversation import was_sent
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import traced
 from frontdesk.escalation import (
     NO_REASON,
     Escalation,
@@ -44,6 +45,7 @@ def draft_escalation(
     return escalation
 
 
+@traced("handoff")
 async def handed_off(
     resources: Resources,
     turn: Turn,

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import traced
 from frontdesk.pipeline.checks import Bounds, Guarded, check, joined
 from frontdesk.pipeline.prompt import Prompt
 from frontdesk.pipeline.reply import draft_reply
 from frontdesk.pipeline.turn import Reply, Triaged, Turn
 
 
+@traced("guard")
 async def guard_draft(
     resources: Resources,
     turn: Turn,

@@ -20,6 +20,7 @@ from frontdesk.core.crash import crash
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import current_trace_id, traced
 from frontdesk.escalation import HandBack, find_hand_back
 from frontdesk.pipeline.ruling import load_past_of, with_tags
 from frontdesk.pipeline.turn import Trace, Turn
@@ -76,6 +77,7 @@ async def _claim_without_background(
     return None
 
 
+@traced("load")
 async def load_turn(resources: Resources, claimed: Claim, background: Background) -> Turn:
     """The turn that answers a claimed burst, as the agent is configured now."""
     trace = Trace()
@@ -87,6 +89,7 @@ async def load_turn(resources: Resources, claimed: Claim, background: Background
         waited_seconds=round(claimed.waited_seconds, 3),
         attempt=claimed.attempts,
         agent_version=agent.version,
+        **({"trace_id": trace_id} if (trace_id := current_trace_id()) else {}),
     )
     within = agent.config.recall_minutes
     if claimed.previous_id is not None and within is not None:

@@ -12,6 +12,7 @@ from frontdesk import knowledge
 from frontdesk.agent_config import is_open
 from frontdesk.conversation import HISTORY_MESSAGES, VERBATIM_MESSAGES, PastMessage
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import annotate, traced
 from frontdesk.gateway import (
     CUT_TOKENS,
     TOKENS_PER_MESSAGE,
@@ -63,6 +64,7 @@ class Fitted:
     is_whole: bool
 
 
+@traced("prompt")
 async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> Prompt:
     """The prompt for the reply, with the facts that fit the burst, inside its token budget."""
     tenant_id = turn.claim.tenant_id
@@ -72,6 +74,7 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
     # Beside the loop: the words are counted.
     context = await asyncio.to_thread(knowledge.assemble, found)
     chunks = context.chunks
+    annotate(chunks=len(chunks), chunks_found=len(found.chunks))
     now = datetime.now(UTC)
     filled = fill(
         template,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
+from opentelemetry.trace import INVALID_SPAN, Span
 
 from frontdesk import conversation, escalation, messaging
 from frontdesk.agent_config import load_agent
@@ -20,6 +21,7 @@ from frontdesk.core.errors import Unavailable
 from frontdesk.core.ids import NIL
 from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import begin, fail, traceparent
 from frontdesk.gateway import file_models
 from frontdesk.messaging import (
     WORDS_OF,
@@ -68,7 +70,7 @@ UPDATE webhook_event SET attempts = attempts + 1, due_at = now() + make_interval
 -- As an array, so that the rows are reached by their key: what waits may have been analysed as many,
 -- and then all that was ever received would be read to find a few.
 WHERE id = ANY(ARRAY(SELECT id FROM fresh UNION ALL SELECT id FROM failed))
-RETURNING id, body, attempts, waits, last_error
+RETURNING id, body, attempts, waits, last_error, traceparent
 """
 
 
@@ -89,6 +91,8 @@ class Event:
     attempts: int
     waits: int
     last_error: str | None = None  # Of the time before.
+    traceparent: str | None = None  # The request that brought it.
+    span: Span = INVALID_SPAN  # A batch is of many traces, so each event has its own.
     notes: list[str] = field(default_factory=list)
     error: str | None = None
     waits_again: bool = False
@@ -133,6 +137,8 @@ async def receive(resources: Resources, _tenant_id: UUID, _row_id: UUID) -> None
 
 
 async def _receive_batch(resources: Resources, events: list[Event]) -> None:
+    for event in events:
+        event.span = begin("receive", {"frontdesk.batch": len(events)}, parent=event.traceparent)
     poison = [event for event in events if event.attempts > MAX_ATTEMPTS]
     for event in poison:
         event.error = event.error or "it was tried too often; a worker may have died of it"
@@ -141,7 +147,18 @@ async def _receive_batch(resources: Resources, events: list[Event]) -> None:
     except Unavailable as error:
         _put_off(events, error)
     crash("before_settle", *(event.id for event in events))
-    await _settle_patiently(resources, events)
+    try:
+        await _settle_patiently(resources, events)
+    finally:
+        for event in events:
+            _end_span(event)
+
+
+def _end_span(event: Event) -> None:
+    event.span.set_attribute("frontdesk.attempt", event.attempts)
+    if event.error is not None:
+        fail(event.span, _next_state(event))
+    event.span.end()
 
 
 async def _receive_all(resources: Resources, events: list[Event]) -> None:
@@ -418,6 +435,7 @@ async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> bool:
             debounce,
             limited=routed.limited,
             waits_seconds=routed.waits_seconds,
+            traceparent=traceparent(routed.event.span),
         )
         if with_people is not None:
             await escalation.relay(tx, with_people, item)

@@ -1,11 +1,13 @@
 """Stage 4: the model's draft. It proposes a text and an action; what happens is decided by code."""
 
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import traced
 from frontdesk.pipeline.asking import ask
 from frontdesk.pipeline.prompt import Prompt
 from frontdesk.pipeline.turn import Reply, Turn
 
 
+@traced("reply")
 async def draft_reply(
     resources: Resources, turn: Turn, prompt: Prompt, *, repair: str | None = None
 ) -> Reply:

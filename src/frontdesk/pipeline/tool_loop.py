@@ -19,6 +19,7 @@ from frontdesk.core.errors import Unavailable
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
+from frontdesk.core.tracing import fail, span, traced
 from frontdesk.escalation import Escalation, Reason
 from frontdesk.gateway import ToolCall
 from frontdesk.pipeline.asking import ask
@@ -64,6 +65,7 @@ class Work:
     closes: bool = False
 
 
+@traced("tools")
 async def work_with_tools(resources: Resources, turn: Turn, prompt: Prompt) -> Work:
     """Let the model use its tools until it answers; without tools, nothing happens.
 
@@ -174,7 +176,17 @@ async def _step(
             what = dumps([tool.name, arguments])
             seen[what] += 1
             key = step_key(turn, tool.name, arguments, seen[what])
-            result = await _run(tool, arguments, key)
+            with span(
+                f"execute_tool {tool.name}",
+                {
+                    "gen_ai.operation.name": "execute_tool",
+                    "gen_ai.tool.name": tool.name,
+                    "gen_ai.tool.call.id": call.id,
+                },
+            ) as running:
+                result = await _run(tool, arguments, key)
+                if result.status is not Status.OK:
+                    fail(running, result.status)
             if result.status is Status.OK:
                 _take_up(turn, work, tool, arguments)
     if result.status is Status.REQUIRES_HUMAN:

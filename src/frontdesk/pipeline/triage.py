@@ -1,6 +1,7 @@
 """Stage 2: is this for us to answer? Free local checks first, then one cheap model call."""
 
 from frontdesk.core.resources import Resources
+from frontdesk.core.tracing import traced
 from frontdesk.escalation import Escalation, Reason, asks_for_person, asks_to_stop
 from frontdesk.gateway import Completion
 from frontdesk.pipeline.asking import ask, prompt_for
@@ -21,6 +22,7 @@ _SPAM = "It is spam."
 _ABUSE = "It is abuse."
 
 
+@traced("triage")
 async def triage_turn(resources: Resources, turn: Turn) -> Triaged:
     """What the burst is and whether the agent answers it.
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from frontdesk.agent_config import AgentSnapshot
 from frontdesk.conversation import Background, Claim, Remembered
+from frontdesk.core.tracing import annotate, is_tracing
 from frontdesk.escalation import (
     Escalation,
     HandBack,
@@ -59,6 +60,14 @@ class Trace:
         now = time.perf_counter()
         self.lines.append({"stage": stage, "seconds": round(now - self._last, 4), **facts})
         self._last = now
+        if is_tracing():
+            annotate(
+                **{
+                    f"{stage}.{name}": told
+                    for name, told in facts.items()
+                    if _is_wordless(name, told)
+                }
+            )
 
     def count(self, completion: Completion) -> None:
         """Add what an answer took; an unknown cost makes the turn's cost unknown, never smaller."""
@@ -83,6 +92,31 @@ class Trace:
     def seconds(self) -> float:
         """Time since the turn began."""
         return time.perf_counter() - self.started
+
+
+# What of a trace's lines may stand in a span: one word of ours, or of the tenant's configuration.
+_ONE_WORD = frozenset(
+    {
+        "verdict",
+        "by",
+        "category",
+        "language",
+        "model",
+        "action",
+        "status",
+        "end",
+        "outcome",
+        "prompt",
+        "tool",
+        "written_by",
+        "left_out",
+        "step",
+    }
+)
+
+
+def _is_wordless(name: str, told: object) -> bool:
+    return isinstance(told, bool | int | float) or (name in _ONE_WORD and isinstance(told, str))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def pipeline_work(settings: Settings) -> tuple[Due, ...]:
             list_ids=list_due,
             handle=receive,
             at_once=RECEIVES_AT_ONCE,
+            carries_trace=True,
         ),
         Due(
             kind=conversation.CONVERSATION,
@@ -33,12 +34,14 @@ def pipeline_work(settings: Settings) -> tuple[Due, ...]:
             handle=answer,
             at_once=settings.worker.conversations_at_once,
             tenant_at_once=settings.worker.tenant_conversations_at_once,
+            carries_trace=True,
         ),
         Due(
             kind=messaging.OUTBOUND,
             list_ids=messaging.list_due,
             handle=deliver,
             at_once=SENDS_AT_ONCE,
+            carries_trace=True,
         ),
         Due(
             kind=observability.DRILL,
