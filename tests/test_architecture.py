@@ -64,6 +64,7 @@ SYSTEM_DOOR = {
     "cli/tending.py": "what an operator looks after, in all tenants",
     "cli/prompting.py": "finding the tenant an operator names",
     "cli/replaying.py": "an operator names a call, not its tenant",
+    "cli/tracing.py": "an operator names a message, not its tenant",
     "cli/channels.py": "an operator sees the numbers of all tenants",
     "cli/erasing.py": "an operator sees the erasures of all tenants",
     "pipeline/receive.py": "raw webhooks have no tenant yet",

@@ -36,6 +36,7 @@ OPEN = {
         "list_memory",
         "get_totals",
         "get_turn",
+        "explain_message",
         "get_handoff",
         "list_waiting",
         "list_tags",

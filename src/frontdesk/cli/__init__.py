@@ -27,6 +27,7 @@ from frontdesk.cli.replaying import replay
 from frontdesk.cli.telling import EXIT_CODES, FAILED, Commands, fail
 from frontdesk.cli.tenanting import tenants
 from frontdesk.cli.tending import dead, invariants
+from frontdesk.cli.tracing import trace
 
 __all__ = ["app"]
 
@@ -77,6 +78,7 @@ for command, name, summary in (
     (web, "web", "Serve the REST API, the live feed and WhatsApp's webhooks."),
     (worker, "worker", "Answer, send and do whatever else is due."),
     (invariants, "invariants", "Prove with SQL that the promises hold."),
+    (trace, "trace", "Tell how a message came about, as a tree."),
     (replay, "replay", "Make a recorded model call again, and compare."),
     (show_settings, "settings", "Show every setting, check them, or print their page."),
 ):

@@ -17,10 +17,11 @@ from frontdesk.conversation.memory import (
     remember,
     summarise_soon,
 )
-from frontdesk.conversation.models import Actor, Priority, Status, TimerKind, TurnOutcome
+from frontdesk.conversation.models import Actor, Direction, Priority, Status, TimerKind, TurnOutcome
 from frontdesk.conversation.notes import add_note
 from frontdesk.conversation.people import is_opted_out, person_of
 from frontdesk.conversation.privacy import HOLDINGS
+from frontdesk.conversation.provenance import get_provenance, list_messages_of_turn
 from frontdesk.conversation.receiving import (
     CONVERSATION,
     Debounce,
@@ -34,7 +35,12 @@ from frontdesk.conversation.receiving import (
     revoke_message,
     sort_key,
 )
-from frontdesk.conversation.schemas import ContactPublic, ConversationPublic, MessagePublic
+from frontdesk.conversation.schemas import (
+    ContactPublic,
+    ConversationPublic,
+    MessagePublic,
+    TurnPublic,
+)
 from frontdesk.conversation.summarising import summarise_on_paper
 from frontdesk.conversation.suppression import Suppression
 from frontdesk.conversation.surveying import plan_survey
@@ -89,6 +95,7 @@ __all__ = [
     "ConversationHasClosed",
     "ConversationPublic",
     "Debounce",
+    "Direction",
     "Locked",
     "Memory",
     "MessagePublic",
@@ -106,6 +113,7 @@ __all__ = [
     "Suppression",
     "TimerKind",
     "TurnOutcome",
+    "TurnPublic",
     "add_note",
     "add_tag",
     "add_timers",
@@ -124,11 +132,13 @@ __all__ = [
     "find_or_create_contact",
     "get_conversation",
     "get_message",
+    "get_provenance",
     "go_on_with_file",
     "is_opted_out",
     "known_messages",
     "list_due",
     "list_messages",
+    "list_messages_of_turn",
     "list_promises",
     "load_background",
     "load_earlier",

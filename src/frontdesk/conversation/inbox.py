@@ -53,7 +53,8 @@ STORED = """
 m.id, m.direction, m.author, m.user_id, m.type, m.text, m.media, m.payload, m.ignored_reason, m.seq,
     m.turn_id, m.reply_to_wamid, m.provider_at, m.edited_at, m.revoked_at, m.tokens, m.created_at
 """
-_MESSAGE = f"""
+# A message as it is shown, with its turn, its file and its way out.
+MESSAGE = f"""
 SELECT {STORED}, t.id AS covering_turn_id, o.state, o.delivery, o.last_error AS error, o.error_code,
     f.id AS file_id, f.kind, f.state AS file_state, f.mime_type, f.filename, f.size_bytes,
     f.last_error AS file_error, m.conversation_id
@@ -98,7 +99,7 @@ async def list_messages(
     elif after := decode_cursor(cursor, 2):
         place = cursor_time(after[0]), cursor_uuid(after[1])
     rows = await tx.sql.fetch(
-        f"{_MESSAGE} WHERE m.conversation_id = $1 "
+        f"{MESSAGE} WHERE m.conversation_id = $1 "
         "AND ($2::timestamptz IS NULL OR (m.created_at, m.id) < ($2, $3::uuid) "
         "OR $5 AND (m.created_at, m.id) = ($2, $3)) "
         "ORDER BY m.created_at DESC, m.id DESC LIMIT $4",
@@ -131,7 +132,7 @@ async def _half_a_page_above(
 
 async def get_message(tx: Transaction, message_id: UUID) -> MessagePublic:
     """One message; raises `NotFound`."""
-    row = await tx.sql.fetchrow(f"{_MESSAGE} WHERE m.id = $1", message_id)
+    row = await tx.sql.fetchrow(f"{MESSAGE} WHERE m.id = $1", message_id)
     if row is None:
         raise NotFound("There is no such message.")
     return message_of(row)

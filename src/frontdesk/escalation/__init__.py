@@ -29,6 +29,7 @@ from frontdesk.escalation.rules import (
     rules_of,
 )
 from frontdesk.escalation.schemas import AvailabilityPublic, HandoffPublic, Ownership
+from frontdesk.escalation.sent_drafts import SentDraft, find_draft_of
 from frontdesk.escalation.service import (
     answered_from_phone,
     close,
@@ -96,6 +97,7 @@ __all__ = [
     "RewriteWish",
     "Said",
     "Sender",
+    "SentDraft",
     "ShadowWish",
     "Signals",
     "Source",
@@ -108,6 +110,7 @@ __all__ = [
     "claim_suggestion",
     "close",
     "end_handoff",
+    "find_draft_of",
     "find_hand_back",
     "find_senders",
     "finish_suggestion",

@@ -5,6 +5,7 @@ from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.files import add_file
 from frontdesk.knowledge.gaps import note_gap
 from frontdesk.knowledge.models import SourceState
+from frontdesk.knowledge.pieces import Piece, list_pieces
 from frontdesk.knowledge.privacy import HOLDINGS
 from frontdesk.knowledge.questions import leans_on_before, stand_alone
 from frontdesk.knowledge.relevance import Fit, Relevance
@@ -22,6 +23,7 @@ __all__ = [
     "NoSuchAgentForSource",
     "NoSuchSource",
     "PageCreate",
+    "Piece",
     "Relevance",
     "SourceCreate",
     "SourcePublic",
@@ -34,6 +36,7 @@ __all__ = [
     "coverage",
     "knows_anything",
     "leans_on_before",
+    "list_pieces",
     "list_sources",
     "look_up",
     "note_gap",

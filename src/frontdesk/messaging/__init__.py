@@ -88,6 +88,7 @@ from frontdesk.messaging.outbound import (
     in_flight,
     is_hopeless,
     list_due,
+    list_sent_for,
     resend_is_proven,
     resolve_uncertain,
 )
@@ -228,6 +229,7 @@ __all__ = [
     "list_channels",
     "list_due",
     "list_files",
+    "list_sent_for",
     "look_at_upload",
     "mark_read",
     "media_key",

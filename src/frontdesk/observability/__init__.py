@@ -22,7 +22,9 @@ from frontdesk.observability.llm_calls import (
     Exposures,
     LlmCallRecord,
     count_exposures,
+    find_asked_message,
     get_llm_call,
+    list_calls_for,
     record_llm_call,
 )
 from frontdesk.observability.models import Outage, ReplayState
@@ -82,11 +84,13 @@ __all__ = [
     "claim_replay",
     "count_exposures",
     "end_drill",
+    "find_asked_message",
     "finish_replay",
     "get_drill",
     "get_llm_call",
     "get_replay",
     "is_ready",
+    "list_calls_for",
     "list_drills",
     "list_due_drills",
     "list_due_replays",

@@ -103,6 +103,37 @@ async def get_llm_call(session: Session, call_id: UUID) -> LlmCallPublic:
     return LlmCallPublic.model_validate(call)
 
 
+# No request takes longer than this.
+_LONGEST_REQUEST_SECONDS = 600
+
+
+async def list_calls_for(
+    session: Session, conversation_id: UUID, message_ids: Sequence[UUID]
+) -> tuple[list[LlmCallSummary], datetime | None]:
+    """Attempts made to answer these messages, in order, and since when their texts are gone, if so."""
+    rows = await session.exec(
+        select(LlmCall)
+        .where(LlmCall.conversation_id == conversation_id)
+        .where(col(LlmCall.message_id).in_(message_ids))
+        .order_by(col(LlmCall.id))
+    )
+    found = list(rows)
+    gone = [call.texts_erased_at for call in found if call.texts_erased_at is not None]
+    return [LlmCallSummary.model_validate(call) for call in found], max(gone, default=None)
+
+
+async def find_asked_message(session: Session, request_id: UUID) -> UUID | None:
+    """The message that a request to a model, or one of its calls, was made for."""
+    found: UUID | None = await session.sql.fetchval(
+        # By the range of ids, which the primary key finds; there is no index by request.
+        "SELECT message_id FROM llm_call WHERE id BETWEEN $1 AND $2 "
+        "AND (request_id = $1 OR id = $1) AND message_id IS NOT NULL LIMIT 1",
+        request_id,
+        ids.later(request_id, _LONGEST_REQUEST_SECONDS),
+    )
+    return found
+
+
 @dataclass(frozen=True)
 class Exposures:
     """What has come of one variant of an experiment. `cost_usd` is None when a price is unknown."""

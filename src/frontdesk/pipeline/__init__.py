@@ -12,6 +12,8 @@ from frontdesk.pipeline.deliver import deliver
 from frontdesk.pipeline.drill_report import DrillReport
 from frontdesk.pipeline.drilling import drills_of, read_drill, start_drill, stop_drill
 from frontdesk.pipeline.escalate import PACKET_DEADLINE_SECONDS
+from frontdesk.pipeline.explain_schemas import ExplanationPublic
+from frontdesk.pipeline.explaining import explain_any
 from frontdesk.pipeline.language import read_language
 from frontdesk.pipeline.letters import OPERATOR, Caller, Change, Kind, Letter, NoSuchLetter
 from frontdesk.pipeline.on_paper import PaperLine, on_paper, with_memory
@@ -27,6 +29,7 @@ __all__ = [
     "Caller",
     "Change",
     "DrillReport",
+    "ExplanationPublic",
     "Kind",
     "Letter",
     "NoSuchLetter",
@@ -40,6 +43,7 @@ __all__ = [
     "deliver",
     "discard_letter",
     "drills_of",
+    "explain_any",
     "find_number",
     "get_letter",
     "get_replay",

@@ -21,6 +21,7 @@ from frontdesk.escalation import OptedOut
 from frontdesk.messaging import ChannelGone, RetryHopeless, WindowClosed
 from frontdesk.pipeline import dead_letters
 from frontdesk.pipeline.drill_routes import router as drills
+from frontdesk.pipeline.explain_routes import router as explanations
 from frontdesk.pipeline.health_routes import router as health
 from frontdesk.pipeline.letters import Caller, Kind, NoSuchLetter, WithPerson
 from frontdesk.pipeline.preview_routes import router as previews
@@ -104,3 +105,4 @@ router.include_router(replays)
 router.include_router(previews)
 router.include_router(health)
 router.include_router(drills)
+router.include_router(explanations)
