@@ -244,6 +244,11 @@ class Edge:
         counter.inc()
         # Until the answer begins: a stream goes on for hours.
         self._times[route].observe(seconds)
+        # Webhooks come by the thousand and each is told of where it is received; probes tell nothing.
+        if status >= 400 or scope["path"].startswith(("/api/", "/v1/")):
+            log.info(
+                "request", method=method, route=route, status=status, seconds=round(seconds, 4)
+            )
 
 
 def _describe(span: Span, scope: Scope, status: int) -> None:

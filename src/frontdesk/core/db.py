@@ -168,6 +168,14 @@ class Database:
         for pool in (self._hot, self._system):
             pool.terminate()
 
+    def connections(self) -> dict[str, tuple[int, int]]:
+        """How many connections of each pool are busy, and idle."""
+        engine: Any = self._engine.pool
+        pools = {"orm": (engine.checkedout(), engine.checkedin())}
+        for name, pool in (("hot", self._hot), ("system", self._system)):
+            pools[name] = (pool.get_size() - pool.get_idle_size(), pool.get_idle_size())
+        return pools
+
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID) -> AsyncIterator[Session]:
         """A unit of work with the ORM; the way in for everything that is not the message path.

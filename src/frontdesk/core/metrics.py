@@ -1,8 +1,18 @@
-"""Prometheus metrics of one process. Tenants are labels on few counters and never on histograms."""
+"""Prometheus metrics of one process. Tenants are labels on few counters and never on histograms.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+What is counted is counted here as it happens; what has to be looked up (`BacklogGauges`, `PoolGauges`)
+is looked up when Prometheus asks.
+"""
+
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_ANSWER_SECONDS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300)
+# So many tenants have series of their own in a process, the first it meets; each has some dozens.
+MOST_TENANTS = 100
+OTHER_TENANTS = "other"
 
 
 class Metrics:
@@ -10,6 +20,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._tenants: dict[UUID, str] = {}
+        ProcessCollector(registry=self.registry)  # CPU, memory, open files.
         self.requests = Counter(
             "frontdesk_http_requests",
             "HTTP requests",
@@ -44,6 +56,46 @@ class Metrics:
         )
         self.turns = Counter(
             "frontdesk_turns", "Bursts answered", ["tenant", "outcome"], registry=self.registry
+        )
+        self.answer_seconds = Histogram(
+            "frontdesk_answer_seconds",
+            "From when a contact began to wait to what was decided",
+            ["outcome"],
+            buckets=_ANSWER_SECONDS,
+            registry=self.registry,
+        )
+        self.handoffs = Counter(
+            "frontdesk_handoffs", "Bursts given to people", ["reason"], registry=self.registry
+        )
+        self.guard = Counter(
+            "frontdesk_guard", "Checks of drafts", ["verdict"], registry=self.registry
+        )
+        self.retrievals = Counter(
+            "frontdesk_retrievals",
+            "Questions looked up in the knowledge",
+            ["tenant", "found"],
+            registry=self.registry,
+        )
+        self.retrieved_chunks = Counter(
+            "frontdesk_retrieved_chunks",
+            "Pieces of knowledge put into prompts",
+            ["tenant"],
+            registry=self.registry,
+        )
+        self.retrieval_seconds = Histogram(
+            "frontdesk_retrieval_seconds",
+            "Time to look a question up",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.tool_calls = Counter(
+            "frontdesk_tool_calls", "Calls of tools", ["status"], registry=self.registry
+        )
+        self.rows_in_hand = Gauge(
+            "frontdesk_rows_in_hand",
+            "Due rows this process works on now",
+            ["kind"],
+            registry=self.registry,
         )
         self.shed = Counter(
             "frontdesk_shed",
@@ -97,3 +149,18 @@ class Metrics:
         self.streams = Gauge(
             "frontdesk_feed_streams", "Open live feed streams", registry=self.registry
         )
+        self.feed_lag_seconds = Histogram(
+            "frontdesk_feed_lag_seconds",
+            "From an event to when this process passes it on",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+    def tenant(self, tenant_id: UUID) -> str:
+        """What stands for a tenant in a label: its id, or `other` once there are many."""
+        label = self._tenants.get(tenant_id)
+        if label is None:
+            if len(self._tenants) >= MOST_TENANTS:
+                return OTHER_TENANTS
+            label = self._tenants[tenant_id] = str(tenant_id)
+        return label

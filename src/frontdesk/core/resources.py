@@ -14,6 +14,7 @@ from frontdesk.core.events import Subscriptions
 from frontdesk.core.http import HttpClient
 from frontdesk.core.limits import RateLimiter
 from frontdesk.core.metrics import Metrics
+from frontdesk.core.pool_gauges import PoolGauges
 from frontdesk.core.settings import Settings
 from frontdesk.core.work import RedisBell
 
@@ -69,6 +70,7 @@ async def open_resources(
         limiter=RateLimiter(redis),
         metrics=Metrics(),
     )
+    PoolGauges(resources.metrics.registry, db)
     try:
         yield resources
     finally:

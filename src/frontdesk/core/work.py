@@ -289,6 +289,7 @@ class Dispatcher:
                     return
         finally:
             self._running.pop(key, None)
+            self._resources.metrics.rows_in_hand.labels(due.kind).dec()
             self._rung_again.discard(key)
             room = self._rooms[due.kind]
             room.leave(tenant_id)
@@ -304,6 +305,7 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         self._rooms[due.kind].enter(key[1], loop.time())
         self._running[key] = loop.create_task(self._run(due, key), name=due.kind)
+        self._resources.metrics.rows_in_hand.labels(due.kind).inc()
 
     def _call_in(self) -> None:
         """See to it that those who wait are begun in turn."""
@@ -345,8 +347,10 @@ class Dispatcher:
             except Exception:
                 outcome = "failed"
                 log.exception("work_failed")
+            seconds = time.perf_counter() - started
+            log.info("work", outcome=outcome, seconds=round(seconds, 4))
         self._resources.metrics.work.labels(due.kind, outcome).inc()
-        self._resources.metrics.work_seconds.labels(due.kind).observe(time.perf_counter() - started)
+        self._resources.metrics.work_seconds.labels(due.kind).observe(seconds)
 
 
 class WorkerBell:

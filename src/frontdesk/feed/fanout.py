@@ -158,7 +158,8 @@ class FeedHub:
         return self._tails.setdefault(tenant_id, tail)
 
     async def _load(self, tenant_id: UUID) -> Tail:
-        tail = Tail(self._resources.db, tenant_id, self._reading)
+        lag = self._resources.metrics.feed_lag_seconds
+        tail = Tail(self._resources.db, tenant_id, self._reading, lag)
         await tail.load()
         return tail
 

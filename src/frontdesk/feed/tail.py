@@ -1,11 +1,14 @@
 """The newest events of one tenant, ready to send: read and written out once for all its streams."""
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import structlog
+from prometheus_client import Histogram
 from sse_starlette import ServerSentEvent
 
 from frontdesk.core.db import Database
@@ -61,8 +64,11 @@ class Tail:
     was passed on without a number.
     """
 
-    def __init__(self, db: Database, tenant_id: UUID, reading: asyncio.Semaphore) -> None:
+    def __init__(
+        self, db: Database, tenant_id: UUID, reading: asyncio.Semaphore, lag: Histogram
+    ) -> None:
         self._db = db
+        self._lag = lag
         self._reading = reading
         self._frames: deque[Frame] = deque()
         self._bytes = 0
@@ -162,6 +168,8 @@ class Tail:
                     self.policies += 1
                 self._keep(frame_of(row))
             if rows:
+                happened_at = datetime.fromisoformat(rows[-1].at).timestamp()
+                self._lag.observe(max(0.0, time.time() - happened_at))
                 for reader in self.readers:
                     reader.set()
             if len(rows) < MOST_ROWS:

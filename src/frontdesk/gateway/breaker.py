@@ -167,6 +167,19 @@ class Breaker:
         self._believed[model] = _Believed(now + BELIEVED_SECONDS)
         return Admission()
 
+    def states(self) -> dict[str, bool]:
+        """Whether each circuit is open, of those that were asked for here, as far as is known here."""
+        now = self._clock()
+        return {
+            model: (believed.is_open and now < believed.free_at)
+            or (self._local.get(model, Circuit()).open_until or 0.0) > now
+            for model, believed in self._believed.items()
+        } | {
+            model: True
+            for model, circuit in self._local.items()
+            if (circuit.open_until or 0.0) > now
+        }
+
     async def open_seconds(self, model: str) -> float:
         """How long nothing goes to the model from now; 0 when a call may. Lets nothing through."""
         circuit, now = self._local.get(model), self._clock()

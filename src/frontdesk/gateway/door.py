@@ -1,6 +1,7 @@
 """What the calls of one process share."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from frontdesk.core.resources import Resources
 from frontdesk.gateway.answer_cache import AnswerCache
 from frontdesk.gateway.breaker import Breaker
+from frontdesk.gateway.breaker_gauges import BreakerGauges
 from frontdesk.gateway.call_log import CallLog
 from frontdesk.gateway.slots import Slots
 
@@ -22,9 +24,13 @@ class Door:
     def __init__(self, resources: Resources) -> None:
         self.slots = Slots(resources.settings.llm)
         self.breaker = Breaker(resources.redis)
+        BreakerGauges(resources.metrics.registry, self._breaker_states)
         self.call_log = CallLog(resources)
         self.answers = AnswerCache(resources)
         self._alarmed_at: dict[str, float] = {}
+
+    def _breaker_states(self) -> Mapping[str, bool]:
+        return self.breaker.states()
 
     def alarm(self, event: str, model: str, **details: Any) -> None:
         """Log an alarm about a model, at most once a minute; the metrics count every case."""

@@ -65,7 +65,7 @@ def record(
     if usage is not None:
         course.input_tokens += usage.input_tokens
         course.output_tokens += usage.output_tokens
-        tenant = str(request.tenant_id)
+        tenant = metrics.tenant(request.tenant_id)
         metrics.llm_tokens.labels(tenant, call.model, "input").inc(usage.input_tokens)
         metrics.llm_tokens.labels(tenant, call.model, "output").inc(usage.output_tokens)
         if cost is None:

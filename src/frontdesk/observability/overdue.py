@@ -5,6 +5,7 @@ registry for the sake of one number, so their tables are named here.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -118,10 +119,21 @@ _OLD = ", ".join(
     f"WHERE {due.unfinished} AND {due.since} <= now()))::float8 AS {due.table}"
     for due in OVERDUE
 )
+# Counted no further than this: more is no other news, and a count reads every row.
+MOST_DUE_ROWS = 1_000
+_DEPTH = ", ".join(
+    f"(SELECT count(*) FROM (SELECT FROM {due.table} WHERE {due.unfinished} AND due_at <= now() "  # noqa: S608  # Ours.
+    f"LIMIT {MOST_DUE_ROWS}) AS due)::float8 AS {due.table}"
+    for due in OVERDUE
+)
+# However many ask, and however often.
+_LOOK_AGAIN_SECONDS = 3.0
 _WAITING = """
 SELECT (SELECT count(*) FROM webhook_event WHERE state = 'dead') AS dead_webhooks,
     (SELECT count(*) FROM outbound WHERE state = 'needs_attention' AND discarded_at IS NULL)
-        AS uncertain_sends
+        AS uncertain_sends,
+    (SELECT count(*) FROM worker_heartbeat WHERE seen_at > now() - interval '15 seconds')
+        AS workers_alive
 """
 
 
@@ -149,6 +161,7 @@ class Waiting:
 
     dead_webhooks: int
     uncertain_sends: int
+    workers_alive: int
     overdue_contacts: Mapping[str, int]
 
 
@@ -166,6 +179,13 @@ async def look_at_old(connection: Connection) -> Ages:
     All tenants', from a connection that sees them.
     """
     return await _ages(connection, _OLD)
+
+
+async def count_due(connection: Connection) -> Mapping[str, float]:
+    """How many rows of each table are due now, up to `MOST_DUE_ROWS`."""
+    row = await connection.fetchrow(f"SELECT {_DEPTH}")
+    assert row is not None
+    return dict(row)
 
 
 async def _ages(connection: Connection, columns: str) -> Ages:
@@ -191,15 +211,21 @@ class BacklogGauges(Collector):
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._seen: tuple[Ages, Ages, Waiting] | None = None
+        self._seen: tuple[Ages, Ages, Waiting, Mapping[str, float]] | None = None
+        self._looked_at = float("-inf")
         resources.metrics.registry.register(self)
 
     async def refresh(self) -> None:
-        """Look now. Never raises, and takes no longer than a scrape may."""
+        """Look, unless that was just done. Never raises, and takes no longer than a scrape may."""
+        if time.monotonic() - self._looked_at < _LOOK_AGAIN_SECONDS:
+            return
+        # Before the query: who asks meanwhile is told what was seen last.
+        self._looked_at = time.monotonic()
         try:
             async with asyncio.timeout(_LOOK_SECONDS), self._resources.db.system() as connection:
                 late, old = await look_at_late(connection), await look_at_old(connection)
-                self._seen = late, old, await look_at_waiting(connection)
+                waiting = await look_at_waiting(connection)
+                self._seen = late, old, waiting, await count_due(connection)
         except (Unavailable, TimeoutError, asyncpg.PostgresError, OSError):
             self._seen = None
 
@@ -207,7 +233,7 @@ class BacklogGauges(Collector):
         """What Prometheus reads: nothing is better than a number that is no longer true."""
         if self._seen is None:
             return
-        late, old, waiting = self._seen
+        late, old, waiting, due = self._seen
         for name, words, ages in (
             ("overdue", "For how long the row due for longest has been due; 0: none is", late),
             ("oldest_unfinished", "For how long the oldest work has been unfinished", old),
@@ -216,6 +242,14 @@ class BacklogGauges(Collector):
             for table, seconds in ages.seconds.items():
                 gauge.add_metric([table], seconds or 0)
             yield gauge
+        depth = GaugeMetricFamily(
+            "frontdesk_due_rows",
+            f"Rows that are due now; {MOST_DUE_ROWS} are that many or more",
+            labels=["table"],
+        )
+        for table, count in due.items():
+            depth.add_metric([table], count)
+        yield depth
         yield GaugeMetricFamily(
             "frontdesk_dead_webhooks", "Raw webhooks given up", waiting.dead_webhooks
         )
@@ -223,6 +257,9 @@ class BacklogGauges(Collector):
             "frontdesk_uncertain_sends",
             "Messages of which a person has to say whether they arrived",
             waiting.uncertain_sends,
+        )
+        yield GaugeMetricFamily(
+            "frontdesk_workers_alive", "Workers seen lately", waiting.workers_alive
         )
         overdue = GaugeMetricFamily(
             "frontdesk_overdue_contacts",

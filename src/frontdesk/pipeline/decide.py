@@ -3,6 +3,8 @@
 from dataclasses import replace
 from uuid import UUID
 
+import structlog
+
 from frontdesk import escalation, knowledge
 from frontdesk.agent_config import Absence, AgentConfig, WhenClosed
 from frontdesk.conversation import (
@@ -36,6 +38,8 @@ from frontdesk.pipeline.ruling import absence_of, gave_up
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
 
+log = structlog.get_logger(__name__)
+
 # After a goodbye the conversation ends soon, unless the contact has something to add.
 GOODBYE_CLOSE_MINUTES = 2
 # What people find those by who want to hear from them in the morning.
@@ -65,9 +69,24 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
         timers = [timer for timer in timers if timer.kind is not TimerKind.FOLLOW_UP]
     made_true = await despite_clashes(lambda: _make_true(resources, turn, outcome, record, timers))
     crash("after_decide", turn.claim.conversation_id)
-    kind = outcome.kind if made_true else "discarded"
-    resources.metrics.turns.labels(str(turn.claim.tenant_id), kind).inc()
+    _count(resources, turn.claim, outcome.kind if made_true else "discarded", turn.trace.seconds)
+    if made_true and outcome.escalation is not None:
+        resources.metrics.handoffs.labels(outcome.escalation.reason).inc()
     return made_true
+
+
+def _count(resources: Resources, claim: Claim, outcome: str, thought_seconds: float) -> None:
+    """Count a burst, and say in one line what became of it."""
+    metrics, waited = resources.metrics, claim.waited_seconds + thought_seconds
+    metrics.turns.labels(metrics.tenant(claim.tenant_id), outcome).inc()
+    metrics.answer_seconds.labels(outcome).observe(waited)
+    log.info(
+        "turn_decided",
+        outcome=str(outcome),
+        attempt=claim.attempts,
+        seconds=round(thought_seconds, 3),
+        waited_seconds=round(claim.waited_seconds, 3),
+    )
 
 
 async def _make_true(
@@ -130,7 +149,8 @@ async def give_up(resources: Resources, claim: Claim, background: Background) ->
         await escalation.hand_off(
             tx, thread, rule, packet, handled_seq=claim.inbound_seq, notices=None
         )
-    resources.metrics.turns.labels(str(claim.tenant_id), OutcomeKind.HAND_OFF).inc()
+    _count(resources, claim, OutcomeKind.HAND_OFF, 0)
+    resources.metrics.handoffs.labels(rule.reason).inc()
     return True
 
 

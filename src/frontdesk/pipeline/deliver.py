@@ -343,7 +343,15 @@ async def _send(
     crash("after_post", row.id)
     await _finish_patiently(resources, tenant_id, row, attempt, result)
     crash("after_finish", row.id)
-    resources.metrics.sends.labels(type(result).__name__.lower()).inc()
+    outcome = type(result).__name__.lower()
+    resources.metrics.sends.labels(outcome).inc()
+    log.info(
+        "send",
+        outcome=outcome,
+        origin=str(row.origin),
+        attempt=attempt,
+        seconds=round(time.monotonic() - began, 4),
+    )
 
 
 async def _unmark(

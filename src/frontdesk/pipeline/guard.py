@@ -42,6 +42,8 @@ async def guard_draft(
         if guarded.problem is None and second.action == "escalate" and not for_people:
             guarded = Guarded(guarded.text, "the agent would rather have a person answer")
         repaired = True
+    verdict = "refused" if guarded.problem else "repaired" if repaired else "passed"
+    resources.metrics.guard.labels(verdict).inc()
     turn.trace.add(
         "guard", problem=guarded.problem, characters=len(guarded.text), repaired=repaired
     )

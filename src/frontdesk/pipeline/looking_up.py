@@ -61,9 +61,10 @@ async def look_up_for(resources: Resources, turn: Turn) -> tuple[Question, Found
     claim, config = turn.claim, turn.agent.config
     question = await question_of(resources, turn)
     limit = _WIDE if config.reranks_knowledge else _KEPT
-    found = await knowledge.look_up(
-        resources, claim.tenant_id, claim.agent_id, question.text, limit
-    )
+    with resources.metrics.retrieval_seconds.time():
+        found = await knowledge.look_up(
+            resources, claim.tenant_id, claim.agent_id, question.text, limit
+        )
     if config.reranks_knowledge and found.relevance.fit is Fit.FITS and len(found.chunks) > 1:
         found = await _reranked(resources, turn, question, found)
     return question, found

@@ -71,9 +71,12 @@ async def compose_prompt(resources: Resources, turn: Turn, triaged: Triaged) -> 
     config = turn.agent.config
     template = await prompt_for(resources, turn, "reply")
     question, found = await look_up_for(resources, turn)
+    metrics, tenant = resources.metrics, resources.metrics.tenant(tenant_id)
+    metrics.retrievals.labels(tenant, "some" if found.chunks else "none").inc()
     # Beside the loop: the words are counted.
     context = await asyncio.to_thread(knowledge.assemble, found)
     chunks = context.chunks
+    metrics.retrieved_chunks.labels(tenant).inc(len(chunks))
     annotate(chunks=len(chunks), chunks_found=len(found.chunks))
     now = datetime.now(UTC)
     filled = fill(

@@ -154,6 +154,18 @@ def _prompt(line: Line) -> str:
     )
 
 
+def _rewrite(line: Line) -> str:
+    if line.get("error"):
+        return "No model could write the question out, so it was looked up as it was asked"
+    return f"The question was written out for the search as “{line.get('question')}”"
+
+
+def _rerank(line: Line) -> str:
+    if line.get("error"):
+        return "No model could put what was found into order"
+    return f"A model kept of what was found: {'; '.join(line.get('kept') or ()) or 'nothing'}"
+
+
 def _reply(line: Line) -> str:
     if line.get("error"):
         return _sentences("No model answered", str(line["error"]))
@@ -235,6 +247,8 @@ _TELLERS: dict[str, Callable[[Line], str]] = {
     "hand_back": _hand_back,
     "triage": _triage,
     "prompt": _prompt,
+    "rewrite": _rewrite,
+    "rerank": _rerank,
     "reply": _reply,
     "repair": _repair,
     "tool": _tool,

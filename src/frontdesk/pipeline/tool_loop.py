@@ -97,7 +97,7 @@ async def work_with_tools(resources: Resources, turn: Turn, prompt: Prompt) -> W
             result = (
                 Result(Status.FAILED, message=_ENOUGH)
                 if over
-                else await _step(turn, work, tools, call, seen)
+                else await _step(resources, turn, work, tools, call, seen)
             )
             messages.append({"role": "tool", "tool_call_id": call.id, "content": feedback(result)})
     work.prompt = _with_results(prompt, messages)
@@ -161,7 +161,12 @@ async def _ask(
 
 
 async def _step(
-    turn: Turn, work: Work, tools: Mapping[str, Tool], call: ToolCall, seen: Counter[str]
+    resources: Resources,
+    turn: Turn,
+    work: Work,
+    tools: Mapping[str, Tool],
+    call: ToolCall,
+    seen: Counter[str],
 ) -> Result:
     """Do one call, write it down, and take up what it asks of the turn."""
     tool = tools.get(call.name)
@@ -194,6 +199,7 @@ async def _step(
         work.escalation = Escalation(
             Reason.TOOL, f"The tool {call.name} needs a person: {result.message}"
         )
+    resources.metrics.tool_calls.labels(result.status).inc()
     work.failed += result.status in (Status.FAILED, Status.TIMED_OUT)
     arguments_told = excerpt(call.arguments, 300)
     outcome = excerpt(result.message or dumps(result.data), 300)
