@@ -68,7 +68,7 @@ SCENARIOS = (
         name="webhook-cannot-be-read",
         point="a webhook that can't be read",
         left="the raw webhook, `dead`",
-        follows="[runbooks](runbooks.md)",
+        follows="[runbooks](runbooks/README.md)",
         outcome="others once",
         play=_poison_webhook,
     ),

@@ -17,7 +17,7 @@ erasures = typer.Typer(
     help="""\
 What is to be forgotten: erase a contact or a whole tenant, and again after a restore.
 
-A worker does it. What it removes and what it keeps is in docs/runbooks.md.
+A worker does it. What it removes and what it keeps is in docs/runbooks/erasure.md.
 
 \b
 Examples:

@@ -23,7 +23,7 @@ Work that will not go on by itself: see it, try it again, or let it go.
   burst    answering it failed too often; a person has it
   send     a message failed, or nobody knows whether it arrived
 
-What to do about each is in docs/runbooks.md.
+What to do about each is in docs/runbooks/dead-letters.md.
 
 \b
 Examples:
@@ -227,7 +227,7 @@ def invariants(
                 typer.echo(f"    - {example}")
     if broken:
         names = ", ".join(result.name for result in broken)
-        fail(f"Broken: {names}. What to do: docs/runbooks.md.", FAILED)
+        fail(f"Broken: {names}. What to do: docs/runbooks/promise-broken.md.", FAILED)
 
 
 async def _check(older_than_minutes: float) -> Any:

@@ -84,7 +84,7 @@ async def look_at_restored(settings: Settings, url: str) -> list[Diagnosis]:
                 else broken(
                     "promises",
                     f"{result.name} is broken {result.broken} times",
-                    "If the live database holds it, the backup is not whole; see docs/runbooks.md.",
+                    "If the live database holds it, the backup is not whole; see docs/runbooks/README.md.",
                 )
                 for result in await check_invariants(
                     # Nobody works in it, so what was due has been due since.

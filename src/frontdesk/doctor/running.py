@@ -8,7 +8,7 @@ from frontdesk.observability import is_ready
 _WHEN_FAILING = {
     "migrations": (Level.BROKEN, "frontdesk migrate"),
     "workers": (Level.BROKEN, "Start one: frontdesk worker. Without any nothing is answered."),
-    "overdue": (Level.WARNING, "Start more workers; see docs/runbooks.md, work is overdue."),
+    "overdue": (Level.WARNING, "Start more workers; see docs/runbooks/work-overdue.md."),
     "oldest_unfinished": (
         Level.WARNING,
         "Something is tried in vain: frontdesk dead list, and the worker's log.",
