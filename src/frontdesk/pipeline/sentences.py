@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Line = Mapping[str, Any]
+_MOST_TITLES = 6
 
 _VERDICTS = {
     "answer": "The agent should answer it",
@@ -148,7 +149,7 @@ def _prompt(line: Line) -> str:
         if line.get("remembered")
         else "",
         f"Looked up was “{line['looked_up']}”" if line.get("looked_up") else "",
-        f"Found in the knowledge: {'; '.join(sources)}" if sources else "No knowledge fitted",
+        f"Found in the knowledge: {_titles(sources)}" if sources else "No knowledge fitted",
         f"The search says: {'; '.join(line['why'])}" if line.get("why") else "",
         f"Left out, as it did not fit: {'; '.join(line['omitted'])}" if line.get("omitted") else "",
     )
@@ -164,6 +165,11 @@ def _rerank(line: Line) -> str:
     if line.get("error"):
         return "No model could put what was found into order"
     return f"A model kept of what was found: {'; '.join(line.get('kept') or ()) or 'nothing'}"
+
+
+def _titles(sources: Sequence[str]) -> str:
+    more = len(sources) - _MOST_TITLES
+    return "; ".join(sources[:_MOST_TITLES]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _reply(line: Line) -> str:
