@@ -24,14 +24,8 @@ from frontdesk.core.api import (
     problems,
     resources_of,
 )
-from frontdesk.core.errors import (
-    Forbidden,
-    NotFound,
-    RateLimited,
-    TooLarge,
-    Unauthenticated,
-)
-from frontdesk.core.limits import Bucket
+from frontdesk.core.errors import Forbidden, NotFound, TooLarge, Unauthenticated
+from frontdesk.core.webhooks import read_capped, refuse_unsigned
 from frontdesk.messaging import channel_routes, media_routes, outbound, template_routes
 from frontdesk.messaging.errors import NotUncertain
 from frontdesk.messaging.inbox import WebhookInbox
@@ -79,41 +73,14 @@ async def accept(request: Request) -> Response:
     whatever happens afterwards, nothing Meta delivered is lost.
     """
     resources = resources_of(request)
-    body = await _read_capped(request, resources.settings.limits.webhook_body_bytes)
+    body = await read_capped(request, resources.settings.limits.webhook_body_bytes)
     inbox = resources.keep(WebhookInbox)
     signature = request.headers.getlist("x-hub-signature-256")
     if len(signature) != 1 or not is_signed(body, signature[0], inbox.secrets):
-        await _refuse_unsigned(request)
+        await refuse_unsigned(request)
     await inbox.store(body)
     resources.metrics.webhooks.labels("accepted").inc()
     return Response(status_code=200, background=BackgroundTask(inbox.ring))
-
-
-async def _read_capped(request: Request, most_bytes: int) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most_bytes:
-        raise TooLarge
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most_bytes:
-            raise TooLarge
-        parts.append(part)
-    return b"".join(parts)
-
-
-async def _refuse_unsigned(request: Request) -> None:
-    resources = resources_of(request)
-    address = request.client.host if request.client else "unknown"
-    per_minute = resources.settings.limits.unsigned_per_minute
-    wait = await resources.limiter.wait_seconds(
-        Bucket(f"nobody:unsigned:{address}", per_second=per_minute / 60, burst=per_minute)
-    )
-    if wait:
-        resources.metrics.webhooks.labels("limited").inc()
-        raise RateLimited(retry_after_seconds=wait)
-    resources.metrics.webhooks.labels("unsigned").inc()
-    raise Unauthenticated("The signature is missing or wrong.")
 
 
 @api.get("/account-events", summary="List what Meta said", responses=problems())
