@@ -29,6 +29,7 @@ from frontdesk.identity.onboarding_schemas import InviteCreate, InvitePublic
 from frontdesk.identity.operating import invite_for, send_reset, sign_out_member
 from frontdesk.identity.plans import PlanLimit, require_room
 from frontdesk.identity.schemas import MemberPublic, MePublic, TenantPublic
+from frontdesk.identity.subscribing import PlanTerms, resume_paid, set_plan, suspend_unpaid
 from frontdesk.identity.tenant_schemas import Suspension, TenantAccountPublic, TenantCreate
 from frontdesk.identity.tenants import list_tenants, open_tenant, resume, suspend
 
@@ -46,6 +47,7 @@ __all__ = [
     "MemberPublic",
     "PlanLimit",
     "PlanLimitReached",
+    "PlanTerms",
     "RoleChanged",
     "SlugTaken",
     "Suspension",
@@ -76,7 +78,10 @@ __all__ = [
     "recheck",
     "require_room",
     "resume",
+    "resume_paid",
     "send_reset",
+    "set_plan",
     "sign_out_member",
     "suspend",
+    "suspend_unpaid",
 ]
