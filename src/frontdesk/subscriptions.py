@@ -8,7 +8,11 @@ from frontdesk.messaging import MediaSettled, OutboundFailed
 from frontdesk.prompts import ExperimentMoved
 
 SUBSCRIPTIONS: Subscriptions = {
-    ConversationHasClosed: [escalation.end_handoff, conversation.plan_survey],
+    ConversationHasClosed: [
+        escalation.end_handoff,
+        escalation.count_resolution,
+        conversation.plan_survey,
+    ],
     SilenceNeedsPerson: [escalation.look_after_silence],
     PriorityChanged: [escalation.reprioritise],
     MediaSettled: [conversation.go_on_with_file, escalation.relay_file],

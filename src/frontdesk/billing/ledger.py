@@ -18,6 +18,7 @@ class UsageKind(StrEnum):
 
     LLM = "llm"
     WHATSAPP = "whatsapp"
+    RESOLUTION = "resolution"
 
 
 @dataclass(frozen=True)

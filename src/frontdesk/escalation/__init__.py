@@ -19,6 +19,7 @@ from frontdesk.escalation.packet import HandoffPacket, Packet, PacketFact, plain
 from frontdesk.escalation.presence import is_anybody_online, set_presence
 from frontdesk.escalation.privacy import HOLDINGS
 from frontdesk.escalation.recorded import load_past
+from frontdesk.escalation.resolving import count_resolution
 from frontdesk.escalation.rules import (
     GAVE_UP,
     NO_REASON,
@@ -109,6 +110,7 @@ __all__ = [
     "asks_to_stop",
     "claim_suggestion",
     "close",
+    "count_resolution",
     "end_handoff",
     "find_draft_of",
     "find_hand_back",
