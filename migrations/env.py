@@ -11,6 +11,7 @@ from sqlmodel import SQLModel
 
 import frontdesk.agent_config.models
 import frontdesk.billing.models
+import frontdesk.billing.stripe.models
 import frontdesk.conversation.commitment_models
 import frontdesk.conversation.models
 import frontdesk.escalation.models

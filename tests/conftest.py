@@ -7,6 +7,7 @@ keeps customers apart; nothing is rolled back or truncated.
 import asyncio
 import atexit
 import base64
+import json
 import os
 import shutil
 import tempfile
@@ -131,6 +132,22 @@ def setting_values(urls: dict[str, str], simulator: Simulator) -> dict[str, dict
         "llm": {"groq_api_base": simulator.groq_url, "openai_api_base": simulator.openai_url},
         "log": {"level": "WARNING"},
         "privacy": {"folder": PRIVACY_FOLDER},
+        "stripe": {
+            "secret_key": "sk_test_simulated",
+            "webhook_secrets": "whsec_simulated",
+            "api_url": simulator.stripe_url,
+            "timeout_seconds": 2,
+            "plans": {
+                "small": {"monthly_usd": 29, "max_users": 3},
+                "standard": {
+                    "monthly_usd": 99,
+                    "usd_per_million_tokens": 2,
+                    "usd_per_message": "0.01",
+                    "usd_per_resolution": "0.5",
+                    "max_users": 10,
+                },
+            },
+        },
         "storage": {"folder": f"{PRIVACY_FOLDER}/files"},
         "fetch": {"allow_loopback": True},
     }
@@ -142,7 +159,7 @@ KEYS = {"groq_api_key": "test-key", "openai_api_key": "test-key"}
 def as_environment(values: dict[str, dict[str, Any]]) -> dict[str, str]:
     """The same settings for a process of its own."""
     nested = {
-        f"{section}__{name}".upper(): str(value)
+        f"{section}__{name}".upper(): json.dumps(value) if isinstance(value, dict) else str(value)
         for section, fields in values.items()
         for name, value in fields.items()
     }
@@ -183,6 +200,7 @@ async def world() -> AsyncIterator[tuple[Simulator, LateApp]]:
         simulation = SimulatorSettings(
             app_secret=APP_SECRET,
             webhook_url="http://testserver/webhooks/whatsapp",
+            stripe_webhook_url="http://testserver/webhooks/stripe",
             status_delay_seconds=(0.001, 0.005),
             retry_pauses_seconds=(0.05,),
         )

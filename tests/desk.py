@@ -39,6 +39,10 @@ _IN_DUE_TABLES = frozenset(
     {
         "agent_config.preview",
         "billing.reservation",
+        "billing.stripe_account",
+        "billing.stripe_batch",
+        "billing.stripe_check",
+        "billing.stripe_event",
         "conversation.memory",
         "conversation.timer",
         "conversation.turn",

@@ -100,11 +100,12 @@ _TAGS = {
     "usage": "What was used and what it cost.",
     "budgets": "How much models may cost, and what happens then.",
     "drills": "Outages simulated for one tenant, to see what its contacts would.",
+    "billing": "The subscription, invoices, and what was metered for them.",
     "dead letters": "Work that will not go on by itself: try it again, or let it go.",
     "privacy": "Exports, erasures, and how long things are kept.",
     "evaluation": "Cases, runs and their gate; cases from production; what a change would do.",
     "observability": "Model calls and the audit log.",
-    "webhooks": "What WhatsApp calls; signed, not signed in.",
+    "webhooks": "What WhatsApp and Stripe call; signed, not signed in.",
     "health": "For orchestrators and Prometheus.",
 }
 

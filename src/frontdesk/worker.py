@@ -62,6 +62,11 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
     return (
         *pipeline_work.pipeline_work(settings),
         billing_work.RELEASE,
+        billing_work.STRIPE_ACCOUNT,
+        billing_work.STRIPE_EVENT,
+        billing_work.STRIPE_PRUNE,
+        billing_work.STRIPE_BATCH,
+        billing_work.STRIPE_CHECK,
         conversation_work.FIRE_TIMER,
         conversation_work.SUMMARISE,
         conversation_work.SURVEY,

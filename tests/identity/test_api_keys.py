@@ -92,7 +92,17 @@ OPEN = {
         "unrate_answer",
         "upload_file",
     },
-    Scope.USAGE_READ: {"report_usage", "get_conversation_usage", "list_budgets", "get_budget"},
+    Scope.USAGE_READ: {
+        "report_usage",
+        "get_conversation_usage",
+        "list_budgets",
+        "get_budget",
+        "get_subscription",
+        "list_invoices",
+        "get_invoice",
+        "list_meter_batches",
+        "list_batch_entries",
+    },
     Scope.MODELS_USE: {"list_models", "create_chat_completion"},
     Scope.CONFIG_READ: {
         "list_agents",

@@ -53,6 +53,7 @@ _MEMBER = Kind(_newest("membership", "user_id"))
 _SEQ = Kind(_newest("feed_event", "seq"), 9_999_999, is_place=True)
 KINDS: dict[str, Kind] = {
     "agent_id": Kind(_newest("agent")),
+    "batch_id": Kind(_newest("stripe_batch")),
     "backtest_id": Kind(_newest("rule_backtest")),
     "budget_id": Kind(_newest("budget")),
     "call_id": Kind(_newest("llm_call")),
@@ -136,6 +137,9 @@ NO_IDS = {
     "report_repeated_facts.from": "a day",
     "report_repeated_facts.to": "a day",
     "report_usage.to": "a day",
+    "invoice_id": "of Stripe's; `test_stripe_reconciling.py` asks for another tenant's",
+    "list_meter_batches.from": "a time",
+    "list_meter_batches.to": "a time",
     "If-Match": "the version of the row that the path names",
     "Idempotency-Key": "the client's own word; `test_shared_ground.py` uses one in two tenants",
     "cursor": "`test_crossing.py` takes those that the other tenant's own lists give out",
@@ -229,6 +233,11 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     call = (await admin.get("/llm-calls", limit=1))["items"][0]
     await admin.post(f"/llm-calls/{call['id']}/replay", {})
     await desk.work_until_idle()
+    await admin_sql.execute(
+        "INSERT INTO stripe_batch (tenant_id, id, meter, hour_at, entries, quantity, state) "
+        "VALUES ($1, gen_random_uuid(), 'tokens', now(), 1, 1, 'sent')",
+        desk.id,
+    )
     await admin_sql.execute(
         "UPDATE outbound SET last_error = $2, state = CASE WHEN id::text = (SELECT max(id::text) "
         "FROM outbound WHERE tenant_id = $1) THEN 'failed' ELSE 'needs_attention' END "

@@ -17,6 +17,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from tests.desk import PASSWORD, Desk, Person
 
+from frontdesk.billing.stripe.plans import set_up
 from frontdesk.core.api import Allow, Role
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
@@ -199,6 +200,14 @@ class Examples:
     async def remove_budget(self) -> dict[str, Any]:
         (budget, *_) = (await self.admin.get("/budgets"))["items"]
         return {"budget_id": budget["id"], "headers": {"If-Match": "*"}}
+
+    async def start_checkout(self) -> dict[str, Any]:
+        await set_up(self.desk.resources)
+        return {"json": {"plan": "standard"}}
+
+    async def open_billing_portal(self) -> dict[str, Any]:
+        await self.admin.post("/billing/checkout", (await self.start_checkout())["json"])
+        return {}
 
     async def save_routing(self) -> dict[str, Any]:
         routes = {"reply": {"models": [f"groq/{uuid4().hex}"]}}

@@ -25,6 +25,9 @@ from frontdesk.billing.schemas import (
     UsageReportPublic,
     UsageSums,
 )
+from frontdesk.billing.stripe.errors import NoSuchPlan, StripeNotSetUp
+from frontdesk.billing.stripe.plans import set_up as set_up_stripe
+from frontdesk.billing.stripe.reconciling import compare as compare_with_stripe
 
 __all__ = [
     "HOLDINGS",
@@ -33,10 +36,12 @@ __all__ = [
     "Ceiling",
     "ConversationUsagePublic",
     "DeliveredMessage",
+    "NoSuchPlan",
     "Refusal",
     "Reservation",
     "Settlement",
     "Spender",
+    "StripeNotSetUp",
     "TokenUsage",
     "UnitPrices",
     "UsageGroupPublic",
@@ -45,6 +50,7 @@ __all__ = [
     "UsageReportPublic",
     "UsageSums",
     "Wish",
+    "compare_with_stripe",
     "cost_usd",
     "find_accounts",
     "foresee",
@@ -53,5 +59,6 @@ __all__ = [
     "record_deliveries",
     "record_usage",
     "reserve",
+    "set_up_stripe",
     "settle",
 ]

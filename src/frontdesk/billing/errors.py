@@ -1,6 +1,9 @@
 """Errors billing raises."""
 
-from frontdesk.billing.rules import Refusal
+from decimal import Decimal
+
+from frontdesk.billing.rules import BudgetPeriod, BudgetScope, Cap, Ceiling, Refusal
+from frontdesk.core import ids
 from frontdesk.core.errors import Conflict, FrontdeskError, NotFound
 
 
@@ -24,3 +27,13 @@ class BudgetReached(FrontdeskError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.sentence, budget_id=str(refusal.cap.id), cap=refusal.ceiling)
         self.refusal = refusal
+
+
+class SubscriptionUnpaid(BudgetReached):
+    """The tenant's subscription is unpaid or over: no model is asked for it, as if nothing were left."""
+
+    code, title = "subscription_unpaid", "The subscription is unpaid"
+
+    def __init__(self) -> None:
+        nothing = Cap(ids.NIL, BudgetScope.TENANT, BudgetPeriod.TOTAL, hard_usd=Decimal(0))
+        super().__init__(Refusal(nothing, Ceiling.HARD, unpaid=True))

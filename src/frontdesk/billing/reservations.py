@@ -14,7 +14,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from frontdesk import feed
-from frontdesk.billing.errors import BudgetReached
+from frontdesk.billing.errors import BudgetReached, SubscriptionUnpaid
 from frontdesk.billing.happenings import BudgetUsedUp
 from frontdesk.billing.rules import (
     Account,
@@ -38,6 +38,7 @@ from frontdesk.core.resources import Resources
 RESERVATION = "billing.reservation"
 
 _CAPS = "SELECT id, scope, feature, period, hard_usd, soft_usd FROM budget ORDER BY id"
+_IS_STOPPED = "SELECT EXISTS (SELECT FROM stripe_account WHERE standing = 'stopped')"
 # The accounts are locked in the order of their keys, here and when they settle: so nobody waits in
 # a circle. What does not fit after all is given back before the commit, and nobody sees it.
 _RESERVE = """
@@ -97,6 +98,14 @@ class Reservation:
 
 
 @dataclass(frozen=True)
+class _Means:
+    """A tenant's budgets, and whether it may spend anything at all."""
+
+    caps: tuple[Cap, ...]
+    is_stopped: bool
+
+
+@dataclass(frozen=True)
 class Settlement:
     """What became of a reservation. Nothing spent: it is released.
 
@@ -116,12 +125,12 @@ class BudgetBook:
 
     def __init__(self, resources: Resources) -> None:
         self._db = resources.db
-        self._cache = SnapshotCache(resources, kind="budgets:v1", encode=_encode, decode=_decode)
+        self._cache = SnapshotCache(resources, kind="budgets:v2", encode=_encode, decode=_decode)
         self._waiting: dict[UUID, list[_Asking]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def caps(self, tenant_id: UUID) -> tuple[Cap, ...]:
-        """The tenant's budgets, at most two seconds late."""
+    async def means(self, tenant_id: UUID) -> _Means:
+        """The tenant's budgets and whether it has paid, at most two seconds late."""
         return await self._cache.get(tenant_id, "all", lambda: self._load(tenant_id))
 
     def forget_after_commit(self, tx: Transaction) -> None:
@@ -173,10 +182,11 @@ class BudgetBook:
             async with self._db.hot(tenant_id) as tx:
                 await settle(tx, late, frozenset())
 
-    async def _load(self, tenant_id: UUID) -> tuple[Cap, ...]:
+    async def _load(self, tenant_id: UUID) -> _Means:
         async with self._db.hot(tenant_id) as tx:
             rows = await tx.sql.fetch(_CAPS)
-        return tuple(_cap(dict(row)) for row in rows)
+            is_stopped: bool = await tx.sql.fetchval(_IS_STOPPED)
+        return _Means(tuple(_cap(dict(row)) for row in rows), is_stopped)
 
 
 @dataclass(frozen=True)
@@ -196,10 +206,13 @@ async def find_accounts(
     """What a call would be paid from. Mostly from memory; empty when no budget concerns it.
 
     Raises:
+        SubscriptionUnpaid: the tenant has not paid, so nothing may be spent for it.
         Unavailable: no copy of the budgets is at hand and the database is down.
     """
-    caps = await resources.keep(BudgetBook).caps(tenant_id)
-    return accounts_of(caps, spender, datetime.now(UTC)) if caps else ()
+    means = await resources.keep(BudgetBook).means(tenant_id)
+    if means.is_stopped:
+        raise SubscriptionUnpaid
+    return accounts_of(means.caps, spender, datetime.now(UTC)) if means.caps else ()
 
 
 async def reserve(
@@ -333,9 +346,10 @@ def _cap(row: dict[str, object]) -> Cap:
     )
 
 
-def _encode(caps: tuple[Cap, ...]) -> bytes:
-    return dumps_bytes(caps)
+def _encode(means: _Means) -> bytes:
+    return dumps_bytes(means)
 
 
-def _decode(data: bytes) -> tuple[Cap, ...]:
-    return tuple(_cap(row) for row in loads(data))
+def _decode(data: bytes) -> _Means:
+    read = loads(data)
+    return _Means(tuple(_cap(row) for row in read["caps"]), bool(read["is_stopped"]))

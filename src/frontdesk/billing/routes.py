@@ -14,6 +14,7 @@ from frontdesk.billing.schemas import (
     UsageGrouping,
     UsageReportPublic,
 )
+from frontdesk.billing.stripe.routes import router as stripe
 from frontdesk.core.api import (
     Cursor,
     Limit,
@@ -81,3 +82,4 @@ async def get_conversation_usage(
 
 router.include_router(usage)
 router.include_router(budgets)
+router.include_router(stripe)

@@ -133,15 +133,19 @@ class Refusal:
     """Which budget is used up for a call, and up to which of its caps.
 
     `unpriced` names a model that must not be called on a budget, as nobody knows what it costs.
+    `unpaid` says that it is no budget at all: the tenant's subscription is unpaid or has ended.
     """
 
     cap: Cap
     ceiling: Ceiling
     unpriced: str | None = None
+    unpaid: bool = False
 
     @property
     def sentence(self) -> str:
         """The same in words, for the trace, the packet and the feed."""
+        if self.unpaid:
+            return "The subscription is unpaid or has ended, so no model may be asked."
         if self.unpriced is not None:
             return f"The price of {self.unpriced} is not known, and there is a {self.cap.name}."
         usd = self.cap.usd(self.ceiling).normalize()

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from frontdesk.cli.billing import stripe
 from frontdesk.cli.channels import channels
 from frontdesk.cli.describing import openapi
 from frontdesk.cli.drilling import drill
@@ -116,6 +117,9 @@ app.add_typer(
 )
 app.add_typer(
     kb, name="kb", short_help="What agents answer from: add files and sites, status, search."
+)
+app.add_typer(
+    stripe, name="stripe", short_help="Billing through Stripe: set-up, accounts, reconcile."
 )
 app.add_typer(keys, name="keys", short_help="Keys that seal secrets: generate, rotate, status.")
 app.add_typer(

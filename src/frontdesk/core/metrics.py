@@ -146,6 +146,12 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self.stripe_alarms = Counter(
+            "frontdesk_stripe_alarms",
+            "Usage that Stripe counts otherwise, or not at all: an alarm",
+            ["what"],
+            registry=self.registry,
+        )
         self.streams = Gauge(
             "frontdesk_feed_streams", "Open live feed streams", registry=self.registry
         )

@@ -463,6 +463,77 @@ class LlmSettings(_Section):
         return value
 
 
+class PlanSettings(_Section):
+    monthly_usd: Decimal = Field(ge=0, description="What the plan costs a month.")
+    usd_per_million_tokens: Decimal = Field(
+        Decimal(0), ge=0, description="What a million tokens of models cost on top."
+    )
+    usd_per_message: Decimal = Field(
+        Decimal(0), ge=0, description="What a delivered WhatsApp message costs on top."
+    )
+    usd_per_resolution: Decimal = Field(
+        Decimal(0), ge=0, description="What a conversation resolved by the AI costs on top."
+    )
+    max_users: int | None = Field(None, ge=0, description="Members who may sign in.")
+    max_channels: int | None = Field(None, ge=0, description="Connected numbers.")
+    max_agents: int | None = Field(None, ge=0, description="AI agents.")
+    max_conversations_at_once: int | None = Field(
+        None, ge=1, description="Bursts the AI answers at once."
+    )
+
+
+class StripeSettings(_Section):
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Key of the Stripe account (a restricted one is enough, see docs/stripe.md). "
+        "Without one nothing is billed through Stripe. Needs the extra `stripe`.",
+    )
+    webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Signing secrets of the webhook endpoint `/webhooks/stripe`, comma-separated: "
+        "while one is rolled, the new and the old.",
+    )
+    api_url: str = Field("https://api.stripe.com", description="Where Stripe's API answers.")
+    timeout_seconds: float = Field(
+        10, gt=0, le=60, description="Longest wait for each answer of Stripe's."
+    )
+    plans: dict[str, PlanSettings] = Field(
+        {},
+        description="What tenants can buy: `STRIPE__PLANS__name__MONTHLY_USD`, "
+        "`…__USD_PER_MILLION_TOKENS`, `…__USD_PER_MESSAGE`, `…__USD_PER_RESOLUTION` and the limits "
+        "`…__MAX_USERS`, `…__MAX_CHANNELS`, `…__MAX_AGENTS`, `…__MAX_CONVERSATIONS_AT_ONCE`; names in "
+        "lower case. `frontdesk stripe set-up` tells Stripe of them.",
+    )
+    suspend_after_days: int | None = Field(
+        30,
+        ge=1,
+        description="Days after which a tenant whose subscription is unpaid or over is suspended; "
+        "empty: never. Until then only the AI has stopped.",
+    )
+
+    @field_validator("webhook_secrets", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return _listed(value)
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _own(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        return tuple(map(_not_an_example, value))
+
+    @field_validator("suspend_after_days", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _installed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and find_spec("stripe") is None:
+            raise ValueError("needs the extra stripe, which is not installed")
+        return value and _not_an_example(value)
+
+
 class WorkerSettings(_Section):
     sweep_seconds: float = Field(
         1, gt=0, description="How often a worker looks in Postgres for due work nobody rang for."
@@ -721,6 +792,7 @@ class Settings(BaseSettings):
     privacy: PrivacySettings = PrivacySettings()
     storage: StorageSettings = StorageSettings()
     mail: MailSettings = MailSettings()
+    stripe: StripeSettings = StripeSettings()
     fetch: FetchSettings = FetchSettings()
     log: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()

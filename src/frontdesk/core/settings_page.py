@@ -24,6 +24,7 @@ _ABOUT = {
     "RETENTION": "How long things are kept; a tenant may keep some of them for fewer days.",
     "PRIVACY": "Where exports and the ledger of erasures lie.",
     "MAIL": "How invites and password resets reach people; without it there are none.",
+    "STRIPE": "Billing tenants through Stripe; see [stripe.md](stripe.md).",
     "FETCH": "Asking addresses that tenants name. Only the public internet is reached.",
     "FRONTDESK_INIT": "The first tenant and the super admin, for deployments nobody types into.",
     "LOG": "What a process writes to its standard output.",

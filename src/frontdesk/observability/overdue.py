@@ -69,6 +69,11 @@ OVERDUE = (
     DueTable("commitment", "due_at IS NOT NULL"),
     DueTable("suggestion", "due_at IS NOT NULL", since="created_at"),
     DueTable("budget_reservation", "true"),
+    # It looks again every hour.
+    DueTable("stripe_account", "true", key="tenant_id"),
+    DueTable("stripe_batch", "due_at IS NOT NULL"),
+    DueTable("stripe_check", "due_at IS NOT NULL"),
+    DueTable("stripe_event", "state = 'pending'", tenant=f"'{NIL}'::uuid"),
     DueTable("chat_request", "state = 'queued'", since="created_at"),
     DueTable("conversation_memory", "due_at IS NOT NULL", key="conversation_id"),
     DueTable("channel", "due_at IS NOT NULL"),

@@ -161,6 +161,10 @@ class StripeRoutes:
     def _create_product(self, _: str, body: Json) -> Json:
         needed(body, "name")
         made = {"name": body["name"], "active": True, "metadata": body.get("metadata") or {}}
+        if given := body.get("id"):
+            if self._stripe.store.all("product", id=given):
+                raise StripeError(400, "Product already exists.", code="resource_already_exists")
+            made["id"] = given
         return self._stripe.store.add("product", "prod", made)
 
     def _create_price(self, _: str, body: Json) -> Json:
