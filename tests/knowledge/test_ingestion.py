@@ -18,6 +18,7 @@ class Site:
         self.pages = {}
         self.asked = Counter()
         self.status = 200
+        self.types = {}
 
     async def answer(self, request):
         path = request.path_qs
@@ -29,7 +30,10 @@ class Site:
         etag = f'"{hash(self.pages[path])}"'
         if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304)
-        return web.Response(text=self.pages[path], content_type="text/html", headers={"ETag": etag})
+        content_type = self.types.get(path, "text/html")
+        return web.Response(
+            text=self.pages[path], content_type=content_type, headers={"ETag": etag}
+        )
 
 
 @pytest.fixture
@@ -207,12 +211,55 @@ async def test_a_site_grows_no_further_than_it_may_and_private_addresses_are_not
     sources = [await read(shop, source_id) for source_id in made]
     assert [source["state"] for source in sources] == ["ready", "failed", "failed"]
     assert sources[0]["site_pages"] == 2
-    assert sum(site.asked.values()) == 3
+    assert site.asked["/robots.txt"] == 1
+    assert sum(site.asked.values()) == 1 + 3
     assert "public internet" in sources[1]["last_error"]
     file = await shop.admin.http.post(
         "/api/v1/knowledge/pages", json={"agent_id": str(agent_id), "url": "file:///etc/passwd"}
     )
     assert file.status_code == 422
+
+
+async def test_what_robots_txt_forbids_is_not_fetched_and_the_source_says_so(shop, agent_id, site):
+    site.pages = {
+        "/robots.txt": "User-agent: *\nDisallow: /private\nAllow: /private/help$\n",
+        "/help": page("Help", "We are glad to help.", "/private/a", "/private/help", "/b"),
+        "/private/a": page("Secret", "Nobody should read this."),
+        "/private/help": page("More help", "Here is more help."),
+        "/b": page("Shipping", "We ship within two days."),
+    }
+    site.types["/robots.txt"] = "text/plain"
+    made = []
+    for path in ("/help", "/private/a"):
+        body = {"agent_id": str(agent_id), "url": f"{site.url}{path}", "most_pages": 9}
+        answer = await shop.admin.http.post("/api/v1/knowledge/pages", json=body)
+        made.append(answer.json()["id"])
+    for _ in range(3):
+        await ingest_all(shop)
+    root, refused = [await read(shop, source_id) for source_id in made]
+    assert (root["state"], root["site_pages_ready"]) == ("ready", 2)
+    assert refused["state"] == "failed"
+    assert refused["last_error"] == "The site's robots.txt does not let us read this page."
+    assert (site.asked["/private/a"], site.asked["/robots.txt"]) == (0, 1)
+
+
+async def test_a_site_that_asks_for_pauses_is_read_page_by_page(shop, agent_id, site):
+    site.pages = {
+        "/robots.txt": "User-agent: Frontdesk\nCrawl-delay: 3600\n",
+        "/help": page("Help", "We are glad to help.", "/b"),
+        "/b": page("Shipping", "We ship within two days."),
+    }
+    site.types["/robots.txt"] = "text/plain"
+    body = {"agent_id": str(agent_id), "url": f"{site.url}/help", "most_pages": 9}
+    await shop.admin.http.post("/api/v1/knowledge/pages", json=body)
+    for _ in range(3):
+        await ingest_all(shop)
+    assert (site.asked["/help"], site.asked["/b"]) == (1, 0)
+    (waiting,) = await shop.sql(
+        "SELECT attempts, due_at - clock_timestamp() < interval '11 seconds' AS is_soon "
+        "FROM knowledge_source WHERE site_id IS NOT NULL"
+    )
+    assert (waiting["attempts"], waiting["is_soon"]) == (0, True)
 
 
 async def test_what_says_the_same_stays_the_same_chunk(shop, agent_id):

@@ -28,7 +28,8 @@ from frontdesk.knowledge.files import drop_file, fetch_file
 from frontdesk.knowledge.happenings import SourceFailed, SourceProgress, SourceReady
 from frontdesk.knowledge.models import SourceKind, SourceState
 from frontdesk.knowledge.reading import Document, document_file, read_document
-from frontdesk.knowledge.sites import Gone, NotNow, fetch_page, follow
+from frontdesk.knowledge.robots import Rules
+from frontdesk.knowledge.sites import Gone, NotNow, TooSoon, fetch_page, follow, rules_of
 from frontdesk.knowledge.snapshots import SOURCE, LittleKnowledge
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,12 @@ WHERE id = $1 AND due_at = $2 RETURNING id
 """
 _PUT_OFF = """
 UPDATE knowledge_source SET last_error = $3, due_at = now() + make_interval(secs => $4)
+WHERE id = $1 AND due_at = $2
+"""
+# A pause that the site asks for is no failed attempt.
+_WAIT = """
+UPDATE knowledge_source
+SET attempts = attempts - 1, due_at = clock_timestamp() + make_interval(secs => $3)
 WHERE id = $1 AND due_at = $2
 """
 # Attempts are kept from giving up; the pause grows to about an hour.
@@ -154,6 +161,8 @@ async def ingest_source(resources: Resources, tenant_id: UUID, source_id: UUID) 
         return
     except Gone:
         await _gone(resources, job)
+    except TooSoon as pause:
+        await _wait(resources, job, pause.seconds)
     except Unreadable as error:
         await _fail(resources, job, str(error))
     except (NotNow, PostgresError) as error:
@@ -183,7 +192,16 @@ async def _read(resources: Resources, job: Job) -> SourceState:
         document = await read_document(file)
     if await _is_twin(resources, job, page.sha256):
         raise Gone
-    await _keep_text(resources, job, document, base=page.url, etag=page.etag, sha256=page.sha256)
+    rules = await rules_of(resources, page.url)
+    await _keep_text(
+        resources,
+        job,
+        document,
+        base=page.url,
+        etag=page.etag,
+        sha256=page.sha256,
+        rules=rules,
+    )
     return SourceState.SPLITTING
 
 
@@ -195,6 +213,7 @@ async def _keep_text(
     base: str | None = None,
     etag: str | None = None,
     sha256: str | None = None,
+    rules: Rules | None = None,
 ) -> None:
     row = job.row
     title = row["title"]
@@ -205,8 +224,8 @@ async def _keep_text(
         await tx.sql.execute(
             _SAVE_TEXT, job.id, title, document.markdown, document.pages, etag, sha256
         )
-        if base is not None:
-            for page_id in await follow(tx, row, base, document.links):
+        if base is not None and rules is not None:
+            for page_id in await follow(tx, row, base, document.links, rules):
                 tx.ring(SOURCE, page_id)
 
 
@@ -386,6 +405,13 @@ async def _put_off(resources: Resources, job: Job, error: str) -> None:
     async with resources.db.hot(job.tenant_id) as tx:
         await tx.sql.execute(_PUT_OFF, job.id, job.lease, error, 2.0**attempts)
         tx.ring(SOURCE, job.id, 2.0**attempts + 0.01)
+
+
+async def _wait(resources: Resources, job: Job, seconds: float) -> None:
+    """Read it when the site may be asked again."""
+    async with resources.db.hot(job.tenant_id) as tx:
+        await tx.sql.execute(_WAIT, job.id, job.lease, seconds)
+        tx.ring(SOURCE, job.id, seconds + 0.01)
 
 
 async def _gone(resources: Resources, job: Job) -> None:

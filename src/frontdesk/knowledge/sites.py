@@ -14,6 +14,7 @@ from frontdesk.core.http import FetchRefused, NoAnswer, NotConnected
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import clean
 from frontdesk.knowledge.errors import Unreadable
+from frontdesk.knowledge.robots import Robots, Rules
 
 MOST_BYTES = 10 * 1024 * 1024
 _SECONDS = 20
@@ -54,6 +55,14 @@ class NotNow(Exception):
     """The page can't be fetched at the moment; the message says why."""
 
 
+class TooSoon(Exception):
+    """The site wants a pause between two fetches, and this one would come too early."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The site asks for pauses; on in {seconds:.1f} seconds.")
+        self.seconds = seconds
+
+
 @dataclass(frozen=True)
 class Page:
     """A page as it was fetched."""
@@ -73,9 +82,11 @@ async def fetch_page(resources: Resources, url: str, etag: str | None) -> Page |
 
     Raises:
         Gone, NotNow: the site says so, or does not answer.
-        Unreadable: we do not ask there, or it is no document.
+        TooSoon: the site wants a pause first.
+        Unreadable: we do not ask there, the site's robots.txt forbids it, or it is no document.
     """
     try:
+        await _ask_leave(resources, url)
         answer = await resources.http.fetch_public(
             url,
             content_types=_TYPES,
@@ -83,6 +94,8 @@ async def fetch_page(resources: Resources, url: str, etag: str | None) -> Page |
             timeout_seconds=_SECONDS,
             headers={"If-None-Match": etag} if etag else None,
         )
+        if _origin(answer.url) != _origin(url):
+            await _rules_for(resources, answer.url)  # A redirect does not get round them.
     except FetchRefused as error:
         raise Unreadable(str(error)) from None
     except NotConnected as error:
@@ -101,8 +114,46 @@ async def fetch_page(resources: Resources, url: str, etag: str | None) -> Page |
     return Page(clean(answer.url), answer.content, told or None)
 
 
-async def follow(tx: Transaction, page: Record, base: str, links: Sequence[str]) -> list[UUID]:
-    """Add the pages that a page links to, as far as its site may grow; the new ones.
+async def _ask_leave(resources: Resources, url: str) -> None:
+    rules = await _rules_for(resources, url)
+    pause = await resources.keep(Robots).pause_seconds(_origin(url), rules)
+    if pause:
+        raise TooSoon(pause)
+
+
+async def _rules_for(resources: Resources, url: str) -> Rules:
+    """What the site of a page asks of us; raises `Unreadable` when that is not to fetch the page."""
+    rules = await resources.keep(Robots).of(_origin(url))
+    if not rules.allows(_path(url)):
+        raise Unreadable("The site's robots.txt does not let us read this page.")
+    return rules
+
+
+def _origin(url: str) -> str:
+    from yarl import URL
+
+    try:
+        return str(URL(url).origin())
+    except ValueError:
+        raise Unreadable("That is no address.") from None
+
+
+def _path(url: str) -> str:
+    from yarl import URL
+
+    return URL(url).raw_path_qs
+
+
+async def rules_of(resources: Resources, url: str) -> Rules:
+    """What the site of a page that was just read asks of us."""
+    return await resources.keep(Robots).of(_origin(url))
+
+
+async def follow(
+    tx: Transaction, page: Record, base: str, links: Sequence[str], rules: Rules
+) -> list[UUID]:
+    """Add the pages that a page links to and that may be fetched, as far as its site may grow; the
+    new ones.
 
     They are rows of their own: each is the job of reading it, so a crawl goes on after any end.
     """
@@ -112,7 +163,7 @@ async def follow(tx: Transaction, page: Record, base: str, links: Sequence[str])
     most = await tx.sql.fetchval(_LOCK_SITE, site_id)
     if most is None:
         return []
-    urls = pages_within(base, links)
+    urls = [url for url in pages_within(base, links) if rules.allows(_path(url))]
     rows = await tx.sql.fetch(
         _ADD_PAGES, site_id, [ids.new() for _ in urls], urls, page["depth"] + 1, most
     )

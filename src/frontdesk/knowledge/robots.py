@@ -1,0 +1,154 @@
+"""What a site lets programs fetch: its robots.txt (RFC 9309), read once an hour, obeyed by every fetch.
+
+The rules are those for `Frontdesk`, else those for everybody. A site without the file allows
+everything; one that fails to serve it is asked later. A wish for pauses (`Crawl-delay`) is kept
+across all workers, up to a bound.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+
+from frontdesk.core.http import FetchRefused, NoAnswer
+from frontdesk.core.redis import REDIS_DOWN
+from frontdesk.core.resources import Resources
+
+AGENT = "frontdesk"
+# RFC 9309: a crawler must read at least 500 KiB; what is longer is not read.
+MOST_BYTES = 512 * 1024
+KEPT_SECONDS = 3_600
+MOST_DELAY_SECONDS = 10.0
+_SECONDS = 10
+_MOST_SITES = 1_000
+_MOST_RULES = 2_000
+_LINE = re.compile(r"^\s*([A-Za-z-]+)\s*:\s*(.*?)\s*$")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Paths that may or may not be fetched; the longest that fits counts."""
+
+    allows: bool
+    pattern: str
+
+    def fits(self, path: str) -> bool:
+        """Whether it is about this path with its query; `*` is anything, a `$` at the end is the end."""
+        ends = self.pattern.endswith("$")
+        parts = self.pattern.removesuffix("$").split("*")
+        if not path.startswith(parts[0]):
+            return False
+        at = len(parts[0])
+        # Each part where it comes first: no pattern takes longer than the path is.
+        for part in parts[1:]:
+            found = path.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return not ends or at == len(path) or (len(parts) > 1 and path.endswith(parts[-1]))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a site asks of us."""
+
+    rules: tuple[Rule, ...] = ()
+    delay_seconds: float = 0.0
+
+    def allows(self, path: str) -> bool:
+        """Whether a path, with its query, may be fetched. Of rules as long as each other, the one that
+        allows counts."""
+        fitting = [rule for rule in self.rules if rule.fits(path)]
+        return max(fitting, key=lambda r: (len(r.pattern), r.allows)).allows if fitting else True
+
+
+def read_rules(text: str) -> Rules:
+    """The rules for us in a robots.txt; what can't be read in it is passed over."""
+    ours: list[Rule] = []
+    everybodys: list[Rule] = []
+    delays: dict[str, float] = {}
+    has_ours = False
+    agents: list[str] = []
+    opened = False
+    for line in text.removeprefix("\ufeff").splitlines():
+        match = _LINE.match(line.partition("#")[0])
+        if match is None:
+            continue
+        field, value = match[1].lower(), match[2]
+        if field == "user-agent":
+            agents = [*([] if opened else agents), value.lower()]
+            opened = False
+            has_ours = has_ours or value.lower() == AGENT
+            continue
+        opened = True
+        for agent, rules in ((AGENT, ours), ("*", everybodys)):
+            if agent not in agents:
+                continue
+            if field in ("allow", "disallow") and value and len(rules) < _MOST_RULES:
+                rules.append(Rule(field == "allow", value))
+            elif field == "crawl-delay":
+                delays[agent] = _seconds(value)
+    chosen = ours if has_ours else everybodys
+    return Rules(tuple(chosen), delays.get(AGENT if has_ours else "*", 0.0))
+
+
+def _seconds(value: str) -> float:
+    try:
+        return min(MOST_DELAY_SECONDS, max(0.0, float(value)))
+    except ValueError:
+        return 0.0
+
+
+class Robots:
+    """The rules of the sites that this process has fetched from lately: `resources.keep(Robots)`."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._kept: dict[str, tuple[float, Rules]] = {}
+
+    async def of(self, origin: str) -> Rules:
+        """The rules of a site, at most an hour old.
+
+        Args:
+            origin: scheme, host and port, without a slash behind.
+
+        Raises:
+            NotConnected, NoAnswer: the site can't be asked now.
+        """
+        read_at, rules = self._kept.get(origin, (float("-inf"), Rules()))
+        if time.monotonic() - read_at < KEPT_SECONDS:
+            return rules
+        rules = await self._read(origin)
+        while len(self._kept) >= _MOST_SITES:
+            del self._kept[next(iter(self._kept))]
+        self._kept[origin] = (time.monotonic(), rules)
+        return rules
+
+    async def pause_seconds(self, origin: str, rules: Rules) -> float:
+        """How long to wait before the next fetch; 0: it is ours, and the next one's time begins."""
+        if not rules.delay_seconds:
+            return 0.0
+        redis, key = self._resources.redis, f"frontdesk:crawl:{origin}"
+        delay_ms = int(rules.delay_seconds * 1_000)
+        try:
+            if await redis.set(key, b"1", nx=True, px=max(1, delay_ms)):
+                return 0.0
+            left_ms = await redis.pttl(key)
+        except REDIS_DOWN:
+            return 0.0  # A courtesy; without Redis there is nowhere to keep it.
+        return max(0.1, float(left_ms) / 1_000)
+
+    async def _read(self, origin: str) -> Rules:
+        try:
+            answer = await self._resources.http.fetch_public(
+                f"{origin}/robots.txt",
+                content_types=("text/plain",),
+                max_bytes=MOST_BYTES,
+                timeout_seconds=_SECONDS,
+            )
+        except FetchRefused:
+            return (
+                Rules()
+            )  # A page instead of the file, or far too long: there are no rules to read.
+        if answer.status == 429 or answer.status >= 500:
+            raise NoAnswer(f"robots.txt: status {answer.status}")
+        return read_rules(answer.content.decode(errors="replace")) if answer.is_success else Rules()

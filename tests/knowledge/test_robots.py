@@ -1,0 +1,53 @@
+"""What a robots.txt lets us fetch."""
+
+import pytest
+
+from frontdesk.knowledge.robots import MOST_DELAY_SECONDS, read_rules
+
+FILE = """
+# For everybody
+User-agent: *
+Disallow: /
+
+User-agent: Otherbot
+User-agent: Frontdesk
+Crawl-delay: 2.5
+Disallow: /private/
+Allow: /private/help
+Disallow: /*.pdf$
+Disallow: /search?q=
+Disallow:
+what is this
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/", True),
+        ("/private/a", False),
+        ("/private/help/deep", True),
+        ("/files/list.pdf", False),
+        ("/files/list.pdf?page=2", True),
+        ("/a.pdf/b.pdf", False),
+        ("/search?q=x", False),
+        ("/search", True),
+    ],
+)
+def test_the_longest_rule_of_our_own_group_counts(path, allowed):
+    assert read_rules(FILE).allows(path) is allowed
+
+
+def test_without_a_group_of_ours_everybodys_counts_and_an_empty_file_allows_all():
+    everybodys = read_rules("user-agent: *\ndisallow: /a\n\nuser-agent: other\ndisallow: /")
+    assert (everybodys.allows("/a"), everybodys.allows("/b")) == (False, True)
+    assert read_rules("").allows("/a")
+    assert read_rules("User-agent: Frontdesk\n\nUser-agent: *\nDisallow: /").allows("/a") is False
+    same = read_rules("User-agent: *\nDisallow: /a\nAllow: /a")
+    assert same.allows("/a")
+
+
+def test_the_pause_a_site_asks_for_has_a_bound():
+    assert read_rules(FILE).delay_seconds == 2.5
+    for value, seconds in (("86400", MOST_DELAY_SECONDS), ("-1", 0), ("soon", 0)):
+        assert read_rules(f"User-agent: *\nCrawl-delay: {value}").delay_seconds == seconds
