@@ -22,6 +22,7 @@ import frontdesk.gateway.models
 import frontdesk.identity.models
 import frontdesk.identity.onboarding_models
 import frontdesk.knowledge.models
+import frontdesk.learning.models
 import frontdesk.messaging.models
 import frontdesk.observability.models
 import frontdesk.privacy.models

@@ -51,6 +51,7 @@ _IN_DUE_TABLES = frozenset(
         "evaluation.canary",
         "evaluation.collection",
         "evaluation.run",
+        "learning.round",
         "identity.mail",
         "knowledge.source",
         "messaging.channel",

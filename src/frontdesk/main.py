@@ -37,6 +37,7 @@ from frontdesk.gateway.routes import router as gateway
 from frontdesk.identity import authenticate, authenticate_key
 from frontdesk.identity.routes import router as identity
 from frontdesk.knowledge.routes import router as knowledge
+from frontdesk.learning.routes import router as learning
 from frontdesk.messaging.routes import router as messaging
 from frontdesk.observability import Check, check_drills, record_refusal
 from frontdesk.observability.routes import router as observability
@@ -54,6 +55,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agent_config,
     prompts,
     knowledge,
+    learning,
     billing,
     gateway,
     evaluation,

@@ -41,6 +41,7 @@ from frontdesk.feed import work as feed_work
 from frontdesk.gateway import work as gateway_work
 from frontdesk.identity import work as identity_work
 from frontdesk.knowledge import work as knowledge_work
+from frontdesk.learning import work as learning_work
 from frontdesk.messaging import SENDING_DEADLINE_SECONDS
 from frontdesk.messaging import work as messaging_work
 from frontdesk.observability import Drills, Outage, beat
@@ -82,6 +83,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         evaluation_work.RUN,
         evaluation_work.COLLECT,
         evaluation_work.CANARY,
+        learning_work.LEARN,
         *gateway_work.gateway_work(settings),
         identity_work.PRUNE,
         identity_work.SEND_MAIL,

@@ -11,7 +11,7 @@ known here fails `test_crossing.py` with its name. Then add one of two lines:
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 from tests.desk import Desk
@@ -83,6 +83,7 @@ KINDS: dict[str, Kind] = {
     "with": Kind(_newest("eval_run")),
     "saved_reply_id": Kind(_newest("saved_reply")),
     "gap_id": Kind(_newest("knowledge_gap")),
+    "article_id": Kind(_newest("learnt_article")),
     "session_id": Kind(_newest("user_session")),
     "source_id": Kind(_newest("knowledge_source")),
     "site_id": Kind(_newest("knowledge_source"), is_place=True),
@@ -215,6 +216,14 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     async with desk.resources.db.hot(desk.id) as tx:
         said = f"Do you repair lamps, {mark}?"
         await note_gap(tx, desk.agent_id, UUID(asking), question=said, missing=mark, language="en")
+        await tx.sql.execute(
+            "INSERT INTO learnt_article (id, agent_id, learnt_from, content_hash, conversation_id, "
+            "title, body, state) VALUES ($1, $2, 'answer', $3, $4, $3, $3, 'proposed')",
+            uuid4(),
+            desk.agent_id,
+            mark,
+            UUID(asking),
+        )
     conversation = f"/conversations/{asking}"
     await admin.post(f"{conversation}/notes", {"text": mark})
     thread = (await admin.get(f"{conversation}/messages"))["items"]

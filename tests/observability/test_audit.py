@@ -269,8 +269,22 @@ class Examples:
     async def answer_gap(self) -> dict[str, Any]:
         return {**await self._gap(), "json": {"title": "Repairs", "body": "We repair."}}
 
+    async def _learnt(self) -> dict[str, Any]:
+        (made,) = await self.desk.sql(
+            "INSERT INTO learnt_article (id, agent_id, learnt_from, content_hash, title, body, state) "
+            "VALUES ($1, $2, 'answer', $3, 'Repairs', 'We repair.', 'proposed') RETURNING id",
+            uuid4(),
+            self.desk.agent_id,
+            uuid4().hex,
+        )
+        return {"article_id": made["id"]}
+
+    approve_learnt_article = reject_learnt_article = _learnt
+
     async def _of_agent(self) -> dict[str, Any]:
         return {"agent_id": self.desk.agent_id}
+
+    start_learning = stop_learning = _of_agent
 
     collect_eval_proposals = stop_eval_proposals = _of_agent
 

@@ -24,7 +24,8 @@ Examples:
   frontdesk kb add handbook.pdf --tenant green-leaf
   frontdesk kb add https://shop.example/help --pages 50 --tenant green-leaf
   frontdesk kb status --tenant green-leaf
-  frontdesk kb search "how long does shipping take?" --tenant green-leaf""",
+  frontdesk kb search "how long does shipping take?" --tenant green-leaf
+  frontdesk kb gaps --tenant green-leaf""",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -156,6 +157,49 @@ def kb_search(
     typer.echo(f"{len(found.chunks)} found; fit: {found.relevance.fit}.")
     for reason in found.relevance.reasons:
         typer.echo(f"    {reason}")
+
+
+@kb.command("gaps", epilog=EXIT_CODES)
+def kb_gaps(
+    tenant: Tenant,
+    agent: Agent = None,
+    answered: Annotated[
+        bool, typer.Option("--answered", help="Those with an article, and what it is worth.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Show so many at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was asked in vain, by meaning, most often first.
+
+    \b
+    Examples:
+      frontdesk kb gaps --tenant green-leaf
+      frontdesk kb gaps --tenant green-leaf --answered --json
+    """
+
+    async def run(resources: "Resources") -> Any:
+        from frontdesk import knowledge
+
+        state = knowledge.GapState.ANSWERED if answered else knowledge.GapState.OPEN
+        tenant_id = await _tenant_id(resources, tenant)
+        async with resources.db.hot(tenant_id) as tx:
+            agent_id = await _agent_id(tx, agent)
+            return await knowledge.list_clusters(tx, agent_id, state=state, limit=limit)
+
+    clusters = _with_resources(run)
+    if as_json:
+        print_json([cluster.model_dump(mode="json") for cluster in clusters])
+        return
+    for cluster in clusters:
+        typer.echo(f"{cluster.id}  {cluster.times:>4} times in vain  {cluster.questions[0]}")
+        for question in cluster.questions[1:4]:
+            typer.echo(f"    {question}")
+        if cluster.deflection_rate is not None:
+            typer.echo(
+                f"    since its article: {cluster.deflected} answered, {cluster.times_after} not "
+                f"({cluster.deflection_rate:.0%} deflected)"
+            )
+    typer.echo(f"{len(clusters)} in all.")
 
 
 async def _tenant_id(resources: "Resources", tenant: str) -> UUID:

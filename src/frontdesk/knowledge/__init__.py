@@ -1,10 +1,16 @@
 """Knowledge: the texts, files and pages agents answer from, cut into pieces and searched."""
 
+from frontdesk.knowledge.clusters import (
+    GapCluster,
+    cluster_gaps,
+    conversations_of,
+    list_clusters,
+)
 from frontdesk.knowledge.context import Context, assemble
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource
 from frontdesk.knowledge.files import add_file
-from frontdesk.knowledge.gaps import note_gap
-from frontdesk.knowledge.models import SourceState
+from frontdesk.knowledge.gaps import GapAnswer, answer_gap, note_gap
+from frontdesk.knowledge.models import GapState, SourceState
 from frontdesk.knowledge.pieces import Piece, list_pieces
 from frontdesk.knowledge.privacy import HOLDINGS
 from frontdesk.knowledge.questions import leans_on_before, stand_alone
@@ -20,6 +26,9 @@ __all__ = [
     "Context",
     "Fit",
     "Found",
+    "GapAnswer",
+    "GapCluster",
+    "GapState",
     "NoSuchAgentForSource",
     "NoSuchSource",
     "PageCreate",
@@ -32,10 +41,14 @@ __all__ = [
     "add_file",
     "add_page",
     "add_source",
+    "answer_gap",
     "assemble",
+    "cluster_gaps",
+    "conversations_of",
     "coverage",
     "knows_anything",
     "leans_on_before",
+    "list_clusters",
     "list_pieces",
     "list_sources",
     "look_up",

@@ -50,6 +50,14 @@ _SETTLE = f"""
 UPDATE knowledge_gap SET state = $2, source_id = $3, answered_at = now()
 WHERE id = $1 RETURNING {_COLUMNS}
 """  # noqa: S608  # Our own columns.
+# One article answers what means the same.
+_SETTLE_ALIKE = """
+UPDATE knowledge_gap g SET state = 'answered', source_id = $2, answered_at = now()
+FROM knowledge_gap one
+WHERE one.tenant_id = g.tenant_id AND one.id = $1 AND g.agent_id = one.agent_id
+    AND g.id <> $1 AND g.state = 'open'
+    AND coalesce(g.cluster_id, g.id) = coalesce(one.cluster_id, one.id)
+"""
 
 
 class GapPublic(PublicSchema):
@@ -128,7 +136,8 @@ async def list_gaps(
 async def answer_gap(
     resources: Resources, tx: Transaction, gap_id: UUID, body: GapAnswer, *, author_id: UUID | None
 ) -> GapPublic:
-    """Fill a gap with an article; how often the question is still asked in vain is counted apart.
+    """Fill a gap, and those that mean the same, with an article; how often the question is still
+    asked in vain is counted apart.
 
     Raises:
         NoSuchGap: the tenant has no such gap.
@@ -140,6 +149,7 @@ async def answer_gap(
         raise NoSuchGap
     article = SourceCreate(agent_id=agent_id, title=body.title, body=body.body)
     source = await add_source(resources, tx, article, author_id=author_id)
+    await tx.sql.execute(_SETTLE_ALIKE, gap_id, source.id)
     return await _settle(tx, gap_id, GapState.ANSWERED, source.id, author_id)
 
 

@@ -119,6 +119,10 @@ class KnowledgeGap(TenantRow, table=True):
     state: GapState = Field(sa_type=text_enum(GapState))
     last_asked_at: datetime = Field(sa_type=Timestamp)
     source_id: UUID | None = None  # No reference: the article may go, the numbers stay.
+    # The first gap that means the same; None: it has not been compared yet.
+    cluster_id: UUID | None = None
+    # Answers that rest on the article; counted each day, at the gap that was answered first.
+    deflected: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     answered_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 

@@ -106,21 +106,22 @@ def nearest_rival(
     pieces = [unit(piece) for piece in best_pieces]
     if not pieces or not foreign:
         return None
-    best = max(_dot(asked, piece) for piece in pieces)
-    likeness = [_dot(asked, other) for other in foreign]
-    middle = sum(likeness) / len(likeness)
-    spread = sqrt(sum((each - middle) ** 2 for each in likeness) / len(likeness))
-    for place in sorted(range(len(foreign)), key=lambda each: -likeness[each]):
-        if all(_dot(foreign[place], piece) < best for piece in pieces):
-            return Rival(subjects[place], best, likeness[place], spread)
+    best = max(likeness(asked, piece) for piece in pieces)
+    alike = [likeness(asked, other) for other in foreign]
+    middle = sum(alike) / len(alike)
+    spread = sqrt(sum((each - middle) ** 2 for each in alike) / len(alike))
+    for place in sorted(range(len(foreign)), key=lambda each: -alike[each]):
+        if all(likeness(foreign[place], piece) < best for piece in pieces):
+            return Rival(subjects[place], best, alike[place], spread)
     return None
 
 
 def unit(vector: Vector) -> Vector:
     """The vector at length 1."""
-    length = sqrt(_dot(vector, vector)) or 1.0
+    length = sqrt(likeness(vector, vector)) or 1.0
     return [number / length for number in vector]
 
 
-def _dot(one: Vector, other: Vector) -> float:
+def likeness(one: Vector, other: Vector) -> float:
+    """The cosine between two vectors of length 1."""
     return float(sum(map(mul, one, other)))

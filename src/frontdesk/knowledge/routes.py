@@ -1,6 +1,6 @@
 """HTTP of knowledge: the texts agents answer from, and a way to try what they find."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -17,7 +17,8 @@ from frontdesk.core.api import (
 )
 from frontdesk.core.errors import Forbidden, TooLarge
 from frontdesk.core.uploads import NoForm, uploaded_file
-from frontdesk.knowledge import files, gaps, service
+from frontdesk.knowledge import clusters, files, gaps, service
+from frontdesk.knowledge.clusters import GapCluster
 from frontdesk.knowledge.errors import (
     NoSuchAgentForSource,
     NoSuchGap,
@@ -223,6 +224,26 @@ async def list_gaps(
     """Questions that the knowledge did not answer, those asked most often first. The same words in
     another order are the same question."""
     return await gaps.list_gaps(session, agent_id=agent_id, state=state, limit=limit)
+
+
+@router.get(
+    "/gap-clusters",
+    summary="List what was not answered, by meaning",
+    responses=problems(NoSuchAgentForSource),
+)
+async def list_gap_clusters(
+    who: ReadsConfig,
+    session: TenantSession,
+    agent_id: Annotated[UUID, Query(description="Whose.")],
+    state: Annotated[
+        Literal[GapState.OPEN, GapState.ANSWERED], Query(description="In this state.")
+    ] = GapState.OPEN,
+    limit: Limit = 50,
+) -> list[GapCluster]:
+    """The same questions with those that mean the same as one, asked most often first, and what an
+    article has been worth. Gaps are compared each day where learning is on."""
+    await service.require_agent(session, agent_id)
+    return await clusters.list_clusters(session, agent_id, state=state, limit=limit)
 
 
 @router.post(

@@ -59,8 +59,9 @@ OVERDUE = (
     DueTable("survey", "due_at IS NOT NULL"),
     DueTable("knowledge_source", "due_at IS NOT NULL"),
     DueTable("eval_run", "due_at IS NOT NULL", since="created_at"),
-    # These two look again and again, and are late by `due_at` only.
+    # These three look again and again, and are late by `due_at` only.
     DueTable("eval_collection", "due_at IS NOT NULL", key="agent_id"),
+    DueTable("learning_round", "due_at IS NOT NULL", key="agent_id"),
     DueTable("canary_watch", "due_at IS NOT NULL", key="experiment_id"),
     DueTable("rule_backtest", "due_at IS NOT NULL", since="created_at"),
     DueTable("drill", "due_at IS NOT NULL"),

@@ -12,6 +12,7 @@ from frontdesk import (
     feed,
     gateway,
     knowledge,
+    learning,
     messaging,
     observability,
 )
@@ -37,6 +38,7 @@ HOLDINGS: dict[str, Holding] = {
         agent_config.HOLDINGS,
         evaluation.HOLDINGS,
         knowledge.HOLDINGS,
+        learning.HOLDINGS,
         _OURS,
     )
     for holding in context

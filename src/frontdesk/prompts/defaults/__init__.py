@@ -95,6 +95,12 @@ DEFAULT_PROMPTS = {
             required=("said_on",),
         ),
         DefaultPrompt(
+            name="learn",
+            description="The system message that makes articles of what people answered.",
+            content=_text("learn"),
+            samples={"company_name": "Lumen & Oak"},
+        ),
+        DefaultPrompt(
             name="copilot_rewrite",
             description="The system message that rewrites a human agent's text.",
             content=_text("copilot_rewrite"),
