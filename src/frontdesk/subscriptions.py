@@ -1,8 +1,9 @@
 """Which function reacts to which event, on one page."""
 
-from frontdesk import conversation, escalation, evaluation, feed
+from frontdesk import agent_config, conversation, escalation, evaluation, feed
 from frontdesk.conversation import ConversationHasClosed, PriorityChanged, SilenceNeedsPerson
 from frontdesk.core.events import Subscriptions
+from frontdesk.gateway import ReplyModelsChanging
 from frontdesk.identity import ContactPolicyChanged, MemberDisabled
 from frontdesk.messaging import MediaSettled, OutboundFailed
 from frontdesk.prompts import ExperimentMoved
@@ -18,6 +19,7 @@ SUBSCRIPTIONS: Subscriptions = {
     MediaSettled: [conversation.go_on_with_file, escalation.relay_file],
     OutboundFailed: [escalation.look_after_failed_send, escalation.look_after_failed_bridge],
     ContactPolicyChanged: [feed.tell_contact_policy],
+    ReplyModelsChanging: [agent_config.gate_reply_models],
     ExperimentMoved: [evaluation.watch_canary],
     MemberDisabled: [escalation.send_member_away, escalation.forget_phone],
 }

@@ -121,3 +121,63 @@ async def test_a_configuration_comes_into_force_once_exactly_it_has_passed(desk:
     await admin.put(f"{path}/config", other, status=409, If_Match="*")
     await admin.put(f"{path}/config?override=The+owner+wants+it+today.", other, If_Match="*")
     await admin.post(f"{path}/rollback", {"version": 1})
+
+
+async def test_other_reply_models_of_the_routing_table_need_a_passing_run_or_a_reason(
+    desk: Desk,
+) -> None:
+    admin, _ = await golden(desk, SHIPPING)
+    await admin.put(f"/agents/{desk.agent_id}/gate", {"requires_run": True})
+    models = ["openai/gpt-4o"]
+
+    async def route(**routes: list[str]) -> dict[str, Any]:
+        return {"routes": {name: {"models": asked} for name, asked in routes.items()}}
+
+    # What writes no replies is free.
+    saved = await admin.put("/models/routing", await route(triage=models), If_Match='"0"')
+    told = await admin.put(
+        "/models/routing", await route(default=models), status=409, If_Match='"1"'
+    )
+    assert told["code"] == "run_required"
+    assert "openai/gpt-4o" in told["detail"]
+    assert (saved["version"], (await admin.get("/models/routing"))["version"]) == (1, 1)
+    run = await played(desk, candidate={"models": models})
+    assert run["deployment_approved"] is True
+    await admin.put("/models/routing", await route(default=models), If_Match='"1"')
+    # Another has passed none; a reason lets it in, and is kept with who gave it.
+    other = await route(reply=["openai/gpt-4.1"])
+    await admin.put("/models/routing", other, status=409, If_Match='"2"')
+    place = "/models/routing?override=The+provider+switches+it+off."
+    await admin.put(place, other, If_Match='"2"')
+    (entry,) = await desk.sql(
+        "SELECT user_id, details ->> 'reason' AS reason FROM audit_entry "
+        "WHERE action = 'agent.gate_overridden'"
+    )
+    assert (entry["user_id"], entry["reason"]) == (admin.id, "The provider switches it off.")
+
+
+async def test_a_run_that_was_cancelled_plays_no_other_case_and_clears_nothing(
+    desk: Desk, commands: Any
+) -> None:
+    admin, _ = await golden(desk, SHIPPING, PERSON)
+    run = (await played(desk))["id"]
+    over = await admin.post(f"/eval-runs/{run}/cancel", status=409)
+    assert over["code"] == "run_is_over"
+    # As it is while a worker has it in hand, with a case left.
+    in_hand = "UPDATE eval_run SET state = 'queued', done = 1, due_at = now() + interval '1 hour'"
+    await desk.sql(f"{in_hand} RETURNING 1")
+    cancelled = await admin.post(f"/eval-runs/{run}/cancel")
+    assert (cancelled["state"], cancelled["deployment_approved"]) == ("cancelled", False)
+    await desk.sql(f"{in_hand} RETURNING 1")
+    tenant = f"--tenant {desk.id}"
+    by_command, listed, gate = await commands(
+        f"eval cancel {run} {tenant}", f"eval list {tenant}", f"eval gate {run} {tenant}"
+    )
+    assert (by_command["code"], listed["code"], gate["code"]) == (0, 0, 1)
+    assert "1 of 2 were played" in by_command["stdout"]
+    assert "cancelled" in listed["stdout"]
+    assert "was cancelled" in gate["stderr"]
+    await desk.work_until_idle()
+    assert (await admin.get(f"/eval-runs/{run}"))["state"] == "cancelled"
+    told = [payload["state"] for kind, payload in await desk.events() if kind == "evaluation.done"]
+    assert told == ["done", "cancelled", "cancelled"]

@@ -106,6 +106,7 @@ OPEN = {
     Scope.MODELS_USE: {"list_models", "create_chat_completion"},
     Scope.CONFIG_READ: {
         "list_agents",
+        "list_gap_clusters",
         "list_gaps",
         "get_agent",
         "list_agent_versions",

@@ -7,6 +7,7 @@ from tests.desk import Desk
 from frontdesk.knowledge import note_gap
 from frontdesk.knowledge.clusters import group
 from frontdesk.learning.threads import pairs_of
+from frontdesk.simulator import ModelFault, ModelFaultKind
 
 ISLANDS = {
     "helps_others": True,
@@ -25,8 +26,10 @@ async def _answered(desk: Desk, question: str, answer: str = ANSWER, number: str
     place = f"/conversations/{conversation['id']}"
     await admin.post(f"{place}/take-over")
     await admin.post(f"{place}/messages", {"text": answer})
-    await admin.post(f"{place}/close")
+    await admin.post(f"{place}/close", {"reason": "done"})
     await desk.work_until_idle()
+    # What the agent passed on itself is for the tests about gaps to say.
+    await desk.sql("DELETE FROM knowledge_gap RETURNING 1")
     return UUID(conversation["id"])
 
 
@@ -155,9 +158,9 @@ async def test_a_question_asked_in_vain_in_many_words_becomes_one_article_and_is
     assert await desk.sql("SELECT 1 FROM learnt_article") == []
 
 
-async def test_without_a_model_the_round_is_gone_on_with_later(desk: Desk) -> None:
-    from frontdesk.simulator import ModelFault, ModelFaultKind
-
+async def test_without_a_model_the_round_is_put_off_by_an_hour_until_it_is_stopped(
+    desk: Desk,
+) -> None:
     await _answered(desk, "Do you also deliver to islands?")
     broken = ModelFault(ModelFaultKind.STATUS, http_status=401)
     desk.simulator.model.faults.next(broken, 6, only="article_draft")
@@ -167,9 +170,6 @@ async def test_without_a_model_the_round_is_gone_on_with_later(desk: Desk) -> No
         "AS soon FROM learning_round"
     )
     assert (put_off["later"], put_off["soon"]) == (True, True)
-    desk.simulator.model.faults.clear()
-    desk.simulator.model.next("article_draft", ISLANDS)
-    assert [each["title"] for each in await _learn(desk)] == [ISLANDS["title"]]
     admin = await desk.admin()
     answer = await admin.http.delete(f"/api/v1/agents/{desk.agent_id}/learning")
     assert answer.status_code == 204

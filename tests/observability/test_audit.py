@@ -319,6 +319,15 @@ class Examples:
         await self.admin.post(f"/eval-datasets/{put['dataset_id']}/cases", put["json"])
         return {**await self._of_agent(), "json": {"dataset_id": put["dataset_id"]}}
 
+    async def cancel_eval_run(self) -> dict[str, Any]:
+        # Not due: no worker is quicker.
+        (made,) = await self.desk.sql(
+            "INSERT INTO eval_run (id, agent_id, state, threshold) VALUES ($1, $2, 'queued', 1) RETURNING id",
+            uuid4(),
+            self.desk.agent_id,
+        )
+        return {"run_id": made["id"]}
+
     async def start_traffic_run(self) -> dict[str, Any]:
         return {**await self._of_agent(), "json": {"candidate": {}}}
 

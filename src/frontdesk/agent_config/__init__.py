@@ -41,6 +41,7 @@ from frontdesk.agent_config.escalation_rules import (
     Topic,
 )
 from frontdesk.agent_config.hours import BusinessHours, Holiday, Interval, Weekday, is_open
+from frontdesk.agent_config.model_gate import gate_reply_models
 from frontdesk.agent_config.models import PreviewState
 from frontdesk.agent_config.previews import (
     PREVIEW,
@@ -119,6 +120,7 @@ __all__ = [
     "config_hash",
     "create_agent",
     "finish_preview",
+    "gate_reply_models",
     "get_agent",
     "get_config",
     "get_preview",

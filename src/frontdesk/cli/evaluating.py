@@ -31,7 +31,9 @@ Examples:
   frontdesk eval import cases.jsonl
   frontdesk eval run --prompt reply=1.2.0
   frontdesk eval compare 0192f0aa-… 0192f0bb-…
-  frontdesk eval gate 0192f0bb-…""",
+  frontdesk eval gate 0192f0bb-…
+  frontdesk eval list
+  frontdesk eval cancel 0192f0bb-…""",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -225,6 +227,61 @@ def eval_gate(
     _tell_run(in_tenant(tenant, run), junit, as_json, True, 0)
 
 
+@evaluation.command("list", epilog=EXIT_CODES)
+def eval_list(
+    agent: Agent = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Show so many at most.")] = 20,
+    tenant: Tenant = None,
+    as_json: AsJson = False,
+) -> None:
+    """List an agent's runs, newest first.
+
+    \b
+    Examples:
+      frontdesk eval list
+      frontdesk eval list --agent "Shop agent" --limit 5 --json
+    """
+
+    async def run(_: "Resources", session: "Session") -> Any:
+        from frontdesk.evaluation import list_runs
+
+        agent_id = await _agent(session, agent)
+        return await list_runs(session, agent_id, limit=limit, cursor=None)
+
+    page = in_tenant(tenant, run)
+    if as_json:
+        print_json([each.model_dump(mode="json") for each in page.items])
+        return
+    for each in page.items:
+        rate = "" if each.pass_rate is None else f"  {each.pass_rate:.1%}"
+        cleared = "  clears the gate" if each.deployment_approved else ""
+        typer.echo(
+            f"{each.id}  {each.kind:<7}  {each.state:<9}  {each.done} of {each.total}{rate}{cleared}"
+        )
+    typer.echo(f"{len(page.items)} shown.")
+
+
+@evaluation.command("cancel", epilog=EXIT_CODES)
+def eval_cancel(run_id: RunId, tenant: Tenant = None, as_json: AsJson = False) -> None:
+    """End a run: cases in play are let end, no other begins, and it clears nothing.
+
+    \b
+    Examples:
+      frontdesk eval cancel 0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e001
+    """
+
+    async def run(_: "Resources", session: "Session") -> Any:
+        from frontdesk.evaluation import cancel_run
+
+        return await cancel_run(session, run_id)
+
+    found = in_tenant(tenant, run)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    typer.echo(f"Run {found.id} is cancelled: {found.done} of {found.total} were played.")
+
+
 @evaluation.command("compare", epilog=EXIT_CODES)
 def eval_compare(
     first: RunId, second: RunId, tenant: Tenant = None, as_json: AsJson = False
@@ -300,6 +357,8 @@ def _tell_run(
         _show(run)
     if run.state == "queued":
         fail(f"Run {run.id} is not over after {wait_seconds} seconds; it goes on.", FAILED)
+    if run.state == "cancelled":
+        fail(f"Run {run.id} was cancelled.", FAILED)
     if run.state == "failed":
         fail(f"Run {run.id} failed: {run.last_error}", FAILED)
     if has_gate and not run.deployment_approved:

@@ -5,7 +5,14 @@ from frontdesk.evaluation.case_schemas import CaseBody, DatasetChange, DatasetPu
 from frontdesk.evaluation.datasets import get_file, golden_of, list_datasets, put_file
 from frontdesk.evaluation.junit import as_junit
 from frontdesk.evaluation.privacy import HOLDINGS
-from frontdesk.evaluation.runs import compare_runs, get_run, start_run, start_traffic_run
+from frontdesk.evaluation.runs import (
+    cancel_run,
+    compare_runs,
+    get_run,
+    list_runs,
+    start_run,
+    start_traffic_run,
+)
 from frontdesk.evaluation.schemas import (
     Candidate,
     CaseResult,
@@ -27,11 +34,13 @@ __all__ = [
     "RunPublic",
     "TrafficCreate",
     "as_junit",
+    "cancel_run",
     "compare_runs",
     "get_file",
     "get_run",
     "golden_of",
     "list_datasets",
+    "list_runs",
     "put_file",
     "start_run",
     "start_traffic_run",

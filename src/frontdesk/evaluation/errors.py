@@ -39,6 +39,12 @@ class AlreadyReviewed(Conflict):
     code, title = "already_reviewed", "This proposal has been reviewed"
 
 
+class RunIsOver(Conflict):
+    """The run has ended by itself, or was cancelled before."""
+
+    code, title = "run_is_over", "This run is over"
+
+
 class NothingToPlay(Conflict):
     """There is no case in the dataset, or no traffic to draw from."""
 

@@ -75,6 +75,7 @@ class RunState(StrEnum):
     DONE = "done"
     STOPPED = "stopped"  # Its money was used up.
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class EvalRun(TenantRow, table=True):

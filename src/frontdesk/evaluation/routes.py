@@ -10,7 +10,7 @@ from frontdesk.core.api import AdminOnly, Cursor, Limit, Page, TenantSession, pr
 from frontdesk.core.errors import Forbidden
 from frontdesk.evaluation import canary, runs
 from frontdesk.evaluation.dataset_routes import router as datasets
-from frontdesk.evaluation.errors import NoSuchDataset, NoSuchRun, NothingToPlay
+from frontdesk.evaluation.errors import NoSuchDataset, NoSuchRun, NothingToPlay, RunIsOver
 from frontdesk.evaluation.proposal_routes import router as proposals
 from frontdesk.evaluation.schemas import (
     CanaryPublic,
@@ -81,6 +81,16 @@ async def list_eval_runs(
 async def get_eval_run(run_id: UUID, who: AdminOnly, session: TenantSession) -> RunPublic:
     """A run with the result of each case so far, and whether it clears the gate."""
     return await runs.get_run(session, run_id)
+
+
+@router.post(
+    "/eval-runs/{run_id}/cancel",
+    summary="Cancel a run",
+    responses=problems(Forbidden, NoSuchRun, RunIsOver),
+)
+async def cancel_eval_run(run_id: UUID, who: AdminOnly, session: TenantSession) -> RunSummary:
+    """Begin no other case. Those in play are let end and paid; what was played stays readable."""
+    return await runs.cancel_run(session, run_id, user_id=who.user_id)
 
 
 @router.get(

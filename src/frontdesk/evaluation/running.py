@@ -102,7 +102,7 @@ async def run(resources: Resources, tenant_id: UUID, run_id: UUID) -> None:
 
     async def work(job: Job) -> None:
         async with room:
-            if await _has_money(resources, tenant_id, claimed):
+            if await _goes_on(resources, tenant_id, claimed):
                 await _play(resources, tenant_id, claimed, job, agreement)
 
     async with asyncio.TaskGroup() as group:
@@ -191,15 +191,16 @@ async def _jobs_left(
     ]
 
 
-async def _has_money(resources: Resources, tenant_id: UUID, claimed: Claimed) -> bool:
-    """Whether another case may begin. Those in play are let end, so a run may cost a few more."""
-    if claimed.budget_usd is None:
-        return True
+async def _goes_on(resources: Resources, tenant_id: UUID, claimed: Claimed) -> bool:
+    """Whether another case may begin: nobody has cancelled the run, and it has money left. Those in
+    play are let end, so a run may cost a few more."""
     async with resources.db.hot(tenant_id) as tx:
-        has: bool = await tx.sql.fetchval(
-            "SELECT spent_usd < budget_usd FROM eval_run WHERE id = $1", claimed.id
+        goes_on = await tx.sql.fetchval(
+            "SELECT state = 'queued' AND (budget_usd IS NULL OR spent_usd < budget_usd) "
+            "FROM eval_run WHERE id = $1",
+            claimed.id,
         )
-    return has
+    return bool(goes_on)
 
 
 async def _play(

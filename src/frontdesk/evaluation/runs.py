@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from frontdesk import feed
 from frontdesk.agent_config import get_agent
 from frontdesk.core import ids
 from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
@@ -13,8 +14,9 @@ from frontdesk.core.json import dumps, loads
 from frontdesk.evaluation import statistics
 from frontdesk.evaluation.candidates import pin
 from frontdesk.evaluation.datasets import get_dataset, golden_of
-from frontdesk.evaluation.errors import NoSuchDataset, NoSuchRun, NothingToPlay
-from frontdesk.evaluation.models import RunKind
+from frontdesk.evaluation.errors import NoSuchDataset, NoSuchRun, NothingToPlay, RunIsOver
+from frontdesk.evaluation.happenings import EvaluationDone
+from frontdesk.evaluation.models import RunKind, RunState
 from frontdesk.evaluation.rules import Scored, majority
 from frontdesk.evaluation.schemas import (
     CaseResult,
@@ -24,6 +26,7 @@ from frontdesk.evaluation.schemas import (
     RunSummary,
     TrafficCreate,
 )
+from frontdesk.feed import Audience
 from frontdesk.observability import audit
 
 RUN = "evaluation.run"
@@ -106,6 +109,30 @@ async def get_run(session: Session, run_id: UUID) -> RunPublic:
     row = await _find(session, run_id)
     results = await load_results(session, run_id)
     return RunPublic.model_validate({**_summary(row).model_dump(), "results": results})
+
+
+async def cancel_run(session: Session, run_id: UUID, *, user_id: UUID | None = None) -> RunSummary:
+    """End a run: cases in play are let end, no other begins, and it clears nothing.
+
+    Raises:
+        NoSuchRun: the tenant has no such run.
+        RunIsOver: it has ended already.
+    """
+    row = await session.sql.fetchrow(
+        "UPDATE eval_run SET state = 'cancelled', due_at = NULL, finished_at = now(), "
+        "deployment_approved = false, gate = $2 WHERE id = $1 AND state = 'queued' RETURNING *",
+        run_id,
+        dumps(["it was cancelled"]),
+    )
+    if row is None:
+        state = (await _find(session, run_id))["state"]
+        raise RunIsOver(f"It is {state}.")
+    await audit(session, "eval_run.cancelled", "eval_run", run_id, user_id=user_id)
+    told = EvaluationDone(
+        run_id=run_id, state=RunState.CANCELLED, pass_rate=None, deployment_approved=False
+    )
+    feed.tell(session, told, Audience.ADMINS)
+    return _summary(row)
 
 
 async def list_runs(

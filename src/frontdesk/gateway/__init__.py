@@ -3,7 +3,8 @@
 from frontdesk.billing import BudgetReached
 from frontdesk.gateway.attempts import Outcome, Picture, Sound, ToolCall
 from frontdesk.gateway.embedding import EMBEDDING, MOST_TEXTS, embed, embedding_model
-from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
+from frontdesk.gateway.errors import ModelsNeedRun, ModelsUnavailable, PromptRejected
+from frontdesk.gateway.events import ReplyModelsChanging
 from frontdesk.gateway.local_model import LOCAL_MODEL, LocalModel
 from frontdesk.gateway.masking import has_placeholder, mask_texts, with_stand_ins
 from frontdesk.gateway.model_checks import (
@@ -49,11 +50,13 @@ __all__ = [
     "LocalModel",
     "Masking",
     "ModelTrial",
+    "ModelsNeedRun",
     "ModelsUnavailable",
     "Outcome",
     "Picture",
     "Pii",
     "PromptRejected",
+    "ReplyModelsChanging",
     "Sound",
     "Standing",
     "ToolCall",

@@ -1,6 +1,6 @@
 """Errors the gateway raises."""
 
-from frontdesk.core.errors import FrontdeskError, Unavailable
+from frontdesk.core.errors import Conflict, FrontdeskError, Unavailable
 from frontdesk.gateway.attempts import Outcome
 
 
@@ -14,6 +14,12 @@ class ModelsUnavailable(Unavailable):
     ) -> None:
         super().__init__(message, retry_after_seconds=retry_after_seconds)
         self.attempts = attempts
+
+
+class ModelsNeedRun(Conflict):
+    """An agent takes no reply models with which it has passed no evaluation run."""
+
+    code, title = "run_required", "These models have to pass an evaluation run first"
 
 
 class PromptRejected(FrontdeskError):

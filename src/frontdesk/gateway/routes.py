@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from frontdesk.core.api import (
     AdminOnly,
@@ -19,6 +19,7 @@ from frontdesk.core.api import (
 from frontdesk.core.errors import Forbidden, NotFound, PreconditionFailed, PreconditionRequired
 from frontdesk.gateway import tenant_models
 from frontdesk.gateway.chat_routes import router as chat
+from frontdesk.gateway.errors import ModelsNeedRun
 from frontdesk.gateway.route_schemas import (
     ProviderKeyPublic,
     ProviderKeySet,
@@ -27,6 +28,15 @@ from frontdesk.gateway.route_schemas import (
 )
 
 api = APIRouter(prefix="/api/v1/models", tags=["models"])
+Override = Annotated[
+    str | None,
+    Query(
+        min_length=10,
+        max_length=500,
+        description="Where an agent asks for a passing evaluation run: why other reply models may do "
+        "without one. It is kept in the audit log.",
+    ),
+]
 ProviderName = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,40}$", examples=["openai"])]
 
 
@@ -43,7 +53,7 @@ async def get_routing(
 @api.put(
     "/routing",
     summary="Set which models are asked",
-    responses=problems(Forbidden, PreconditionFailed, PreconditionRequired),
+    responses=problems(Forbidden, PreconditionFailed, PreconditionRequired, ModelsNeedRun),
 )
 async def save_routing(
     body: RoutingUpdate,
@@ -52,11 +62,12 @@ async def save_routing(
     resources: ResourcesDep,
     response: Response,
     if_match: IfMatch = None,
+    override: Override = None,
 ) -> RoutingPublic:
     """Put a whole routing table in force, within two seconds everywhere.
 
     `If-Match` carries the `ETag` you read, `"0"` at first. What an agent sets as its own models comes
-    before it.
+    before it. Where an agent asks for a passing evaluation run, other reply models need one too.
     """
     routing = await tenant_models.save_routing(
         session,
@@ -64,6 +75,7 @@ async def save_routing(
         body,
         check=lambda version: check_version(if_match, version),
         by=who.user_id,
+        override=override,
     )
     set_etag(response, routing.version)
     return routing

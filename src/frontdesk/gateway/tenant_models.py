@@ -10,9 +10,11 @@ from frontdesk.core import ids
 from frontdesk.core.cache import SnapshotCache
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import Invalid, NotFound
+from frontdesk.core.events import publish
 from frontdesk.core.json import dumps, dumps_bytes, loads
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
+from frontdesk.gateway.events import ReplyModelsChanging
 from frontdesk.gateway.models import ModelRouting, ProviderKey
 from frontdesk.gateway.providers import list_providers, provider_of
 from frontdesk.gateway.route_schemas import (
@@ -135,14 +137,17 @@ async def save_routing(
     *,
     check: Callable[[int], None],
     by: UUID,
+    override: str | None = None,
 ) -> RoutingPublic:
     """Put a whole routing table in force, everywhere within two seconds.
 
     Args:
         check: raises when the caller does not know the present version.
+        override: why other reply models may come into force without a passing evaluation run.
 
     Raises:
         Invalid: a model is of a provider that this deployment does not know.
+        ModelsNeedRun: an agent asks for a passing run with these reply models, and there is none.
     """
     for route in body.routes.values():
         for model in (*route.models, *route.cheaper_models):
@@ -150,6 +155,15 @@ async def save_routing(
     await session.sql.execute(_ALONE, str(session.tenant_id))
     before = await get_routing(session, resources.settings)
     check(before.version)
+    now, then = (
+        route_for(resources.settings, TenantModels(routes, {}), "reply", None).models
+        for routes in (body.routes, before.routes)
+    )
+    if now != then:
+        changing = ReplyModelsChanging(
+            tenant_id=session.tenant_id, by=by, models=now, override=override
+        )
+        await publish(session, changing)
     version = before.version + 1
     await session.sql.execute(_SAVE, version, dumps(body.routes))
     resources.keep(TenantModelsBook).forget_after_commit(session)
