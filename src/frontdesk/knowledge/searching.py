@@ -52,8 +52,7 @@ WITH stemmer (dictionary) AS (
 )
 """
 _SEARCH = f"""{_ASKED}, pool AS MATERIALIZED (
-    SELECT c.id, c.source_id, c.position, c.heading, c.text, s.title,
-        coalesce(s.read_at, s.created_at) AS read_at, s.url,
+    SELECT c.id,
         -- Changes nothing but takes the words out of their compressed store once, not once a word.
         setweight(c.words, 'D') AS words,
         CASE WHEN c.embedder = $3 AND vector_dims(c.embedding) = $5
@@ -87,6 +86,9 @@ _SEARCH = f"""{_ASKED}, pool AS MATERIALIZED (
     SELECT DISTINCT lexeme FROM pool, unnest(tsvector_to_array(pool.words)) AS lexeme
     -- In a large library this takes too long.
     WHERE EXISTS (SELECT FROM missed) AND (SELECT chunks FROM size) <= 1500
+        -- Most words are left out here, before they are compared: they are far longer or shorter.
+        AND length(lexeme) BETWEEN (SELECT min(length(word)) - 3 FROM missed)
+            AND (SELECT max(length(word)) + 3 FROM missed)
 ), meant AS MATERIALIZED (
     SELECT quote_literal(lexeme)::tsquery AS query, max(similarity(word, lexeme)) AS likeness
     FROM missed JOIN vocabulary ON similarity(word, lexeme) >= 0.45
@@ -107,20 +109,27 @@ _SEARCH = f"""{_ASKED}, pool AS MATERIALIZED (
         FROM pool WHERE distance IS NOT NULL
     ) AS ranked
     WHERE place <= 50
+), placed AS MATERIALIZED (
+    -- Not one join a list: without statistics of these lists Postgres takes each pair in turn.
+    SELECT id, max(by_words) AS by_words, max(by_letters) AS by_letters,
+        max(by_meaning) AS by_meaning, max(stands) AS stands,
+        bool_or(is_telling) AS is_telling, bool_or(has_code) AS has_code
+    FROM (
+        SELECT id, place AS by_words, NULL::bigint AS by_letters, NULL::bigint AS by_meaning,
+            NULL::float8 AS stands, relevant AS is_telling, has_code
+        FROM lexical
+        UNION ALL SELECT id, NULL, place, NULL, NULL, false, false FROM fuzzy
+        UNION ALL SELECT id, NULL, NULL, place, stands, false, false FROM near
+    ) AS each
+    GROUP BY id
 )
-SELECT pool.id, pool.source_id, pool.title, pool.heading, pool.text, pool.read_at, pool.url,
-    lexical.place AS by_words, coalesce(lexical.relevant, false) AS is_telling,
-    coalesce(lexical.has_code, false) AS has_code,
-    fuzzy.place AS by_letters, near.place AS by_meaning, near.stands,
-    CASE WHEN near.place <= 3 THEN (
-        SELECT c.embedding::text FROM knowledge_chunk c WHERE c.id = pool.id
-    ) END AS vector
-FROM pool
-LEFT JOIN lexical ON lexical.id = pool.id
-LEFT JOIN fuzzy ON fuzzy.id = pool.id
-LEFT JOIN near ON near.id = pool.id
-WHERE lexical.id IS NOT NULL OR fuzzy.id IS NOT NULL OR near.id IS NOT NULL
-ORDER BY pool.source_id, pool.position
+SELECT c.id, c.source_id, s.title, c.heading, c.text, coalesce(s.read_at, s.created_at) AS read_at,
+    s.url, by_words, is_telling, has_code, by_letters, by_meaning, stands,
+    CASE WHEN by_meaning <= 3 THEN c.embedding::text END AS vector
+FROM placed
+JOIN knowledge_chunk c ON c.id = placed.id
+JOIN knowledge_source s ON s.tenant_id = c.tenant_id AND s.id = c.source_id
+ORDER BY c.source_id, c.position
 """  # noqa: S608  # Our own statements.
 # The query's agent is a word of each entry, so only entries of that agent are walked over.
 _BY_WORDS = f"""{_ASKED}, marked AS (
