@@ -61,9 +61,10 @@ def main() -> int:
     try:
         with Ground() as ground:
             stage = Stage(ground)
+            print("the stage is set", file=sys.stderr, flush=True)
             for workers in COUNTS:
                 slopes.append(measure(stage, workers, rounds=asked.rounds, each=asked.each))
-                print(f"{workers} done", file=sys.stderr, flush=True)
+                print(slopes[-1], file=sys.stderr, flush=True)
     except Failed as failure:
         print(failure, file=sys.stderr)
         return 2
