@@ -1,5 +1,7 @@
 """The ledger: everything once, nothing ever changed, and each tenant its own."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -8,10 +10,12 @@ import pytest
 
 from frontdesk.billing import (
     DeliveredMessage,
+    Held,
     UnitPrices,
     UsageKind,
     UsageRecord,
     record_deliveries,
+    record_human_time,
     record_usage,
 )
 from frontdesk.core import ids
@@ -127,3 +131,57 @@ async def test_tenants_do_not_see_each_other_s_ledger(
         async with resources.db.hot(tenant_id) as tx:
             await record_usage(tx, used(source_id=record.source_id))
     assert len(await entries(resources, one)) == 1
+
+
+async def test_an_entry_tells_who_for_and_by_which_prompt(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    whose = {name: ids.new() for name in ("conversation_id", "contact_id", "agent_id")}
+    record = used(
+        **whose,
+        prompt_name="reply",
+        prompt_version="1.4.0",
+        cached_input_tokens=300,
+        reasoning_tokens=120,
+    )
+    async with resources.db.hot(tenant_id) as tx:
+        await record_usage(tx, record)
+    (entry,) = await entries(resources, tenant_id)
+    assert {name: entry[name] for name in whose} == whose
+    assert (entry["prompt_name"], entry["prompt_version"]) == ("reply", "1.4.0")
+    assert (entry["cached_input_tokens"], entry["reasoning_tokens"]) == (300, 120)
+    assert (entry["currency"], entry["day"]) == ("USD", entry["created_at"].date())
+
+
+async def test_what_whatsapp_says_of_the_price_is_kept(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    free = DeliveredMessage(ids.new(), "service", "DE", pricing_type="free_entry_point")
+    async with resources.db.hot(tenant_id) as tx:
+        await record_deliveries(tx, free)
+    (entry,) = await entries(resources, tenant_id)
+    assert (entry["pricing_type"], entry["amount_usd"]) == ("free_entry_point", 0)
+
+
+async def test_the_time_of_people_costs_what_the_tenant_says_or_is_counted_without_a_price(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=3)
+    held = Held(ids.new(), ids.new(), ids.new(), since)
+    for _ in range(2):  # Once, however often it is told.
+        async with resources.db.hot(tenant_id) as tx:
+            await record_human_time(tx, held)
+            await tx.sql.execute(
+                "INSERT INTO cost_terms (human_usd_per_minute) VALUES (0.5) ON CONFLICT DO NOTHING"
+            )
+    async with resources.db.hot(tenant_id) as tx:
+        await record_human_time(tx, replace(held, handoff_id=ids.new()))
+    unpriced, priced = await entries(resources, tenant_id)
+    assert (unpriced["kind"], unpriced["amount_usd"], unpriced["unit_prices"]) == (
+        "human",
+        None,
+        None,
+    )
+    assert 179 <= priced["quantity"] <= 240
+    assert priced["amount_usd"] == priced["quantity"] * Decimal("0.5") / 60
+    assert loads(priced["unit_prices"]) == {"usd_per_minute": "0.500000000"}

@@ -43,8 +43,10 @@ async def test_a_voice_note_is_written_down_and_answered_like_a_text(desk: Desk)
     (heard,) = [call for call in calls if call["feature"] == "transcription"]
     assert (heard["model_used"] or heard["model_asked"], heard["outcome"]) == (MODEL, "ok")
     (entry,) = await desk.sql("SELECT * FROM usage_entry WHERE feature = 'transcription'")
-    assert entry["input_tokens"] > 0
-    assert entry["amount_usd"] == entry["input_tokens"] * Decimal("0.00001111")
+    # By the second, and no tokens.
+    assert (entry["kind"], entry["input_tokens"]) == ("speech", 0)
+    assert entry["quantity"] > 0
+    assert entry["amount_usd"] == entry["quantity"] * Decimal("0.00001111")
     # No other model reads what is personal in it.
     for call in calls:
         if call["feature"] != "transcription":

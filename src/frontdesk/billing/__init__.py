@@ -1,7 +1,9 @@
 """Billing: what things cost, the append-only ledger of what was used, reports over it, and budgets."""
 
 from frontdesk.billing.errors import BudgetReached
+from frontdesk.billing.human_time import Held, record_human_time
 from frontdesk.billing.ledger import (
+    BILLED_KINDS,
     DeliveredMessage,
     UsageKind,
     UsageRecord,
@@ -30,12 +32,14 @@ from frontdesk.billing.stripe.plans import set_up as set_up_stripe
 from frontdesk.billing.stripe.reconciling import compare as compare_with_stripe
 
 __all__ = [
+    "BILLED_KINDS",
     "HOLDINGS",
     "Account",
     "BudgetReached",
     "Ceiling",
     "ConversationUsagePublic",
     "DeliveredMessage",
+    "Held",
     "NoSuchPlan",
     "Refusal",
     "Reservation",
@@ -57,6 +61,7 @@ __all__ = [
     "message_price",
     "price_of",
     "record_deliveries",
+    "record_human_time",
     "record_usage",
     "reserve",
     "set_up_stripe",

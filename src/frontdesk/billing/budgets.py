@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from frontdesk.billing.budget_schemas import BudgetCreate, BudgetPublic, BudgetUsePublic, Caps
 from frontdesk.billing.errors import BudgetExists, NoSuchBudget
+from frontdesk.billing.ledger import MODEL_KINDS
 from frontdesk.billing.models import Budget, BudgetUse
 from frontdesk.billing.reservations import BudgetBook
 from frontdesk.billing.rules import BudgetScope, period_start
@@ -29,7 +30,7 @@ VALUES ($1, $2, $3, $4, $5, $6)
 _SEED = """
 INSERT INTO budget_use (budget_id, subject, period_start, spent_usd)
 SELECT $1, $2, $3, coalesce(sum(amount_usd), 0) FROM usage_entry
-WHERE kind = 'llm' AND created_at >= $4 AND ($5::text IS NULL OR feature = $5)
+WHERE kind = ANY($6) AND corrects_id IS NULL AND created_at >= $4 AND ($5::text IS NULL OR feature = $5)
 """
 
 
@@ -75,7 +76,9 @@ async def create_budget(
     if body.scope in (BudgetScope.TENANT, BudgetScope.FEATURE):
         first = period_start(body.period, now)
         since = datetime.combine(first, time.min, UTC)
-        await session.sql.execute(_SEED, budget_id, ids.NIL, first, since, body.feature)
+        await session.sql.execute(
+            _SEED, budget_id, ids.NIL, first, since, body.feature, list(MODEL_KINDS)
+        )
     resources.keep(BudgetBook).forget_after_commit(session)
     details = body.model_dump(mode="json")
     await audit(session, "budget.created", "budget", budget_id, user_id=by, details=details)

@@ -14,17 +14,29 @@ from frontdesk.core.json import dumps
 
 
 class UsageKind(StrEnum):
-    """What sort of thing was used."""
+    """What sort of thing was used, and so what `quantity` counts."""
 
-    LLM = "llm"
-    WHATSAPP = "whatsapp"
-    RESOLUTION = "resolution"
+    LLM = "llm"  # Calls, each attempt that was billed.
+    EMBEDDING = "embedding"  # Calls.
+    SPEECH = "speech"  # Seconds of a recording.
+    WHATSAPP = "whatsapp"  # Delivered messages.
+    HUMAN = "human"  # Seconds a human agent had a conversation.
+    STORAGE = "storage"  # MiB kept for a day.
+    RESOLUTION = "resolution"  # Conversations that the AI resolved; they cost nothing themselves.
+
+
+# What goes through the gateway; its `source_id` is the `llm_call`'s id.
+MODEL_KINDS = (UsageKind.LLM, UsageKind.EMBEDDING, UsageKind.SPEECH)
+# What others bill: not to know its price is an alarm. What one's own people and disks cost, each
+# tenant says or does not.
+BILLED_KINDS = (*MODEL_KINDS, UsageKind.WHATSAPP)
 
 
 @dataclass(frozen=True)
 class UsageRecord:
     """One thing used. `amount_usd` None means that no price is known, which is never zero.
 
+    `input_tokens` include the cached ones, `output_tokens` those of reasoning.
     `cache_hit`: a kept answer was given again, for nothing, which saved `saved_usd`.
     `own_key`: the provider bills the tenant itself, whose key was used.
     """
@@ -45,32 +57,43 @@ class UsageRecord:
     own_key: bool = False
     cache_hit: bool = False
     saved_usd: Decimal | None = None
+    contact_id: UUID | None = None
+    agent_id: UUID | None = None
+    prompt_name: str | None = None
+    prompt_version: str | None = None
+    reasoning_tokens: int = 0
     id: UUID = field(default_factory=ids.new)
 
 
 _INSERT = """
 INSERT INTO usage_entry (id, kind, source_id, feature, conversation_id, model, quantity,
                          input_tokens, output_tokens, cached_input_tokens, unit_prices, amount_usd,
-                         own_key, cache_hit, saved_usd)
+                         own_key, cache_hit, saved_usd, contact_id, agent_id, prompt_name,
+                         prompt_version, reasoning_tokens)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[],
                      $7::int[], $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::numeric[],
-                     $13::bool[], $14::bool[], $15::numeric[])
+                     $13::bool[], $14::bool[], $15::numeric[], $16::uuid[], $17::uuid[],
+                     $18::text[], $19::text[], $20::int[])
 ON CONFLICT (tenant_id, kind, source_id) DO NOTHING
 RETURNING source_id
 """
 
-# A price per million is kept for messages as for tokens; a delivered message counts as input.
+# A price per million is kept for messages as for tokens; a delivered message counts as input. Whose
+# conversation it is, is read here, as only what is billed needs to know.
 _INSERT_DELIVERY = """
-INSERT INTO usage_entry (id, kind, source_id, feature, conversation_id, model, quantity,
-                         input_tokens, output_tokens, cached_input_tokens, unit_prices, amount_usd)
-SELECT $1, 'whatsapp', $2, $3, $4, $5, 1, 0, 0, 0,
+INSERT INTO usage_entry (id, kind, source_id, feature, conversation_id, contact_id, agent_id, model,
+                         quantity, pricing_type, unit_prices, amount_usd,
+                         input_tokens, output_tokens, cached_input_tokens)
+SELECT $1, 'whatsapp', $2, $3, $4, k.contact_id, k.agent_id, $5, 1, $6,
        CASE WHEN p.usd IS NOT NULL THEN jsonb_build_object('input_usd_per_million', p.usd::text) END,
-       CASE WHEN $6 THEN 0 ELSE p.usd / 1000000 END
-FROM (SELECT 1) one LEFT JOIN (
+       CASE WHEN starts_with($6, 'free') THEN 0 ELSE p.usd / 1000000 END, 0, 0, 0
+FROM (SELECT 1) one
+LEFT JOIN (
     SELECT input_usd_per_million AS usd FROM price
     WHERE model = 'whatsapp/' || $5 AND effective_from <= now()
     ORDER BY effective_from DESC LIMIT 1
 ) p ON true
+LEFT JOIN conversation k ON k.id = $4
 ON CONFLICT (tenant_id, kind, source_id) DO NOTHING
 """
 
@@ -119,7 +142,7 @@ async def record_deliveries(tx: Transaction, *messages: DeliveredMessage) -> Non
                 message.conversation_id,
                 f"{message.category.replace('-', '_').lower()}/"
                 f"{message.country.upper() if message.country else 'unknown'}",
-                (message.pricing_type or "").startswith("free"),
+                message.pricing_type,
             )
             for message in messages
         ],
@@ -144,6 +167,11 @@ def _rows(records: Iterable[UsageRecord]) -> list[tuple[Any, ...]]:
             record.own_key,
             record.cache_hit,
             record.saved_usd,
+            record.contact_id,
+            record.agent_id,
+            record.prompt_name,
+            record.prompt_version,
+            record.reasoning_tokens,
         )
         for record in records
     ]

@@ -19,6 +19,8 @@ from frontdesk.core.tables import (
     text_enum,
 )
 
+TODAY = sa.text("(now() AT TIME ZONE 'UTC')::date")
+
 
 class Price(SQLModel, table=True):
     """What a model costs from a moment on, in USD per million tokens. The platform's, not a tenant's."""
@@ -40,17 +42,39 @@ class UsageEntry(TenantRow, table=True):
         sa.UniqueConstraint("tenant_id", "kind", "source_id"),
         sa.Index("ix_usage_entry_created", "tenant_id", "created_at"),
         sa.Index("ix_usage_entry_conversation", "tenant_id", "conversation_id"),
+        sa.Index("ix_usage_entry_day", "tenant_id", "day"),
+        sa.Index(
+            "ix_usage_entry_corrects",
+            "tenant_id",
+            "corrects_id",
+            postgresql_where=sa.text("corrects_id IS NOT NULL"),
+        ),
     )
 
-    kind: str = Field(sa_type=sa.Text)  # llm, whatsapp
-    source_id: str = Field(sa_type=sa.Text)  # The llm_call, or the message that was delivered.
+    # When it was used (UTC), whenever that was written: reports go by it, whoever reads on by
+    # `created_at`.
+    day: date = Field(
+        default=None, sa_type=sa.Date, sa_column_kwargs={"server_default": TODAY}, nullable=False
+    )
+    kind: str = Field(sa_type=sa.Text)  # One of `ledger.UsageKind`.
+    source_id: str = Field(sa_type=sa.Text)  # What was used: counted once, whatever happens.
     feature: str = Field(sa_type=sa.Text)
     conversation_id: UUID | None = None
+    contact_id: UUID | None = None
+    agent_id: UUID | None = None
+    prompt_name: str | None = Field(default=None, sa_type=sa.Text)
+    prompt_version: str | None = Field(default=None, sa_type=sa.Text)
     model: str = Field(sa_type=sa.Text)
-    quantity: int
+    quantity: int  # Calls or messages; seconds of speech or of people; MiB kept for a day.
     input_tokens: int = 0
-    output_tokens: int = 0
+    output_tokens: int = 0  # The reasoning ones included.
     cached_input_tokens: int = 0
+    reasoning_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # WhatsApp's word: `regular`, or why it is free.
+    pricing_type: str | None = Field(default=None, sa_type=sa.Text)
+    currency: str = Field(
+        default="USD", sa_type=sa.Text, sa_column_kwargs={"server_default": "USD"}
+    )
     unit_prices: dict[str, Any] | None = Field(default=None, sa_type=Json)
     # Null when no price is known: an alarm, never zero.
     amount_usd: Decimal | None = Field(default=None, sa_type=Usd)
@@ -59,6 +83,23 @@ class UsageEntry(TenantRow, table=True):
     # A kept answer was given again, for nothing; null when nobody knows what that saved.
     cache_hit: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     saved_usd: Decimal | None = Field(default=None, sa_type=Usd)
+    # The entry that this one puts right, and why; its numbers are what is to be added.
+    corrects_id: UUID | None = None
+    note: str | None = Field(default=None, sa_type=sa.Text)
+    # That entry lacked an amount, and has one now.
+    settles_unpriced: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+
+
+class CostTerms(TenantTable, table=True):
+    """What no provider's list says: what a tenant's people and its storage cost, and what it pays."""
+
+    __tablename__ = "cost_terms"
+    __table_args__ = (of_tenant(),)
+
+    human_usd_per_minute: Decimal | None = Field(default=None, sa_type=Usd)
+    storage_usd_per_gib_month: Decimal | None = Field(default=None, sa_type=Usd)
+    revenue_usd_per_month: Decimal | None = Field(default=None, sa_type=Usd)
+    version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class Budget(TenantRow, table=True):

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from frontdesk import billing
 from frontdesk.conversation.contacts import PERSON
 from frontdesk.conversation.errors import NoSuchConversation, NoSuchFact
 from frontdesk.conversation.memory import LONGEST_ITEM, Remembered, Summary, store_summary
@@ -35,7 +36,8 @@ FROM conversation k,
         FROM turn WHERE conversation_id = k.id) decided,
     LATERAL (SELECT coalesce(sum(input_tokens), 0) AS input_tokens,
         coalesce(sum(output_tokens), 0) AS output_tokens,
-        CASE WHEN bool_and(amount_usd IS NOT NULL) IS NOT FALSE
+        CASE WHEN count(*) FILTER (WHERE amount_usd IS NULL AND kind = ANY($2))
+                = count(*) FILTER (WHERE settles_unpriced)
             THEN coalesce(sum(amount_usd), 0) END AS cost_usd
         FROM usage_entry WHERE conversation_id = k.id) spent
 WHERE k.id = $1
@@ -96,7 +98,7 @@ async def correct_fact(
 
 async def get_totals(tx: Transaction, conversation_id: UUID) -> ConversationTotals:
     """What a conversation came to so far; raises `NoSuchConversation`."""
-    row = await tx.sql.fetchrow(_TOTALS, conversation_id)
+    row = await tx.sql.fetchrow(_TOTALS, conversation_id, list(billing.BILLED_KINDS))
     if row is None:
         raise NoSuchConversation
     return ConversationTotals.model_validate(dict(row))

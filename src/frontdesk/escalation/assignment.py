@@ -13,6 +13,7 @@ from frontdesk.conversation import Locked, assign, lock
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.resources import Resources
 from frontdesk.escalation.happenings import HandoffAssigned, tell_availability, tell_handoff
+from frontdesk.escalation.held import HELD, count_time
 
 HANDOFF = "escalation.handoff"
 PRIORITIES = tuple(Priority)  # The place of each is its `urgency`.
@@ -197,10 +198,13 @@ async def _assign_next(resources: Resources, tenant_id: UUID) -> bool:
 async def give_to(tx: Transaction, conversation_id: UUID, handoff_id: UUID, user_id: UUID) -> None:
     """Let somebody have a handoff whose place with them is taken."""
     row = await tx.sql.fetchrow(
-        "UPDATE handoff SET state = 'assigned', assigned_user_id = $2, assigned_at = now(), "
-        "taken_from = NULL, alerted_at = NULL WHERE id = $1 RETURNING *",
+        f"{HELD} UPDATE handoff h SET state = 'assigned', assigned_user_id = $2, "  # noqa: S608  # Ours.
+        "assigned_at = now(), taken_from = NULL, alerted_at = NULL FROM held WHERE h.id = $1 "
+        "RETURNING h.*, held.by_user_id, held.since",
         handoff_id,
         user_id,
     )
+    assert row is not None
+    await count_time(tx, row, row["by_user_id"], row["since"])
     await assign(tx, conversation_id, user_id)
     tell_handoff(tx, HandoffAssigned, row)

@@ -11,6 +11,7 @@ from frontdesk.escalation.assignment import HANDOFF, give_place_back, give_to, t
 from frontdesk.escalation.bridge_models import BRIDGE
 from frontdesk.escalation.errors import NoRoom
 from frontdesk.escalation.happenings import HandoffReturned, ReturnedFor, tell_availability
+from frontdesk.escalation.held import HELD, count_time
 from frontdesk.escalation.schemas import AssignmentCreate, HandoffStanding, Ownership
 from frontdesk.escalation.service import audit_act, must_own, ownership
 from frontdesk.escalation.teams import get_team
@@ -89,12 +90,14 @@ async def put_back(tx: Transaction, thread: Locked, handoff_id: UUID, *, why: Re
     """Take a handoff from whoever has it, if anybody has; it waits again, at the place that its age
     and urgency give it, and they are not given it again before they come online anew."""
     row = await tx.sql.fetchrow(
-        "UPDATE handoff SET state = 'waiting', assigned_user_id = NULL, assigned_at = NULL, "
-        "taken_from = $2, alerted_at = NULL WHERE id = $1 RETURNING *",
+        f"{HELD} UPDATE handoff h SET state = 'waiting', assigned_user_id = NULL, "  # noqa: S608  # Ours.
+        "assigned_at = NULL, taken_from = $2, alerted_at = NULL FROM held WHERE h.id = $1 "
+        "RETURNING h.*, held.by_user_id, held.since",
         handoff_id,
         thread.assigned_user_id,
     )
     assert row is not None
+    await count_time(tx, row, row["by_user_id"], row["since"])
     await assign(tx, thread.id, None)
     if thread.assigned_user_id is not None:
         await give_place_back(tx, thread.assigned_user_id)

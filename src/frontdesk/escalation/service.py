@@ -58,6 +58,7 @@ from frontdesk.escalation.happenings import (
     tell_availability,
     tell_handoff,
 )
+from frontdesk.escalation.held import count_time
 from frontdesk.escalation.learning import drafts_for, record_use
 from frontdesk.escalation.models import Presence, Reason
 from frontdesk.escalation.repetition import measure_repetition
@@ -445,6 +446,7 @@ async def _end_handoff(
         return
     if row["assigned_user_id"] is not None:
         await give_place_back(tx, row["assigned_user_id"])
+    await count_time(tx, row, row["assigned_user_id"], row["assigned_at"])
     await measure_repetition(tx, row)
     tell_handoff(tx, HandoffEnded, row)
 

@@ -92,7 +92,7 @@ class Attempt:
     """What came of one attempt.
 
     `usage` is None when nothing can have been billed; `usage_known` is False when the provider
-    did not say and the tokens are our own count.
+    did not say and the tokens are our own count. `counts_seconds`: of a recording, they are seconds.
     """
 
     outcome: Outcome
@@ -103,6 +103,7 @@ class Attempt:
     response_id: str | None = None
     usage: TokenUsage | None = None
     usage_known: bool = True
+    counts_seconds: bool = False
     reasoning_tokens: int | None = None
     error: str | None = None
     status_code: int | None = None

@@ -41,11 +41,13 @@ async def embed(
     model: str,
     for_question: bool = False,
     agent_id: UUID | None = None,
+    conversation_id: UUID | None = None,
 ) -> list[list[float]]:
     """A vector for each of at most `MOST_TEXTS` texts, all of one length.
 
     Args:
         for_question: they are questions, to be compared with texts that may answer them.
+        conversation_id: where they were asked.
 
     Raises:
         ModelsUnavailable, PromptRejected, BudgetReached, Unavailable: as `complete`; never of the
@@ -70,6 +72,7 @@ async def embed(
             embeds=True,
             deadline_seconds=_QUESTION_DEADLINE_SECONDS if for_question else _DEADLINE_SECONDS,
             agent_id=agent_id,
+            conversation_id=conversation_id,
         ),
     )
     return [list(vector) for vector in completion.vectors]

@@ -186,6 +186,7 @@ def _heard(sound: Sound, response: Any) -> Attempt:
         text=clean(text).strip(),
         usage=used,
         usage_known=bool(tokens or seconds),
+        counts_seconds=not tokens,
         status_code=200,
     )
 

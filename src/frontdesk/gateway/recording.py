@@ -66,8 +66,9 @@ def record(
         course.input_tokens += usage.input_tokens
         course.output_tokens += usage.output_tokens
         tenant = metrics.tenant(request.tenant_id)
-        metrics.llm_tokens.labels(tenant, call.model, "input").inc(usage.input_tokens)
-        metrics.llm_tokens.labels(tenant, call.model, "output").inc(usage.output_tokens)
+        if not attempt.counts_seconds:
+            metrics.llm_tokens.labels(tenant, call.model, "input").inc(usage.input_tokens)
+            metrics.llm_tokens.labels(tenant, call.model, "output").inc(usage.output_tokens)
         if cost is None:
             course.cost_usd = None
             metrics.unpriced.labels(call.model).inc()
@@ -79,7 +80,7 @@ def record(
     return door.call_log.write(
         request.tenant_id,
         _call_record(course, call_id, call, attempt, cost, seconds),
-        None if usage is None else _usage_record(request, call_id, call, usage, bill.prices, cost),
+        _usage_record(request, call_id, call, attempt, bill.prices, cost),
         bill.settlement(call_id, usage),
     )
 
@@ -96,11 +97,12 @@ def record_hit(
     """Begin to write that an answer came from the cache, for nothing, and what that saved."""
     call_id = ids.new()
     course.call_ids.append(call_id)
-    request, nothing = course.request, TokenUsage(0, 0)
+    request = course.request
     resources.metrics.llm_calls.labels(call.model, request.feature, "cache_hit").inc()
-    attempt = Attempt(Outcome.OK, text=text, usage=nothing)
+    attempt = Attempt(Outcome.OK, text=text, usage=TokenUsage(0, 0))
     call_record = _call_record(course, call_id, call, attempt, Decimal(0), seconds)
-    usage = _usage_record(request, call_id, call, nothing, None, Decimal(0))
+    usage = _usage_record(request, call_id, call, attempt, None, Decimal(0))
+    assert usage is not None
     door.call_log.write(
         request.tenant_id,
         replace(call_record, cache_hit=True),
@@ -157,19 +159,35 @@ def _usage_record(
     request: CompletionRequest,
     call_id: UUID,
     call: ProviderCall,
-    usage: TokenUsage,
+    attempt: Attempt,
     prices: UnitPrices | None,
     cost: Decimal | None,
-) -> UsageRecord:
+) -> UsageRecord | None:
+    """The ledger entry of an attempt; None when it was not billed."""
+    usage = attempt.usage
+    if usage is None:
+        return None
+    kind = UsageKind.EMBEDDING if call.embeds else UsageKind.LLM
+    quantity, input_tokens = 1, usage.input_tokens
+    if call.sound is not None:
+        kind, quantity = UsageKind.SPEECH, call.sound.seconds
+        if attempt.counts_seconds:
+            quantity, input_tokens = usage.input_tokens, 0
     return UsageRecord(
-        kind=UsageKind.LLM,
+        kind=kind,
         source_id=str(call_id),
         feature=request.feature,
         model=call.model,
         conversation_id=request.conversation_id,
-        input_tokens=usage.input_tokens,
+        contact_id=request.contact_id,
+        agent_id=request.agent_id,
+        prompt_name=request.prompt_name,
+        prompt_version=request.prompt_version,
+        quantity=quantity,
+        input_tokens=input_tokens,
         output_tokens=usage.output_tokens,
         cached_input_tokens=usage.cached_input_tokens,
+        reasoning_tokens=attempt.reasoning_tokens or 0,
         unit_prices=prices,
         amount_usd=cost,
         own_key=call.uses_own_key,

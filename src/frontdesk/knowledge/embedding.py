@@ -65,12 +65,19 @@ async def keep_vectors(
 
 
 async def meaning_of(
-    resources: Resources, tenant_id: UUID, agent_id: UUID, question: str, *, locally: bool = False
+    resources: Resources,
+    tenant_id: UUID,
+    agent_id: UUID,
+    question: str,
+    *,
+    locally: bool = False,
+    conversation_id: UUID | None = None,
 ) -> Meaning | None:
     """A question's vector; None where no model is set, or none answers: then words have to do.
 
     Args:
         locally: only by the local model, as web processes ask no other.
+        conversation_id: where it was asked, which pays for it.
     """
     if not any(c.isalnum() for c in question):
         return None
@@ -79,7 +86,13 @@ async def meaning_of(
         if model is None or (locally and model != gateway.LOCAL_MODEL):
             return None
         (vector,) = await gateway.embed(
-            resources, tenant_id, [question], model=model, for_question=True, agent_id=agent_id
+            resources,
+            tenant_id,
+            [question],
+            model=model,
+            for_question=True,
+            agent_id=agent_id,
+            conversation_id=conversation_id,
         )
     except NOT_EMBEDDED as error:
         log.warning("question_not_embedded", error=type(error).__name__)

@@ -55,6 +55,7 @@ async def look_up(
     limit: int = 6,
     *,
     locally: bool = False,
+    conversation_id: UUID | None = None,
 ) -> Found:
     """What `search` gives; for an agent that knows little, mostly without asking the database.
 
@@ -62,13 +63,16 @@ async def look_up(
 
     Args:
         locally: no model is asked over the network.
+        conversation_id: where it was asked, which pays for the question's vector.
     """
     if little := await resources.keep(LittleKnowledge).get(tenant_id, agent_id):
         return ranked(query, little)
     async with resources.db.hot(tenant_id) as tx:
         if not await knows_anything(tx, agent_id):
             return Found()
-    meaning = await meaning_of(resources, tenant_id, agent_id, query, locally=locally)
+    meaning = await meaning_of(
+        resources, tenant_id, agent_id, query, locally=locally, conversation_id=conversation_id
+    )
     async with resources.db.hot(tenant_id) as tx:
         if meaning is not None:
             for row in await tx.sql.fetch(_STALE, agent_id, meaning.model):

@@ -14,7 +14,7 @@ def country_of(contact: ContactKey) -> str | None:
 
 @lru_cache(maxsize=1_000)
 def _country_of_number(wa_id: str) -> str | None:
-    # It takes a moment to load, and only who looks at a price needs it.
+    # It takes a moment to load, and only who asks for a price needs it.
     import phonenumbers
 
     try:

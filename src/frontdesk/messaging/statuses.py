@@ -11,6 +11,7 @@ from frontdesk import billing
 from frontdesk.billing import DeliveredMessage
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps
+from frontdesk.messaging.countries import country_of
 from frontdesk.messaging.graph_errors import FailureClass, classify_code
 from frontdesk.messaging.happenings import MOVED, tell_moved
 from frontdesk.messaging.incoming_items import ErrorDetail, Status
@@ -150,8 +151,7 @@ def _delivered(outbound_id: UUID, conversation_id: UUID, status: Status) -> Deli
         message_id=outbound_id,
         conversation_id=conversation_id,
         category=status.pricing.category or "unknown",
-        # A user id begins with the country; a bare phone number is not taken apart here.
-        country=status.recipient.bsuid[:2] if status.recipient.bsuid else None,
+        country=country_of(status.recipient),
         pricing_type=status.pricing.type,
     )
 

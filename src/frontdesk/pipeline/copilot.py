@@ -128,7 +128,13 @@ async def summarise(resources: Resources, turn: Turn, wish: SummariseWish) -> Wr
 async def explain(resources: Resources, turn: Turn, wish: ExplainWish) -> Written:
     """What a message means, or the answer to a question about the conversation."""
     asked = await _asked_about(resources, turn, wish)
-    known = await knowledge.look_up(resources, turn.claim.tenant_id, turn.claim.agent_id, asked)
+    known = await knowledge.look_up(
+        resources,
+        turn.claim.tenant_id,
+        turn.claim.agent_id,
+        asked,
+        conversation_id=turn.billed_conversation_id,
+    )
     chunks = known.chunks
     found, prompt = await _ask(
         resources,

@@ -63,7 +63,12 @@ async def look_up_for(resources: Resources, turn: Turn) -> tuple[Question, Found
     limit = _WIDE if config.reranks_knowledge else _KEPT
     with resources.metrics.retrieval_seconds.time():
         found = await knowledge.look_up(
-            resources, claim.tenant_id, claim.agent_id, question.text, limit
+            resources,
+            claim.tenant_id,
+            claim.agent_id,
+            question.text,
+            limit,
+            conversation_id=turn.billed_conversation_id,
         )
     if config.reranks_knowledge and found.relevance.fit is Fit.FITS and len(found.chunks) > 1:
         found = await _reranked(resources, turn, question, found)

@@ -127,7 +127,11 @@ def _text_of(name: str, description: str) -> dict[str, Any]:
 def _built_in(resources: Resources, turn: Turn, name: BuiltInTool) -> Tool:
     async def search(arguments: Arguments, key: str) -> Result:
         found = await knowledge.look_up(
-            resources, turn.claim.tenant_id, turn.claim.agent_id, arguments["query"]
+            resources,
+            turn.claim.tenant_id,
+            turn.claim.agent_id,
+            arguments["query"],
+            conversation_id=turn.billed_conversation_id,
         )
         facts = [{"title": chunk.title, "text": chunk.text} for chunk in found.chunks]
         return Result(Status.OK, data=facts or "Nothing is known about it.")
