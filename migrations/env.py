@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 import frontdesk.agent_config.models
+import frontdesk.billing.book_models
 import frontdesk.billing.models
 import frontdesk.billing.stripe.models
 import frontdesk.conversation.commitment_models

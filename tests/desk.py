@@ -38,6 +38,7 @@ _IS_DUE = "SELECT " + " OR ".join(
 _IN_DUE_TABLES = frozenset(
     {
         "agent_config.preview",
+        "billing.book",
         "billing.reservation",
         "billing.stripe_account",
         "billing.stripe_batch",

@@ -70,6 +70,7 @@ SYSTEM_DOOR = {
     "cli/billing.py": "an operator sees the accounts of all tenants",
     "cli/erasing.py": "an operator sees the erasures of all tenants",
     "billing/stripe/events.py": "Stripe's events have no tenant yet",
+    "billing/price_list.py": "prices are of no tenant, and their lack shows in all ledgers",
     "pipeline/receive.py": "raw webhooks have no tenant yet",
     "pipeline/dead_letters.py": "operators see the dead letters of all tenants",
     "pipeline/dead_webhooks.py": "raw webhooks have no tenant yet",

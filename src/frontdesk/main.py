@@ -100,6 +100,7 @@ _TAGS = {
     "feed": "Live events of a tenant, as server-sent events.",
     "models": "Which models are asked for what, and your own keys for them.",
     "usage": "What was used and what it cost.",
+    "prices": "What models and WhatsApp messages cost. For super admins.",
     "budgets": "How much models may cost, and what happens then.",
     "drills": "Outages simulated for one tenant, to see what its contacts would.",
     "billing": "The subscription, invoices, and what was metered for them.",

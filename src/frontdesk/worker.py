@@ -68,6 +68,7 @@ def due_kinds(settings: Settings) -> tuple[Due, ...]:
         billing_work.STRIPE_PRUNE,
         billing_work.STRIPE_BATCH,
         billing_work.STRIPE_CHECK,
+        billing_work.BOOKS,
         conversation_work.FIRE_TIMER,
         conversation_work.SUMMARISE,
         conversation_work.SURVEY,

@@ -9,11 +9,12 @@ from fastapi import FastAPI, Request
 
 from frontdesk.billing.routes import router
 from frontdesk.core import ids
-from frontdesk.core.api import Principal, Role, install_error_handlers
+from frontdesk.core.api import Principal, Role, SuperAdmin, install_error_handlers
 from frontdesk.core.resources import Resources
 from frontdesk.observability import record_refusal
 
 MakeTenant = Callable[[], Awaitable[UUID]]
+SUPER_ADMIN = "SUPER_ADMIN"
 SignIn = Callable[..., httpx.AsyncClient]
 
 
@@ -48,7 +49,9 @@ async def sign_in(resources: Resources) -> AsyncIterator[SignIn]:
     install_error_handlers(app)
     app.state.resources = resources
 
-    async def authenticate(request: Request) -> Principal:
+    async def authenticate(request: Request) -> Principal | SuperAdmin:
+        if request.headers["x-role"] == SUPER_ADMIN:
+            return SuperAdmin(UUID(request.headers["x-user"]), ids.NIL, "test")
         return Principal(
             user_id=UUID(request.headers["x-user"]),
             tenant_id=UUID(request.headers["x-tenant"]),
@@ -61,7 +64,7 @@ async def sign_in(resources: Resources) -> AsyncIterator[SignIn]:
     app.state.record_refusal = record_refusal
     clients: list[httpx.AsyncClient] = []
 
-    def make(tenant_id: UUID, role: Role = Role.ADMIN) -> httpx.AsyncClient:
+    def make(tenant_id: UUID, role: str = Role.ADMIN) -> httpx.AsyncClient:
         headers = {"x-user": str(ids.new()), "x-tenant": str(tenant_id), "x-role": role}
         transport = httpx.ASGITransport(app=app)
         clients.append(

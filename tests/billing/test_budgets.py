@@ -4,7 +4,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from frontdesk.billing import UsageKind, UsageRecord, record_usage
+from frontdesk.billing import (
+    Ceiling,
+    Settlement,
+    Spender,
+    UsageKind,
+    UsageRecord,
+    Wish,
+    find_accounts,
+    record_usage,
+    reserve,
+)
+from frontdesk.billing import settle as budgets_settle
 from frontdesk.core import ids
 from frontdesk.core.api import Role
 from frontdesk.core.resources import Resources
@@ -91,3 +102,59 @@ async def test_budgets_are_for_admins_of_the_tenant(
     foreign = sign_in(await make_tenant())
     assert (await foreign.get(PATH)).json()["items"] == []
     assert (await foreign.delete(f"{PATH}/{made['id']}")).status_code == 404
+
+
+async def settle(resources: Resources, tenant_id: UUID, usd: str, **spender: UUID) -> None:
+    """A call that was made and came to so much, on all budgets that concern it."""
+    accounts = await find_accounts(resources, tenant_id, Spender("reply", **spender))
+    wish = Wish(accounts, Decimal("0.000001"), Ceiling.HARD)
+    reservation = await reserve(resources, tenant_id, wish, seconds=30)
+    async with resources.db.hot(tenant_id) as tx:
+        source_id = str(ids.new())
+        spent = Settlement(reservation, source_id, Decimal(usd))
+        await budgets_settle(tx, [spent], frozenset({source_id}))
+
+
+async def alerts(resources: Resources, tenant_id: UUID) -> list[tuple[str, int]]:
+    async with resources.db.hot(tenant_id) as tx:
+        rows = await tx.sql.fetch(
+            "SELECT audience, (payload->>'percent')::int AS percent FROM feed_event "
+            "WHERE kind = 'budget.alerted' ORDER BY seq"
+        )
+    return [(row["audience"], row["percent"]) for row in rows]
+
+
+async def test_admins_are_told_at_fifty_eighty_and_a_hundred_percent_once_each(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn
+) -> None:
+    await sign_in(tenant_id).post(PATH, json={**MONTH, "hard_usd": "10", "soft_usd": None})
+    told = []
+    for usd in ("4.9", "0.2", "0.1", "3", "1.8"):  # In all 4.9, 5.1, 5.2, 8.2 and 10.
+        await settle(resources, tenant_id, usd)
+        told.append([percent for _, percent in await alerts(resources, tenant_id)])
+    assert told == [[], [50], [50], [50, 80], [50, 80, 100]]
+    assert {audience for audience, _ in await alerts(resources, tenant_id)} == {"admins"}
+
+
+async def test_one_dear_call_tells_of_all_it_passes_and_conversations_of_none(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn
+) -> None:
+    of_conversation = {"scope": "conversation", "period": "day", "hard_usd": "1"}
+    await sign_in(tenant_id).post(PATH, json={**MONTH, "hard_usd": "10", "soft_usd": None})
+    await sign_in(tenant_id).post(PATH, json=of_conversation)
+    await settle(resources, tenant_id, "8.5", conversation_id=ids.new())
+    assert [percent for _, percent in await alerts(resources, tenant_id)] == [50, 80]
+
+
+async def test_a_budget_shows_how_quickly_it_burns_and_what_happens_at_its_cap(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn
+) -> None:
+    await spent(resources, tenant_id, "reply", "3")
+    ever = {"scope": "tenant", "period": "total", "hard_usd": "9"}
+    made = (await sign_in(tenant_id).post(PATH, json=ever)).json()
+    (use,) = made["use"]
+    assert Decimal(use["usd_per_hour"]) == 3
+    # Six are left, which is two hours.
+    left = datetime.fromisoformat(use["reaches_cap_at"]) - datetime.now(UTC)
+    assert 1.9 < left.total_seconds() / 3600 < 2.1
+    assert "a person gets the conversation" in made["at_the_cap"]

@@ -1,19 +1,12 @@
 """Usage reports over HTTP."""
 
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from frontdesk.billing import (
-    DeliveredMessage,
-    UsageKind,
-    UsageRecord,
-    record_deliveries,
-    record_usage,
-)
+from frontdesk.billing import DeliveredMessage, record_deliveries
 from frontdesk.billing.service import span_of
 from frontdesk.core import ids
 from frontdesk.core.api import Role
@@ -21,41 +14,7 @@ from frontdesk.core.errors import Invalid
 from frontdesk.core.resources import Resources
 
 from .conftest import MakeTenant, SignIn
-
-
-async def use(
-    resources: Resources,
-    tenant_id: UUID,
-    at: str = "2026-11-20T12:00:00Z",
-    *,
-    model: str = "openai/gpt-4o-mini",
-    feature: str = "reply",
-    conversation_id: UUID | None = None,
-    usd: str | None = "0.001",
-) -> None:
-    """One billed call at a moment in the past."""
-    record = UsageRecord(
-        kind=UsageKind.LLM,
-        source_id=str(ids.new()),
-        feature=feature,
-        model=model,
-        conversation_id=conversation_id,
-        input_tokens=100,
-        output_tokens=10,
-        cached_input_tokens=40,
-        amount_usd=None if usd is None else Decimal(usd),
-    )
-    async with resources.db.hot(tenant_id) as tx:
-        await record_usage(tx, record)
-    async with resources.db.system() as sql:
-        moment = datetime.fromisoformat(at).astimezone(UTC)
-        await sql.execute(
-            "UPDATE usage_entry SET created_at = $1 WHERE tenant_id = $2 AND id = $3",
-            moment,
-            tenant_id,
-            record.id,
-        )
-
+from .using import use
 
 NOVEMBER = {"from": "2026-11-01", "to": "2026-11-30"}
 
@@ -85,6 +44,10 @@ async def test_a_month_by_day_in_utc(
     assert answer["total"] == {
         "calls": 4,
         "messages": 0,
+        "human_seconds": 0,
+        "speech_seconds": 0,
+        "storage_mib_days": 0,
+        "reasoning_tokens": 0,
         "input_tokens": 400,
         "output_tokens": 40,
         "cached_input_tokens": 160,

@@ -54,6 +54,7 @@ _SEQ = Kind(_newest("feed_event", "seq"), 9_999_999, is_place=True)
 KINDS: dict[str, Kind] = {
     "agent_id": Kind(_newest("agent")),
     "batch_id": Kind(_newest("stripe_batch")),
+    "anomaly_id": Kind(_newest("usage_anomaly")),
     "backtest_id": Kind(_newest("rule_backtest")),
     "budget_id": Kind(_newest("budget")),
     "call_id": Kind(_newest("llm_call")),
@@ -62,6 +63,7 @@ KINDS: dict[str, Kind] = {
     "contact_id": Kind(_newest("contact")),
     "drill_id": Kind(_newest("drill")),
     "conversation_id": Kind(_newest("conversation")),
+    "entry_id": Kind(_newest("usage_entry", where="corrects_id IS NULL")),
     "erasure_id": Kind(_newest("erasure")),
     "experiment_id": Kind(_newest("prompt_experiment")),
     "export_id": Kind(_newest("data_export")),
@@ -134,6 +136,8 @@ NO_IDS = {
     "seen_message_id": "compared within the thread of the conversation in the path, and never shown",
     "number": "a place in the list that the conversation in the path has",
     "move_experiment.to": "a word of ours",
+    "month": "a month",
+    "effective_from": "a day",
     "report_usage.from": "a day",
     "report_repeated_facts.from": "a day",
     "report_repeated_facts.to": "a day",
@@ -251,6 +255,12 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
         "UPDATE outbound SET last_error = $2, state = CASE WHEN id::text = (SELECT max(id::text) "
         "FROM outbound WHERE tenant_id = $1) THEN 'failed' ELSE 'needs_attention' END "
         "WHERE tenant_id = $1",
+        desk.id,
+        mark,
+    )
+    await admin_sql.execute(
+        "INSERT INTO usage_anomaly (tenant_id, id, hour, measure, value, usual, bound, reason) "
+        "VALUES ($1, gen_random_uuid(), now(), 'cost', 9, 1, 3, $2)",
         desk.id,
         mark,
     )

@@ -209,6 +209,18 @@ class Examples:
         await self.admin.post("/billing/checkout", (await self.start_checkout())["json"])
         return {}
 
+    async def set_cost_terms(self) -> dict[str, Any]:
+        return {"json": {"human_usd_per_minute": "0.4"}, "headers": {"If-Match": "*"}}
+
+    async def acknowledge_usage_anomaly(self) -> dict[str, Any]:
+        anomaly_id = uuid4()
+        await self.desk.sql(
+            "INSERT INTO usage_anomaly (id, hour, measure, value, usual, bound, reason) "
+            "VALUES ($1, now(), 'cost', 9, 1, 3, 'Much was spent.') RETURNING id",
+            anomaly_id,
+        )
+        return {"anomaly_id": anomaly_id}
+
     async def save_routing(self) -> dict[str, Any]:
         routes = {"reply": {"models": [f"groq/{uuid4().hex}"]}}
         return {"json": {"routes": routes}, "headers": {"If-Match": "*"}}

@@ -1,5 +1,7 @@
 """Billing: what things cost, the append-only ledger of what was used, reports over it, and budgets."""
 
+from frontdesk.billing.budget_alerts import Alert
+from frontdesk.billing.corrections import correct, find_entry
 from frontdesk.billing.errors import BudgetReached
 from frontdesk.billing.human_time import Held, record_human_time
 from frontdesk.billing.ledger import (
@@ -10,6 +12,12 @@ from frontdesk.billing.ledger import (
     record_deliveries,
     record_usage,
 )
+from frontdesk.billing.money_schemas import CorrectionCreate, PriceSet
+from frontdesk.billing.month_pages import as_csv as month_as_csv
+from frontdesk.billing.month_pages import as_html as month_as_html
+from frontdesk.billing.month_pages import usd as in_usd
+from frontdesk.billing.months import month_of, report_month, tenant_name
+from frontdesk.billing.price_list import list_prices, list_unpriced, set_price
 from frontdesk.billing.prices import TokenUsage, UnitPrices, cost_usd, message_price, price_of
 from frontdesk.billing.privacy import HOLDINGS
 from frontdesk.billing.reservations import (
@@ -20,6 +28,7 @@ from frontdesk.billing.reservations import (
     reserve,
     settle,
 )
+from frontdesk.billing.rollups import mend, reconcile
 from frontdesk.billing.rules import Account, Ceiling, Refusal, Spender, Wish
 from frontdesk.billing.schemas import (
     ConversationUsagePublic,
@@ -35,12 +44,15 @@ __all__ = [
     "BILLED_KINDS",
     "HOLDINGS",
     "Account",
+    "Alert",
     "BudgetReached",
     "Ceiling",
     "ConversationUsagePublic",
+    "CorrectionCreate",
     "DeliveredMessage",
     "Held",
     "NoSuchPlan",
+    "PriceSet",
     "Refusal",
     "Reservation",
     "Settlement",
@@ -55,15 +67,28 @@ __all__ = [
     "UsageSums",
     "Wish",
     "compare_with_stripe",
+    "correct",
     "cost_usd",
     "find_accounts",
+    "find_entry",
     "foresee",
+    "in_usd",
+    "list_prices",
+    "list_unpriced",
+    "mend",
     "message_price",
+    "month_as_csv",
+    "month_as_html",
+    "month_of",
     "price_of",
+    "reconcile",
     "record_deliveries",
     "record_human_time",
     "record_usage",
+    "report_month",
     "reserve",
+    "set_price",
     "set_up_stripe",
     "settle",
+    "tenant_name",
 ]

@@ -13,6 +13,13 @@ from frontdesk.core.api import PublicSchema, Schema
 FeatureName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
 # What the column holds: nine digits before the point and nine behind it.
 Amount = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=9)]
+AT_THE_CAP = (
+    "No model is called that might cost more than is left. At the soft cap calls go to the cheaper "
+    "models, where such are configured. At the hard cap the agent answers word for word from "
+    "knowledge where that is enough, and else a person gets the conversation; programs get 402 "
+    "`budget_reached`. Admins are told at 50, 80 and 100 percent. It goes on with the next period, "
+    "or with a higher cap, within two seconds."
+)
 _BUDGET: dict[str, Any] = {
     "id": "0192f0aa-7777-7d11-8a55-0c0ffee00007",
     "created_at": "2026-03-02T09:15:04Z",
@@ -22,12 +29,15 @@ _BUDGET: dict[str, Any] = {
     "period": "month",
     "soft_usd": "40",
     "hard_usd": "50",
+    "at_the_cap": AT_THE_CAP,
     "use": [
         {
             "subject": None,
             "period_start": "2026-03-01",
             "spent_usd": "12.400310000",
             "reserved_usd": "0.000912000",
+            "usd_per_hour": "0.210000000",
+            "reaches_cap_at": "2026-03-10T01:20:00Z",
         }
     ],
 }
@@ -78,6 +88,14 @@ class BudgetUsePublic(PublicSchema):
     period_start: date
     spent_usd: Decimal
     reserved_usd: Decimal = Field(description="Set aside for calls in flight.")
+    usd_per_hour: Decimal | None = Field(
+        None, description="Spent in the last hour; null for a conversation's or contact's share."
+    )
+    reaches_cap_at: datetime | None = Field(
+        None,
+        description="When the hard cap is reached if it goes on like in the last hour; null when "
+        "that is not in this period.",
+    )
 
 
 class BudgetPublic(PublicSchema):
@@ -93,6 +111,7 @@ class BudgetPublic(PublicSchema):
     period: BudgetPeriod
     soft_usd: Decimal | None
     hard_usd: Decimal
+    at_the_cap: str = Field(AT_THE_CAP, description="What happens when it is used up, in words.")
     use: list[BudgetUsePublic] = Field(
         description="In the present period; of conversations or contacts the five that used most."
     )

@@ -14,7 +14,7 @@ from frontdesk.billing.errors import BudgetExists, NoSuchBudget
 from frontdesk.billing.ledger import MODEL_KINDS
 from frontdesk.billing.models import Budget, BudgetUse
 from frontdesk.billing.reservations import BudgetBook
-from frontdesk.billing.rules import BudgetScope, period_start
+from frontdesk.billing.rules import BudgetScope, period_end, period_start, reaches_cap_at
 from frontdesk.core import ids
 from frontdesk.core.db import Session
 from frontdesk.core.resources import Resources
@@ -31,6 +31,10 @@ _SEED = """
 INSERT INTO budget_use (budget_id, subject, period_start, spent_usd)
 SELECT $1, $2, $3, coalesce(sum(amount_usd), 0) FROM usage_entry
 WHERE kind = ANY($6) AND corrects_id IS NULL AND created_at >= $4 AND ($5::text IS NULL OR feature = $5)
+"""
+_LAST_HOUR = """
+SELECT coalesce(sum(amount_usd), 0) FROM usage_entry WHERE created_at > now() - interval '1 hour'
+    AND kind = ANY($1) AND corrects_id IS NULL AND ($2::text IS NULL OR feature = $2)
 """
 
 
@@ -156,10 +160,21 @@ async def _public(session: Session, budget: Budget, now: datetime) -> BudgetPubl
             period_start=row.period_start,
             spent_usd=row.spent_usd,
             reserved_usd=row.reserved_usd,
+            **(await _burn(session, budget, row, now) if row.subject == ids.NIL else {}),
         )
         for row in await session.exec(query)
     ]
     return BudgetPublic.model_validate({**budget.model_dump(), "use": use})
+
+
+async def _burn(session: Session, budget: Budget, use: BudgetUse, now: datetime) -> dict[str, Any]:
+    """How quickly it is spent, and when that will have been all of it."""
+    rate: Decimal = await session.sql.fetchval(_LAST_HOUR, list(MODEL_KINDS), budget.feature)
+    left = budget.hard_usd - use.spent_usd - use.reserved_usd
+    return {
+        "usd_per_hour": rate,
+        "reaches_cap_at": reaches_cap_at(left, rate, now, period_end(budget.period, now)),
+    }
 
 
 def _caps(budget: Budget) -> dict[str, Any]:

@@ -19,6 +19,24 @@ class BudgetExists(Conflict):
     code, title = "budget_exists", "There is such a budget already"
 
 
+class NoSuchEntry(NotFound):
+    """The tenant's ledger has no such entry, or it is a correction itself."""
+
+    code, title = "no_such_entry", "There is no such entry"
+
+
+class NothingToCorrect(Conflict):
+    """The entry, with its corrections, comes to that already."""
+
+    code, title = "nothing_to_correct", "The entry comes to that already"
+
+
+class NoSuchAnomaly(NotFound):
+    """The tenant has no such unusual hour."""
+
+    code, title = "no_such_anomaly", "There is no such unusual hour"
+
+
 class BudgetReached(FrontdeskError):
     """A call does not fit a budget any more; it was not made."""
 

@@ -1,11 +1,13 @@
 """What billing tells the feed."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
 from pydantic import Field
 
+from frontdesk.billing.book_models import Measure
 from frontdesk.billing.rules import Ceiling
 from frontdesk.feed import FeedPayload
 
@@ -20,3 +22,25 @@ class BudgetUsedUp(FeedPayload):
     cap: Ceiling
     reason: str
     used_usd: Decimal
+
+
+class BudgetAlert(FeedPayload):
+    """So much of a tenant's or feature's budget is spent; told once per share and period."""
+
+    kind: ClassVar[str] = "budget.alerted"
+
+    budget_id: UUID
+    percent: int = Field(description="Of the hard cap: 50, 80 or 100.")
+    spent_usd: Decimal
+    hard_usd: Decimal
+
+
+class UsageUnusual(FeedPayload):
+    """In an hour far more was used than usual."""
+
+    kind: ClassVar[str] = "usage.unusual"
+
+    anomaly_id: UUID
+    hour: datetime
+    measure: Measure
+    reason: str

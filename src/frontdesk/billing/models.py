@@ -136,6 +136,10 @@ class BudgetUse(TenantTable, table=True):
     reserved_usd: Decimal = Field(sa_type=Usd, sa_column_kwargs={"server_default": "0"})
     # Which of the caps the tenant's people have been told was reached.
     told: str | None = Field(default=None, sa_type=sa.Text)
+    # The highest share of the hard cap whose spending they have been told of.
+    alerted_percent: int = Field(
+        default=0, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": "0"}
+    )
 
 
 class BudgetReservation(TenantTable, table=True):

@@ -1,9 +1,9 @@
-"""What billing holds of contacts: counts and costs per conversation, which name nobody and stay."""
+"""What billing holds of contacts: counts and costs, which name nobody once the contact is gone."""
 
 from frontdesk.core.holdings import KEEP, OF_THREADS, Holding
 
 HOLDINGS = (
-    Holding("usage_entry", of_contact=OF_THREADS, erase=KEEP),
+    Holding("usage_entry", of_contact=f"(contact_id = $1 OR {OF_THREADS})", erase=KEEP),
     # What was billed and paid must be accounted for, also of a tenant that is gone.
     *(
         Holding(table, erase=KEEP)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from frontdesk import feed
+from frontdesk.billing.budget_alerts import Alert, tell_alerts
 from frontdesk.billing.errors import BudgetReached, SubscriptionUnpaid
 from frontdesk.billing.happenings import BudgetUsedUp
 from frontdesk.billing.rules import (
@@ -74,6 +75,7 @@ FROM change GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 ON CONFLICT (tenant_id, budget_id, subject, period_start)
 DO UPDATE SET spent_usd = u.spent_usd + excluded.spent_usd,
     reserved_usd = u.reserved_usd + excluded.reserved_usd
+RETURNING budget_id, subject, period_start, spent_usd, alerted_percent
 """
 _USED = """
 SELECT budget_id, subject, period_start, spent_usd + reserved_usd AS used_usd
@@ -248,8 +250,10 @@ async def foresee(resources: Resources, tenant_id: UUID, wish: Wish) -> None:
 
 async def settle(
     tx: Transaction, settlements: Sequence[Settlement], written: frozenset[str]
-) -> None:
+) -> list[Alert]:
     """Free what was reserved and count what was spent, in one round trip; safe to repeat.
+
+    Gives the alerts that came of it, which the tenant's admins are told with the commit.
 
     Args:
         written: the `source_id`s of ledger entries that this transaction has written; the money of
@@ -262,7 +266,13 @@ async def settle(
         for account in settlement.reservation.accounts
     ]
     columns = [list(column) for column in zip(*paid, strict=True)] if paid else [[], [], [], []]
-    await tx.sql.execute(_SETTLE, [item.reservation.id for item in settlements], *columns)
+    rows = await tx.sql.fetch(_SETTLE, [item.reservation.id for item in settlements], *columns)
+    caps = {
+        account.key: account.cap
+        for settlement in settlements
+        for account in settlement.reservation.accounts
+    }
+    return await tell_alerts(tx, rows, caps)
 
 
 async def list_overdue(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:

@@ -7,8 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from frontdesk.billing import service
+from frontdesk.billing.anomaly_routes import router as anomalies
 from frontdesk.billing.budget_routes import router as budgets
 from frontdesk.billing.ledger import UsageKind
+from frontdesk.billing.money_schemas import EntryPublic
+from frontdesk.billing.month_routes import router as months
+from frontdesk.billing.platform_routes import prices, tenants
 from frontdesk.billing.schemas import (
     ConversationUsagePublic,
     UsageGrouping,
@@ -19,6 +23,7 @@ from frontdesk.core.api import (
     Cursor,
     Limit,
     Now,
+    Page,
     ReadsUsage,
     TenantSession,
     cursor_uuid,
@@ -46,14 +51,14 @@ async def report_usage(
         date | None, Query(alias="to", description="Last day (UTC), included. Default: today.")
     ] = None,
     group_by: Annotated[UsageGrouping, Query(description="What to slice by.")] = UsageGrouping.DAY,
-    kind: Annotated[
-        UsageKind | None, Query(description="Only model calls or only WhatsApp messages.")
-    ] = None,
+    kind: Annotated[UsageKind | None, Query(description="Only usage of this kind.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> UsageReportPublic:
-    """Tokens, calls, delivered messages and cost of a span of days, by day, model, feature or
-    conversation. Only conversations come in pages; `total` is always that of the whole span."""
+    """Tokens, calls, delivered messages, people's time, storage and cost of a span of days, sliced.
+
+    Only conversations and contacts come in pages; `total` is always that of the whole span.
+    """
     values = decode_cursor(cursor, 1)
     report, next_after = await service.report_usage(
         session,
@@ -80,6 +85,20 @@ async def get_conversation_usage(
     return await service.get_conversation_usage(session, conversation_id)
 
 
-router.include_router(usage)
-router.include_router(budgets)
-router.include_router(stripe)
+@usage.get("/entries", summary="Read the ledger", responses=problems(Forbidden))
+async def list_usage_entries(
+    principal: ReadsUsage,
+    session: TenantSession,
+    conversation_id: Annotated[UUID | None, Query(description="Only of this one.")] = None,
+    kind: Annotated[UsageKind | None, Query(description="Only usage of this kind.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[EntryPublic]:
+    """Each thing that was used, newest first, with the prices of then; corrections among them."""
+    return await service.list_entries(
+        session, conversation_id=conversation_id, kind=kind, limit=limit, cursor=cursor
+    )
+
+
+for part in (usage, months, anomalies, budgets, prices, tenants, stripe):
+    router.include_router(part)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
@@ -13,6 +13,8 @@ from frontdesk.core import ids
 Key: TypeAlias = tuple[UUID, UUID, date]
 # Where the one period of a budget without periods begins.
 _EVER = date(1970, 1, 1)
+# Nobody sees further than ten years.
+_FORESEEN_HOURS = 24 * 3650
 
 
 class BudgetScope(StrEnum):
@@ -117,6 +119,31 @@ def period_start(period: BudgetPeriod, now: datetime) -> date:
             return today.replace(day=1)
         case BudgetPeriod.TOTAL:
             return _EVER
+
+
+def period_end(period: BudgetPeriod, now: datetime) -> datetime | None:
+    """When the period that `now` lies in is over (UTC); None when it never is."""
+    first = period_start(period, now)
+    match period:
+        case BudgetPeriod.DAY:
+            end = first + timedelta(days=1)
+        case BudgetPeriod.MONTH:
+            end = (first + timedelta(days=31)).replace(day=1)
+        case BudgetPeriod.TOTAL:
+            return None
+    return datetime.combine(end, time.min, UTC)
+
+
+def reaches_cap_at(
+    left_usd: Decimal, usd_per_hour: Decimal, now: datetime, end: datetime | None
+) -> datetime | None:
+    """When a budget is used up if it goes on at that rate; None when not before `end`."""
+    if left_usd <= 0:
+        return now
+    if usd_per_hour <= 0 or (hours := left_usd / usd_per_hour) > _FORESEEN_HOURS:
+        return None
+    at = now + timedelta(hours=float(hours))
+    return at if end is None or at < end else None
 
 
 @dataclass(frozen=True)

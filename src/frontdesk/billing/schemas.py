@@ -14,9 +14,15 @@ class UsageGrouping(StrEnum):
     """What a usage report is sliced by."""
 
     DAY = "day"
+    MONTH = "month"
+    KIND = "kind"
     MODEL = "model"
     FEATURE = "feature"
+    AGENT = "agent"
+    PROMPT = "prompt"
+    CATEGORY = "category"
     CONVERSATION = "conversation"
+    CONTACT = "contact"
 
 
 class UsageSums(PublicSchema):
@@ -24,10 +30,18 @@ class UsageSums(PublicSchema):
 
     calls: int = Field(description="Billed calls to models.", examples=[412])
     messages: int = Field(description="Delivered WhatsApp messages.", examples=[390])
+    human_seconds: int = Field(
+        description="For how long human agents had conversations.", examples=[5400]
+    )
+    speech_seconds: int = Field(description="Of recordings that were written down.", examples=[340])
+    storage_mib_days: int = Field(description="MiB kept for a day, summed.", examples=[1200])
     input_tokens: int = Field(examples=[523_000])
     output_tokens: int = Field(examples=[61_400])
     cached_input_tokens: int = Field(
         description="How many of the input tokens were cached.", examples=[210_000]
+    )
+    reasoning_tokens: int = Field(
+        description="How many of the output tokens were for reasoning.", examples=[8200]
     )
     amount_usd: Decimal = Field(
         description="Sum of the entries whose price is known, in USD.", examples=["0.049770000"]
@@ -41,7 +55,8 @@ class UsageSums(PublicSchema):
         examples=["0"],
     )
     unpriced: int = Field(
-        description="Entries whose price is not known and which the sum therefore lacks.",
+        description="Entries whose price is not known and which the sum therefore lacks: an alarm. "
+        "Time of people and storage without a price of yours are none.",
         examples=[0],
     )
 
@@ -57,7 +72,8 @@ class UsageGroupPublic(UsageSums):
     """The sums of one slice."""
 
     key: str | None = Field(
-        description="The day (UTC), model, feature or conversation; null for what belongs to none.",
+        description="The day or month (UTC), kind, model, feature, id of an agent, prompt with its "
+        "version, WhatsApp category, conversation or contact; null for what belongs to none.",
         examples=["2026-11-21"],
     )
 

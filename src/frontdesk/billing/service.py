@@ -1,15 +1,16 @@
-"""Usage reports: sums over the ledger."""
+"""Usage reports: sums over the ledger, sliced."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlmodel import col
+from sqlmodel import col, select
 
+from frontdesk.billing.facts import FACTS, REPORTED, SUMMED, unsummed_days
 from frontdesk.billing.ledger import UsageKind
 from frontdesk.billing.models import UsageEntry
+from frontdesk.billing.money_schemas import EntryPublic
 from frontdesk.billing.schemas import (
     ConversationUsagePublic,
     ConversationUsageSlice,
@@ -19,10 +20,53 @@ from frontdesk.billing.schemas import (
     UsageSums,
 )
 from frontdesk.core import ids
-from frontdesk.core.db import Session
+from frontdesk.core.api import Page, newest_page
+from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import Invalid, NotFound
 
 MAX_DAYS = 400
+# What a slice is called; of these there are never many.
+KEYS = {
+    UsageGrouping.DAY: "day::text",
+    UsageGrouping.MONTH: "to_char(day, 'YYYY-MM')",
+    UsageGrouping.KIND: "kind",
+    UsageGrouping.MODEL: "model",
+    UsageGrouping.FEATURE: "feature",
+    UsageGrouping.AGENT: "agent_id::text",
+    UsageGrouping.PROMPT: "prompt_name || ' ' || prompt_version",
+    UsageGrouping.CATEGORY: "CASE WHEN kind = 'whatsapp' THEN split_part(model, '/', 1) END",
+}
+# Whose these are, the sums of days do not tell: there are too many. They come in pages.
+_OWNERS = {
+    UsageGrouping.CONVERSATION: "e.conversation_id",
+    # What was done for a conversation without naming its contact was for them all the same.
+    UsageGrouping.CONTACT: "coalesce(e.contact_id, k.contact_id)",
+}
+_SLICED = f"""
+WITH facts AS ({FACTS})
+SELECT key, grouping(key) = 1 AS is_total, {REPORTED}
+FROM (SELECT *, {{key}} AS key FROM facts WHERE $4::text IS NULL OR kind = $4) f
+GROUP BY GROUPING SETS ((), (key)) ORDER BY is_total DESC, key
+"""  # noqa: S608  # Ours.
+_OWNED = f"""
+WITH facts AS (
+    SELECT coalesce({{owner}}, '{ids.NIL}') AS key, kind, own_key, {SUMMED}
+    FROM usage_entry e LEFT JOIN LATERAL (
+        SELECT c.contact_id FROM conversation c WHERE c.id = e.conversation_id) k ON {{joined}}
+    WHERE day BETWEEN $1 AND $2 AND ($3::text IS NULL OR kind = $3)
+    GROUP BY 1, 2, 3
+)
+SELECT key, {REPORTED} FROM facts WHERE $4::uuid IS NULL OR key < $4
+GROUP BY key ORDER BY key DESC LIMIT $5
+"""  # noqa: S608  # Ours.
+_OF_CONVERSATION = f"""
+WITH facts AS (
+    SELECT feature, model, kind, own_key, {SUMMED}
+    FROM usage_entry WHERE conversation_id = $1 GROUP BY 1, 2, 3, 4
+)
+SELECT feature, model, grouping(feature) = 1 AS is_total, {REPORTED}
+FROM facts GROUP BY GROUPING SETS ((), (feature, model)) ORDER BY is_total DESC, feature, model
+"""  # noqa: S608  # Ours.
 
 
 @dataclass(frozen=True)
@@ -71,37 +115,44 @@ async def report_usage(
 ) -> tuple[UsageReportPublic, UUID | None]:
     """What the tenant used in the span, in all and by slice, and where the next page begins.
 
-    Only conversations come in pages (newest first, what belongs to none last); there are never
-    many days, models or features.
+    Only conversations and contacts come in pages (newest first, what belongs to none last); there
+    are never many days, models, features, agents or prompts.
 
     Args:
-        after: the last conversation of the page before; `ids.NIL` stands for none.
+        after: the last conversation or contact of the page before; `ids.NIL` stands for none.
     """
-    within = [
-        col(UsageEntry.created_at) >= span.start_at,
-        col(UsageEntry.created_at) < span.end_at,
-    ]
-    if kind is not None:
-        within.append(col(UsageEntry.kind) == kind)
-    connection = await session.connection()
-    total = (await connection.execute(sa.select(*_sums()).where(*within))).mappings().one()
-    key, order = _slice(group_by)
-    statement = sa.select(key.label("key"), *_sums()).where(*within).group_by(key).order_by(order)
-    is_paged = group_by is UsageGrouping.CONVERSATION
+    is_paged = group_by in _OWNERS
+    key = "NULL::text" if is_paged else KEYS[group_by]
+    unsummed = await unsummed_days(session, span.first, span.last)
+    total, *rows = await session.sql.fetch(
+        _SLICED.format(key=key), span.first, span.last, unsummed, kind
+    )
+    next_after = None
     if is_paged:
-        statement = statement.limit(limit + 1)
-        if after is not None:
-            statement = statement.where(key < after)
-    rows = (await connection.execute(statement)).mappings().all()
-    next_after = rows[limit - 1]["key"] if is_paged and len(rows) > limit else None
+        rows = await _owned(session, span, group_by, kind, after, limit + 1)
+        next_after = rows[limit - 1]["key"] if len(rows) > limit else None
+        rows = rows[:limit]
     report = UsageReportPublic(
         from_day=span.first,
         to_day=span.last,
         group_by=group_by,
         total=UsageSums.model_validate(dict(total)),
-        items=[_group(row) for row in (rows[:limit] if is_paged else rows)],
+        items=[_group(row) for row in rows],
     )
     return report, next_after
+
+
+async def _owned(
+    tx: Transaction,
+    span: Span,
+    group_by: UsageGrouping,
+    kind: UsageKind | None,
+    after: UUID | None,
+    limit: int,
+) -> list[Any]:
+    joined = "true" if group_by is UsageGrouping.CONTACT else "false"
+    statement = _OWNED.format(owner=_OWNERS[group_by], joined=joined)
+    return list(await tx.sql.fetch(statement, span.first, span.last, kind, after, limit))
 
 
 async def get_conversation_usage(
@@ -112,14 +163,9 @@ async def get_conversation_usage(
     Raises:
         NotFound: the tenant's ledger has nothing about such a conversation.
     """
-    mine = col(UsageEntry.conversation_id) == conversation_id
-    parts = (col(UsageEntry.feature), col(UsageEntry.model))
-    statement = sa.select(*parts, *_sums()).where(mine).group_by(*parts).order_by(*parts)
-    connection = await session.connection()
-    rows = (await connection.execute(statement)).mappings().all()
+    total, *rows = await session.sql.fetch(_OF_CONVERSATION, conversation_id)
     if not rows:
         raise NotFound("Nothing was used for such a conversation.")
-    total = (await connection.execute(sa.select(*_sums()).where(mine))).mappings().one()
     return ConversationUsagePublic(
         conversation_id=conversation_id,
         total=UsageSums.model_validate(dict(total)),
@@ -127,52 +173,27 @@ async def get_conversation_usage(
     )
 
 
-def _sums() -> list[sa.Label[Any]]:
-    def total(column: Any) -> sa.ColumnElement[Any]:
-        return sa.func.coalesce(sa.func.sum(column), 0)
-
-    is_llm = col(UsageEntry.kind) == UsageKind.LLM
-    is_hit = col(UsageEntry.cache_hit)
-    is_message = col(UsageEntry.kind) == UsageKind.WHATSAPP
-    return [
-        sa.func.count().filter(is_llm, sa.not_(is_hit)).label("calls"),
-        sa.func.count().filter(is_hit).label("cache_hits"),
-        total(col(UsageEntry.saved_usd)).label("saved_usd"),
-        sa.func.coalesce(sa.func.sum(col(UsageEntry.quantity)).filter(is_message), 0).label(
-            "messages"
-        ),
-        total(col(UsageEntry.input_tokens)).label("input_tokens"),
-        total(col(UsageEntry.output_tokens)).label("output_tokens"),
-        total(col(UsageEntry.cached_input_tokens)).label("cached_input_tokens"),
-        total(col(UsageEntry.amount_usd)).label("amount_usd"),
-        sa.func.coalesce(
-            sa.func.sum(col(UsageEntry.amount_usd)).filter(col(UsageEntry.own_key)), 0
-        ).label("own_key_usd"),
-        sa.func.count().filter(col(UsageEntry.amount_usd).is_(None)).label("unpriced"),
-    ]
+async def list_entries(
+    session: Session,
+    *,
+    conversation_id: UUID | None,
+    kind: UsageKind | None,
+    limit: int,
+    cursor: str | None,
+) -> Page[EntryPublic]:
+    """A page of the ledger, newest first."""
+    query = select(UsageEntry)
+    if conversation_id is not None:
+        query = query.where(UsageEntry.conversation_id == conversation_id)
+    if kind is not None:
+        query = query.where(UsageEntry.kind == kind)
+    return await newest_page(
+        session, query, col(UsageEntry.id), EntryPublic.model_validate, limit=limit, cursor=cursor
+    )
 
 
-def _slice(group_by: UsageGrouping) -> tuple[Any, sa.UnaryExpression[Any]]:
-    match group_by:
-        case UsageGrouping.DAY:
-            # As text, not as a date type of the session's time zone: the day is UTC's.
-            day = sa.func.to_char(
-                sa.func.timezone(sa.literal_column("'UTC'"), col(UsageEntry.created_at)),
-                sa.literal_column("'YYYY-MM-DD'"),
-            )
-            return day, sa.literal_column("key").asc()
-        case UsageGrouping.MODEL:
-            return col(UsageEntry.model), sa.literal_column("key").asc()
-        case UsageGrouping.FEATURE:
-            return col(UsageEntry.feature), sa.literal_column("key").asc()
-        case UsageGrouping.CONVERSATION:
-            nobody = sa.literal_column(f"'{ids.NIL}'::uuid", sa.Uuid())
-            key = sa.func.coalesce(col(UsageEntry.conversation_id), nobody)
-            return key, sa.literal_column("key").desc()
-
-
-def _group(row: sa.RowMapping) -> UsageGroupPublic:
+def _group(row: Any) -> UsageGroupPublic:
     key = row["key"]
     return UsageGroupPublic.model_validate(
-        {**dict(row), "key": None if key == ids.NIL else str(key)}
+        {**dict(row), "key": None if key is None or key == ids.NIL else str(key)}
     )

@@ -1,6 +1,6 @@
-"""Due work of billing: money set aside for calls whose worker was killed; accounts at Stripe."""
+"""Due work of billing: money set aside for calls whose worker was killed, books, and Stripe."""
 
-from frontdesk.billing import reservations
+from frontdesk.billing import books, reservations
 from frontdesk.billing.stripe import accounts, events, looking_after, outbox, reconciling
 from frontdesk.core.work import Due
 
@@ -42,4 +42,11 @@ STRIPE_CHECK = Due(
     at_once=2,
     sweep_seconds=60,
     tenant_at_once=1,
+)
+BOOKS = Due(
+    kind=books.BOOK,
+    list_ids=books.list_due_books,
+    handle=books.keep_books,
+    at_once=2,
+    sweep_seconds=60,
 )

@@ -152,6 +152,18 @@ class Metrics:
             ["what"],
             registry=self.registry,
         )
+        self.usage_anomalies = Counter(
+            "frontdesk_usage_anomalies",
+            "Hours in which a tenant used far more than usual: an alarm",
+            ["measure"],
+            registry=self.registry,
+        )
+        self.budget_alerts = Counter(
+            "frontdesk_budget_alerts",
+            "Budgets of tenants and features spent to 50, 80 or 100 percent",
+            ["scope", "percent"],
+            registry=self.registry,
+        )
         self.streams = Gauge(
             "frontdesk_feed_streams", "Open live feed streams", registry=self.registry
         )

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from frontdesk.billing import Settlement, UsageRecord, record_usage, settle
+from frontdesk.billing import Alert, Settlement, UsageRecord, record_usage, settle
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
 from frontdesk.observability import LlmCallRecord, record_llm_call
@@ -80,15 +80,7 @@ class CallLog:
 
     async def _write(self, tenant_id: UUID, entries: Sequence[_Entry], tries: int = 0) -> None:
         try:
-            async with self._resources.db.hot(tenant_id) as tx:
-                for entry in entries:
-                    await record_llm_call(tx, entry.call)
-                new: frozenset[str] = frozenset()
-                if used := [entry.usage for entry in entries if entry.usage is not None]:
-                    new = await record_usage(tx, *used)
-                # Last: other calls wait for the budgets' rows.
-                if due := [entry.settlement for entry in entries if entry.settlement is not None]:
-                    await settle(tx, due, new)
+            await self._store(tenant_id, entries)
         except asyncio.CancelledError:
             for entry in entries:
                 entry.written.cancel()
@@ -106,6 +98,21 @@ class CallLog:
             for entry in entries:
                 if not entry.written.done():
                     entry.written.set_result(None)
+
+    async def _store(self, tenant_id: UUID, entries: Sequence[_Entry]) -> None:
+        alerts: list[Alert] = []
+        async with self._resources.db.hot(tenant_id) as tx:
+            for entry in entries:
+                await record_llm_call(tx, entry.call)
+            new: frozenset[str] = frozenset()
+            if used := [entry.usage for entry in entries if entry.usage is not None]:
+                new = await record_usage(tx, *used)
+            # Last: other calls wait for the budgets' rows.
+            if due := [entry.settlement for entry in entries if entry.settlement is not None]:
+                alerts = await settle(tx, due, new)
+        for alert in alerts:
+            metric = self._resources.metrics.budget_alerts
+            metric.labels(alert.scope, str(alert.percent)).inc()
 
     async def _try_again(
         self, tenant_id: UUID, entries: Sequence[_Entry], error: Unavailable, tries: int

@@ -75,6 +75,7 @@ OVERDUE = (
     DueTable("stripe_batch", "due_at IS NOT NULL"),
     DueTable("stripe_check", "due_at IS NOT NULL"),
     DueTable("stripe_event", "state = 'pending'", tenant=f"'{NIL}'::uuid"),
+    DueTable("usage_book", "true", key="tenant_id"),
     DueTable("chat_request", "state = 'queued'", since="created_at"),
     DueTable("conversation_memory", "due_at IS NOT NULL", key="conversation_id"),
     DueTable("channel", "due_at IS NOT NULL"),

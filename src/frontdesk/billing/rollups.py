@@ -1,0 +1,168 @@
+"""The sums of finished days: made by due work, made anew when something was written for the day."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+
+from frontdesk.billing.facts import DIMENSIONS, SUMMED, SUMS, UNSEEN_FOR, unsummed_days
+from frontdesk.core.db import Transaction, take_time
+from frontdesk.core.resources import Resources
+
+_BY = ", ".join(DIMENSIONS)
+_MAKE = f"""
+INSERT INTO usage_rollup (id, day, {_BY}, {", ".join(SUMS)})
+SELECT gen_random_uuid(), $1, {_BY}, {SUMMED} FROM usage_entry WHERE day = $1 GROUP BY {_BY}
+"""  # noqa: S608  # Ours.
+_NEXT_DAY = "SELECT min(day) FROM usage_entry WHERE day > $1 AND day < $2"
+_CHANGED = """
+SELECT DISTINCT day FROM usage_entry WHERE created_at >= $1::timestamptz - $2::interval AND day <= $3
+ORDER BY day
+"""
+_BOOK = """
+SELECT rolled_at, rolled_day, now() AS now, (now() AT TIME ZONE 'UTC')::date AS today
+FROM usage_book
+"""
+_DIFFERENT = f"""
+SELECT coalesce(l.feature, r.feature) AS feature, coalesce(l.model, r.model) AS model,
+    (to_jsonb(l) - '{{{",".join(DIMENSIONS)}}}'::text[])::text AS in_ledger,
+    (to_jsonb(r) - '{{{",".join(DIMENSIONS)}}}'::text[])::text AS in_sums
+FROM (SELECT {_BY}, {SUMMED} FROM usage_entry WHERE day = $1 GROUP BY {_BY}) l
+FULL JOIN (SELECT {_BY}, {", ".join(SUMS)} FROM usage_rollup WHERE day = $1) r
+ON l.kind = r.kind AND l.feature = r.feature AND l.model = r.model AND l.own_key = r.own_key
+    AND coalesce(l.agent_id::text, '') = coalesce(r.agent_id::text, '')
+    AND coalesce(l.prompt_name, '') = coalesce(r.prompt_name, '')
+    AND coalesce(l.prompt_version, '') = coalesce(r.prompt_version, '')
+    AND coalesce(l.pricing_type, '') = coalesce(r.pricing_type, '')
+WHERE {" OR ".join(f"l.{name} IS DISTINCT FROM r.{name}" for name in SUMS)}
+"""  # noqa: S608  # Ours.
+# What an entry costs by the unit prices it was written with (`prices.cost_usd`, as SQL).
+_MISCOUNTED = """
+SELECT id, amount_usd, should FROM (
+    SELECT id, amount_usd, round((
+        (units - least(cached_input_tokens, units)) * (p->>'input_usd_per_million')::numeric
+        + least(cached_input_tokens, units) * coalesce(
+            (p->>'cached_input_usd_per_million')::numeric, (p->>'input_usd_per_million')::numeric)
+        + output_tokens * (p->>'output_usd_per_million')::numeric) / 1000000, 9) AS should
+    FROM (
+        SELECT id, amount_usd, cached_input_tokens, output_tokens, unit_prices AS p,
+            CASE WHEN kind = 'speech' AND input_tokens = 0 THEN quantity ELSE input_tokens END
+                AS units
+        FROM usage_entry WHERE day = $1 AND kind IN ('llm', 'embedding', 'speech')
+            AND corrects_id IS NULL AND unit_prices IS NOT NULL
+    ) priced
+) counted WHERE amount_usd IS DISTINCT FROM should LIMIT 100
+"""
+_NOT_ENTERED = """
+SELECT id FROM llm_call c WHERE c.input_tokens IS NOT NULL AND c.created_at >= $1::timestamptz
+    AND c.created_at < $2::timestamptz AND NOT EXISTS (
+        SELECT FROM usage_entry e WHERE e.kind IN ('llm', 'embedding', 'speech')
+        AND e.source_id = c.id::text) LIMIT 100
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that does not add up: where, and what stands there and should."""
+
+    day: date
+    what: str
+    is_so: str
+    should_be: str
+    of_sums: bool = False
+
+
+async def roll_up(resources: Resources, tenant_id: UUID) -> list[date]:
+    """Make the sums of finished days that have none, or that something was written for since.
+
+    Each day is replaced in one transaction, so reports see the old sums or the new ones. Run twice,
+    or cut short, the next run makes the same again. Gives the days whose sums were made.
+    """
+    async with resources.db.transaction(tenant_id) as tx:
+        book = await tx.sql.fetchrow(_BOOK)
+        if book is None:
+            return []
+        yesterday = book["today"] - timedelta(days=1)
+        made = []
+        if book["rolled_at"] is not None:
+            changed = await tx.sql.fetch(
+                _CHANGED, book["rolled_at"], UNSEEN_FOR, min(book["rolled_day"], yesterday)
+            )
+            made = [row["day"] for row in changed]
+    for day in made:
+        await _make(resources, tenant_id, day)
+    day = book["rolled_day"] or date.min
+    while (day := await _next_day(resources, tenant_id, day, book["today"])) is not None:
+        await _make(resources, tenant_id, day)
+        made.append(day)
+    async with resources.db.transaction(tenant_id) as tx:
+        await tx.sql.execute(
+            "UPDATE usage_book SET rolled_at = $1, rolled_day = $2", book["now"], yesterday
+        )
+    return made
+
+
+async def _next_day(resources: Resources, tenant_id: UUID, day: date, today: date) -> date | None:
+    async with resources.db.transaction(tenant_id) as tx:
+        found: date | None = await tx.sql.fetchval(_NEXT_DAY, day, today)
+        return found
+
+
+async def _make(resources: Resources, tenant_id: UUID, day: date) -> None:
+    async with resources.db.transaction(tenant_id) as tx:
+        # A day of a big tenant takes longer than a statement of the message path may.
+        await take_time(tx.sql)
+        # One at a time: two would both delete what was there, and both add theirs.
+        await tx.sql.execute("SELECT FROM usage_book FOR UPDATE")
+        await tx.sql.execute("DELETE FROM usage_rollup WHERE day = $1", day)
+        await tx.sql.execute(_MAKE, day)
+
+
+async def reconcile(
+    resources: Resources, tenant_id: UUID, first: date, last: date
+) -> list[Difference]:
+    """Count a tenant's days anew from the ledger, and say what does not agree.
+
+    Three things are held together: the sums with the ledger, each entry of a model with its tokens
+    times its unit prices, and the billed model calls with their entries. Days without sums, and
+    those that something was written for since, have no sums that could be wrong.
+    """
+    found: list[Difference] = []
+    async with resources.db.transaction(tenant_id) as tx:
+        await take_time(tx.sql)
+        unsummed = set(await unsummed_days(tx, first, last))
+        for number in range((last - first).days + 1):
+            day = first + timedelta(days=number)
+            if day not in unsummed:
+                found += await _wrong_sums(tx, day)
+            found += [
+                Difference(
+                    day, f"entry {row['id']}", f"{row['amount_usd']} USD", f"{row['should']} USD"
+                )
+                for row in await tx.sql.fetch(_MISCOUNTED, day)
+            ]
+        start = datetime.combine(first, time.min, UTC)
+        end = datetime.combine(last, time.min, UTC) + timedelta(days=1)
+        found += [
+            Difference(first, f"call {row['id']}", "no entry", "an entry")
+            for row in await tx.sql.fetch(_NOT_ENTERED, start, end)
+        ]
+    return found
+
+
+async def _wrong_sums(tx: Transaction, day: date) -> list[Difference]:
+    return [
+        Difference(
+            day,
+            f"sums of {row['feature']}, {row['model']}",
+            row["in_sums"] or "none",
+            row["in_ledger"] or "none",
+            of_sums=True,
+        )
+        for row in await tx.sql.fetch(_DIFFERENT, day)
+    ]
+
+
+async def mend(resources: Resources, tenant_id: UUID, days: list[date]) -> None:
+    """Make the sums of these days anew from the ledger."""
+    for day in days:
+        await _make(resources, tenant_id, day)

@@ -1,0 +1,170 @@
+"""The sums of finished days: exact against the ledger, whatever comes late, and checked."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from frontdesk.billing import UsageKind, reconcile
+from frontdesk.billing.books import keep_books, list_due_books
+from frontdesk.billing.facts import unsummed_days
+from frontdesk.billing.rollups import mend
+from frontdesk.core import ids
+from frontdesk.core.resources import Resources
+
+from .conftest import SignIn
+from .using import PRICED_USD, PRICES, use
+
+TODAY = datetime.now(UTC).date()
+YESTERDAY, BEFORE = TODAY - timedelta(days=1), TODAY - timedelta(days=2)
+
+
+def noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+
+
+async def keep(resources: Resources, tenant_id: UUID) -> None:
+    """Keep the books now, due or not."""
+    async with resources.db.hot(tenant_id) as tx:
+        await tx.sql.execute("UPDATE usage_book SET due_at = now()")
+    await keep_books(resources, tenant_id, tenant_id)
+
+
+async def settled(resources: Resources, tenant_id: UUID) -> None:
+    """As if what was written had been written long before the books were kept."""
+    async with resources.db.hot(tenant_id) as tx:
+        await tx.sql.execute("UPDATE usage_book SET rolled_at = rolled_at + interval '1 hour'")
+
+
+async def report(sign_in: SignIn, tenant_id: UUID, group_by: str = "feature") -> Any:
+    span = {"from": str(BEFORE), "to": str(TODAY), "group_by": group_by}
+    response = await sign_in(tenant_id).get("/api/v1/usage", params=span)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def some_usage(resources: Resources, tenant_id: UUID) -> None:
+    agent_id = ids.new()
+    for day in (BEFORE, YESTERDAY, TODAY):
+        for feature in ("reply", "triage", "reply"):
+            await use(resources, tenant_id, noon(day), feature=feature, agent_id=agent_id)
+        await use(resources, tenant_id, noon(day), usd=None)
+        await use(
+            resources, tenant_id, noon(day), kind=UsageKind.WHATSAPP, model="service/DE", usd="0.05"
+        )
+        await use(resources, tenant_id, noon(day), prompt_name="reply", prompt_version="1.2.0")
+
+
+@pytest.mark.parametrize(
+    "group_by", ["day", "month", "kind", "model", "agent", "prompt", "category"]
+)
+async def test_a_report_is_the_same_before_and_after_its_days_are_summed(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn, group_by: str
+) -> None:
+    await some_usage(resources, tenant_id)
+    before = await report(sign_in, tenant_id, group_by)
+    assert before["total"]["amount_usd"] == "0.162000000"
+    assert before["total"]["unpriced"] == 3
+    await keep(resources, tenant_id)
+    async with resources.db.hot(tenant_id) as tx:
+        assert await unsummed_days(tx, BEFORE, TODAY) == [TODAY]
+    assert await report(sign_in, tenant_id, group_by) == before
+
+
+async def test_what_comes_late_for_a_summed_day_counts_at_once_and_is_summed_next_time(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn
+) -> None:
+    await some_usage(resources, tenant_id)
+    await keep(resources, tenant_id)
+    late = await use(resources, tenant_id, noon(YESTERDAY), usd="7")
+    async with resources.db.system() as sql:  # Written now, for yesterday.
+        await sql.execute("UPDATE usage_entry SET created_at = now() WHERE id = $1", late)
+    async with resources.db.hot(tenant_id) as tx:
+        assert await unsummed_days(tx, BEFORE, TODAY) == [YESTERDAY, TODAY]
+    assert (await report(sign_in, tenant_id))["total"]["amount_usd"] == "7.162000000"
+    await keep(resources, tenant_id)
+    await settled(resources, tenant_id)
+    async with resources.db.hot(tenant_id) as tx:
+        assert await unsummed_days(tx, BEFORE, TODAY) == [TODAY]
+    assert (await report(sign_in, tenant_id))["total"]["amount_usd"] == "7.162000000"
+
+
+async def test_a_wrong_number_is_found_and_mended(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn
+) -> None:
+    await some_usage(resources, tenant_id)
+    await keep(resources, tenant_id)
+    await settled(resources, tenant_id)
+    assert await reconcile(resources, tenant_id, BEFORE, TODAY) == []
+    async with resources.db.hot(tenant_id) as tx:
+        await tx.sql.execute(
+            "UPDATE usage_rollup SET amount_usd = amount_usd + 0.000000001 "
+            "WHERE day = $1 AND feature = 'triage'",
+            YESTERDAY,
+        )
+        await tx.sql.execute(
+            "DELETE FROM usage_rollup WHERE day = $1 AND kind = 'whatsapp'", BEFORE
+        )
+    lost, wrong = await reconcile(resources, tenant_id, BEFORE, TODAY)
+    assert (lost.day, lost.what, lost.is_so) == (BEFORE, "sums of reply, service/DE", "none")
+    assert (wrong.day, wrong.what) == (YESTERDAY, "sums of triage, openai/gpt-4o-mini")
+    assert ("0.001000001" in wrong.is_so, "0.001000001" in wrong.should_be) == (True, False)
+    await mend(resources, tenant_id, [BEFORE, YESTERDAY])
+    assert await reconcile(resources, tenant_id, BEFORE, TODAY) == []
+
+
+async def test_an_amount_that_is_not_tokens_times_prices_is_found(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    await use(resources, tenant_id, noon(YESTERDAY), unit_prices=PRICES, usd=PRICED_USD)
+    wrong = await use(resources, tenant_id, noon(YESTERDAY), unit_prices=PRICES, usd="0.00013")
+    (found,) = await reconcile(resources, tenant_id, BEFORE, TODAY)
+    assert found.what == f"entry {wrong}"
+    assert (found.is_so, found.should_be) == ("0.000130000 USD", "0.000120000 USD")
+
+
+async def test_files_are_counted_once_a_day_at_the_tenant_s_price(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    agent_id = ids.new()
+    async with resources.db.hot(tenant_id) as tx:
+        await tx.sql.execute(
+            "INSERT INTO agent (id, name, version, enabled) VALUES ($1::uuid, $1::uuid::text, 1, true)",
+            agent_id,
+        )
+        await tx.sql.execute(
+            "INSERT INTO knowledge_source (id, agent_id, title, body, kind, enabled, state, attempts, "
+            "size_bytes) VALUES ($1, $2, 'Handbook', '', 'file', true, 'ready', 0, 3000000)",
+            ids.new(),
+            agent_id,
+        )
+        await tx.sql.execute("INSERT INTO cost_terms (storage_usd_per_gib_month) VALUES (3)")
+    for _ in range(2):
+        await keep(resources, tenant_id)
+    async with resources.db.hot(tenant_id) as tx:
+        (entry,) = await tx.sql.fetch("SELECT * FROM usage_entry")
+    assert (entry["day"], entry["kind"], entry["model"]) == (YESTERDAY, "storage", "knowledge")
+    assert (entry["quantity"], entry["amount_usd"]) == (3, Decimal("0.000292969"))
+
+
+async def test_books_come_due_each_hour_and_a_new_tenant_s_after_one(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    async def is_due() -> bool:
+        async with resources.db.system() as sql:
+            return (tenant_id, tenant_id) in await list_due_books(sql, 1_000)
+
+    assert not await is_due()
+    async with resources.db.system() as sql:
+        await sql.execute(
+            "UPDATE tenant SET created_at = now() - interval '61 minutes' WHERE id = $1", tenant_id
+        )
+    assert await is_due()
+    await keep_books(resources, tenant_id, tenant_id)
+    assert not await is_due()
+    async with resources.db.hot(tenant_id) as tx:
+        (book,) = await tx.sql.fetch("SELECT *, due_at - now() AS wait FROM usage_book")
+    assert book["rolled_day"] == book["stored_day"] == YESTERDAY
+    assert timedelta(0) < book["wait"] < timedelta(minutes=80)
