@@ -45,6 +45,8 @@ GROUPS = {
     "dead": ("list", "show", "replay", "discard"),
     "prompts": ("list", "show", "diff", "publish", "rollback", "pull", "push"),
     "erasures": ("list", "start", "reapply"),
+    "usage": ("report", "reconcile", "correct"),
+    "prices": ("list", "set", "check"),
     "eval": ("import", "export", "run", "gate", "compare"),
 }
 

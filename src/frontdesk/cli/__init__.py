@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from frontdesk.cli.accounting import prices, usage
 from frontdesk.cli.billing import stripe
 from frontdesk.cli.channels import channels
 from frontdesk.cli.describing import openapi
@@ -118,6 +119,8 @@ app.add_typer(
 app.add_typer(
     kb, name="kb", short_help="What agents answer from: add files and sites, status, search."
 )
+app.add_typer(usage, name="usage", short_help="What was used and cost: report, reconcile, correct.")
+app.add_typer(prices, name="prices", short_help="What models and messages cost: list, set, check.")
 app.add_typer(
     stripe, name="stripe", short_help="Billing through Stripe: set-up, accounts, reconcile."
 )

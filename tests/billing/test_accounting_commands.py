@@ -1,0 +1,85 @@
+"""`frontdesk usage` and `frontdesk prices`, as operators run them."""
+
+import asyncio
+import json
+import os
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from tests import forked
+
+from frontdesk.billing.books import keep_books
+from frontdesk.core import ids
+from frontdesk.core.resources import Resources
+
+from .using import use
+
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+MONTH = f"{YESTERDAY:%Y-%m}"
+
+
+async def frontdesk(resources: Resources, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command on the tests' database."""
+    settings = resources.settings
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE__URL": settings.database.app_dsn,
+        "REDIS__URL": settings.redis.url.get_secret_value(),
+        "SECURITY__SESSION_SECRET": settings.security.session_secret.get_secret_value(),
+        "SECURITY__ENCRYPTION_KEYS": ",".join(
+            f"{name}:{key.get_secret_value()}"
+            for name, key in settings.security.encryption_keys.items()
+        ),
+        "WHATSAPP__APP_SECRETS": settings.whatsapp.app_secrets[0].get_secret_value(),
+        "WHATSAPP__VERIFY_TOKEN": settings.whatsapp.verify_token.get_secret_value(),
+    }
+    return await asyncio.to_thread(forked.frontdesk, *arguments, environment=environment)
+
+
+async def test_books_are_reported_found_wrong_mended_and_corrected(
+    resources: Resources, tenant_id: UUID, tmp_path: Path
+) -> None:
+    entry = await use(resources, tenant_id, YESTERDAY, usd="0.5")
+    await keep_books(resources, tenant_id, tenant_id)
+    of = ("--tenant", str(tenant_id), "--month", MONTH)
+    page = tmp_path / "month.html"
+    assert (await frontdesk(resources, "usage", "report", *of, "--out", str(page))).returncode == 0
+    assert "Bakery" in page.read_text()
+    assert (await frontdesk(resources, "usage", "reconcile", *of)).returncode == 0
+
+    async with resources.db.hot(tenant_id) as tx:
+        await tx.sql.execute("UPDATE usage_rollup SET calls = 7")
+    wrong = await frontdesk(resources, "usage", "reconcile", *of, "--repair", "--json")
+    assert wrong.returncode == 1
+    (difference,) = json.loads(wrong.stdout)
+    assert (difference["day"], '"calls": 7' in difference["is_so"]) == (str(YESTERDAY.date()), True)
+    assert (await frontdesk(resources, "usage", "reconcile", *of)).returncode == 0
+
+    correct = ("usage", "correct", str(entry), "--tenant", str(tenant_id), "--reason", "Twice.")
+    assert "-0.500000000 USD" in (await frontdesk(resources, *correct)).stdout
+    again = await frontdesk(resources, *correct)
+    assert (again.returncode, "Traceback" in again.stderr) == (1, False)
+    report = json.loads((await frontdesk(resources, "usage", "report", *of, "--json")).stdout)
+    assert report["total"]["amount_usd"] == "0.000000000"
+
+
+async def test_prices_are_set_and_their_lack_is_told_by_the_exit_code(
+    resources: Resources, tenant_id: UUID
+) -> None:
+    model = f"openai/{ids.new()}"
+    await use(resources, tenant_id, datetime.now(UTC), model=model, usd=None)
+    lacking = await frontdesk(resources, "prices", "check", "--json")
+    assert lacking.returncode == 1
+    assert model in {item["model"] for item in json.loads(lacking.stdout)}
+    wrong = await frontdesk(
+        resources, "prices", "set", model, "--input", "much", "--source", "a list"
+    )
+    assert wrong.returncode == 2
+    done = await frontdesk(resources, "prices", "set", model, "--input", "1", "--source", "a list")
+    assert done.returncode == 0, done.stderr
+    listed = json.loads((await frontdesk(resources, "prices", "list", "--json")).stdout)
+    assert model in {price["model"] for price in listed}
+    lacking = await frontdesk(resources, "prices", "check", "--json")
+    assert model not in {item["model"] for item in json.loads(lacking.stdout)}
