@@ -9,14 +9,14 @@ from contextlib import suppress
 
 import orjson
 
-from benchmarks import accept, feed, gateway, inbox, inflight, memory, pipeline
+from benchmarks import accept, feed, gateway, inbox, inflight, memory, pipeline, reports
 from benchmarks.ground import Ground
 from benchmarks.pipeline import Effort
 from benchmarks.processes import Failed
 from benchmarks.report import Row, table
 from benchmarks.stage import Stage
 
-PARTS = ("accept", "feed", "inbox", "pipeline", "e2e", "inflight", "memory", "gateway")
+PARTS = ("accept", "feed", "inbox", "reports", "pipeline", "e2e", "inflight", "memory", "gateway")
 
 
 def main() -> int:
@@ -57,7 +57,9 @@ def _measure(asked: argparse.Namespace, tell: Callable[[str], None]) -> list[Row
         if "inbox" in parts:
             rounds, asks = (3, 100) if asked.quick else (5, 200)
             rows += inbox.measure(ground, rounds=rounds, asks=asks, tell=tell)
-        if set(parts) <= {"accept", "feed", "inbox"}:
+        if "reports" in parts:
+            rows += reports.measure(ground, rounds=5 if asked.quick else 15, tell=tell)
+        if set(parts) <= {"accept", "feed", "inbox", "reports"}:
             return rows
         stage = Stage(ground)
         if "pipeline" in parts or "e2e" in parts:
