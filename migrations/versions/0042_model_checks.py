@@ -5,7 +5,7 @@ from alembic import op
 
 from frontdesk.core.policies import reserve_for_system
 
-revision = "0049"
+revision = "0042"
 down_revision = "0041"
 branch_labels = None
 depends_on = None

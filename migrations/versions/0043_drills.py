@@ -5,8 +5,8 @@ from alembic import op
 
 from frontdesk.core.policies import CURRENT_TENANT, seal_tenant_table
 
-revision = "0050"
-down_revision = "0049"
+revision = "0043"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 

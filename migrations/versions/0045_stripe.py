@@ -5,8 +5,8 @@ from alembic import op
 
 from frontdesk.core.policies import CURRENT_TENANT, reserve_for_system, seal_tenant_table
 
-revision = "0044"
-down_revision = "0046"
+revision = "0045"
+down_revision = "0044"
 branch_labels = None
 depends_on = None
 

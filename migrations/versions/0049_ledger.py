@@ -5,7 +5,7 @@ from alembic import op
 
 from frontdesk.core.policies import CURRENT_TENANT, seal_tenant_table
 
-revision = "0042"
+revision = "0049"
 down_revision = "0048"
 branch_labels = None
 depends_on = None
