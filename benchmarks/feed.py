@@ -17,7 +17,7 @@ from benchmarks.ground import Ground, free_port
 from benchmarks.processes import Failed, Process
 from benchmarks.report import Row
 from frontdesk import identity
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import open_resources
 from frontdesk.feed.announcer import CHANNEL
 from frontdesk.feed.events import append

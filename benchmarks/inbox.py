@@ -15,7 +15,7 @@ from benchmarks import meter
 from benchmarks.ground import Ground, free_port
 from benchmarks.report import Row
 from frontdesk import identity
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import open_resources
 
 SIZES = {"big": 200_000, "small": 1_000}

@@ -14,7 +14,7 @@ from uuid import UUID
 from faults.scenario import Broken, Scenario
 from faults.site import Site
 from frontdesk.core import ids
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import Resources
 from frontdesk.identity import add_member
 from frontdesk.identity.tokens import cookie_name, issue_token

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from frontdesk import agent_config, identity, knowledge
 from frontdesk.agent_config import AgentCreate
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import Resources
 from frontdesk.core.work import Dispatcher
 from frontdesk.knowledge import SourceCreate

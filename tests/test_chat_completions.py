@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from tests.desk import ORIGIN, Desk
 
-from frontdesk.core.api import Scope
+from frontdesk.core.callers import Scope
 from frontdesk.simulator import ModelFault, ModelFaultKind
 
 ASKED: Any = [

@@ -9,7 +9,8 @@ from fastapi import FastAPI, Request
 
 from frontdesk.billing.routes import router
 from frontdesk.core import ids
-from frontdesk.core.api import Principal, Role, SuperAdmin, install_error_handlers
+from frontdesk.core.api import install_error_handlers
+from frontdesk.core.callers import Principal, Role, SuperAdmin
 from frontdesk.core.resources import Resources
 from frontdesk.observability import record_refusal
 

@@ -17,7 +17,7 @@ from frontdesk.billing import (
 )
 from frontdesk.billing import settle as budgets_settle
 from frontdesk.core import ids
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import Resources
 
 from .conftest import MakeTenant, SignIn

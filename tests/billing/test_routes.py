@@ -9,7 +9,7 @@ import pytest
 from frontdesk.billing import DeliveredMessage, record_deliveries
 from frontdesk.billing.service import span_of
 from frontdesk.core import ids
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.errors import Invalid
 from frontdesk.core.resources import Resources
 

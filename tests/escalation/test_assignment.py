@@ -7,7 +7,7 @@ import pytest
 from tests.desk import PASSWORD, Desk, Person, eventually
 
 from frontdesk import identity
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.escalation.queueing import expected_minutes
 
 _PERSON = "I want to talk to a person"

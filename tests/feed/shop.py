@@ -9,8 +9,9 @@ import httpx
 from fastapi import APIRouter, FastAPI
 
 from frontdesk.core import ids
-from frontdesk.core.api import Role, install_error_handlers
+from frontdesk.core.api import install_error_handlers
 from frontdesk.core.asgi import Edge
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import Resources
 from frontdesk.identity import add_member, authenticate, create_tenant
 from frontdesk.identity.tokens import cookie_name, issue_token

@@ -6,7 +6,7 @@ import pytest
 from tests.feed.live import serving, watching
 from tests.feed.shop import ORIGIN, Shop, add_user, make_app, make_shop
 
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.feed import Audience, hub

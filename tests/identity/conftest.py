@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from tests.identity.people import PASSWORD, Browse, Company, MakeCompany, MakePerson, Person
 
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import Resources
 from frontdesk.identity import add_member, create_tenant, create_user
 

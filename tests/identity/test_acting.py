@@ -9,7 +9,7 @@ import jwt
 import pytest
 from tests.identity.people import Browse, Company, MakeCompany, Person
 
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.errors import Unauthenticated
 from frontdesk.core.resources import Resources
 from frontdesk.identity import recheck

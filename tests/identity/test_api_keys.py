@@ -17,7 +17,8 @@ from tests.conftest import app_on
 from tests.identity.people import Browse, Company, MakeCompany, MakePerson
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from frontdesk.core.api import Allow, Role, Scope
+from frontdesk.core.api import Allow
+from frontdesk.core.callers import Role, Scope
 from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.identity.api_keys import new_key, tenant_of

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from pwdlib import PasswordHash
 
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.errors import Unavailable
 from frontdesk.identity import passwords
 from frontdesk.identity.passwords import hash_new_password, verify_password

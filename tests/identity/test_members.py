@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.identity.people import PASSWORD, Browse, Company, MakeCompany, MakePerson
 
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.db import Transaction
 from frontdesk.core.events import Event
 from frontdesk.core.resources import Resources, open_resources

@@ -11,7 +11,7 @@ import jwt
 import pytest
 from tests.identity.people import PASSWORD, Browse, Company, MakePerson
 
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.errors import Unauthenticated
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings

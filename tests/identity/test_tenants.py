@@ -10,7 +10,7 @@ import pytest
 from tests.desk import Desk, eventually
 from tests.identity.people import PASSWORD, Browse, Company, MakeCompany, MakePerson, Person
 
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.messaging import WEBHOOK_EVENT
 from frontdesk.pipeline.answer import answer
 

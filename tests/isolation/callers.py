@@ -9,7 +9,8 @@ from tests.desk import PASSWORD, Desk
 from tests.isolation.asking import ORIGIN, Answer, ask
 
 from frontdesk import identity
-from frontdesk.core.api import Allow, Role, Scope
+from frontdesk.core.api import Allow
+from frontdesk.core.callers import Role, Scope
 
 SUPER_ADMIN, ACTING, NOBODY = "SUPER_ADMIN", "SUPER_ADMIN acting", "nobody"
 

@@ -30,7 +30,7 @@ from tests.isolation.callers import NOBODY, SUPER_ADMIN, Caller, callers_of
 from tests.isolation.operations import Operation, operations
 from tests.isolation.things import kind_of
 
-from frontdesk.core.api import Scope
+from frontdesk.core.callers import Scope
 from frontdesk.core.resources import Resources
 from frontdesk.simulator import Simulator
 

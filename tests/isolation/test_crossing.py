@@ -18,7 +18,7 @@ from tests.isolation.conftest import Neighbours
 from tests.isolation.operations import Operation, Slot, operations, put
 from tests.isolation.things import Kind, fingerprint, id_of, kind_of, marks_of
 
-from frontdesk.core.api import encode_cursor
+from frontdesk.core.pages import encode_cursor
 
 AUDIT_LOG = {"list_audit_entries", "fetch_audit_log"}
 

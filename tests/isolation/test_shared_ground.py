@@ -19,7 +19,7 @@ from tests.isolation.conftest import Neighbours
 from frontdesk import agent_config, identity
 from frontdesk.agent_config import AgentCreate
 from frontdesk.core import ids
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import Settings
 from frontdesk.simulator import Simulator

@@ -18,7 +18,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from tests.desk import PASSWORD, Desk, Person
 
 from frontdesk.billing.stripe.plans import set_up
-from frontdesk.core.api import Allow, Role
+from frontdesk.core.api import Allow
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
 from frontdesk.observability import changes

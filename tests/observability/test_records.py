@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from frontdesk.core import ids
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import Resources
 from frontdesk.observability import LlmCallRecord, audit, record_llm_call
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from tests.feed.shop import add_user, make_shop
 
-from frontdesk.core.api import Role
 from frontdesk.core.cache import Changes
+from frontdesk.core.callers import Role
 from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import PromptSettings
 from frontdesk.prompts import DEFAULT_PROMPTS, NoSuchPrompt, load_prompt

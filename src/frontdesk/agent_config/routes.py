@@ -28,16 +28,15 @@ from frontdesk.core.api import (
     Cursor,
     IfMatch,
     Limit,
-    Page,
     ReadsConfig,
     ResourcesDep,
     TenantSession,
     WritesConfig,
-    check_version,
     problems,
     set_etag,
 )
 from frontdesk.core.errors import Forbidden, PreconditionFailed, PreconditionRequired
+from frontdesk.core.pages import Page, check_version
 from frontdesk.identity import PlanLimitReached
 
 Override = Annotated[

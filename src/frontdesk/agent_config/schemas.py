@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from frontdesk.agent_config.config import AgentConfig
 from frontdesk.agent_config.values import Text
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 
 
 class AgentCreate(Schema):

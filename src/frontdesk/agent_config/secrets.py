@@ -7,9 +7,10 @@ from uuid import UUID
 from pydantic import Field, SecretStr
 
 from frontdesk.core import ids
-from frontdesk.core.api import Principal, PublicSchema, Schema
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Session
 from frontdesk.core.errors import NotFound
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.resources import Resources
 from frontdesk.observability import audit
 

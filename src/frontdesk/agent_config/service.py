@@ -35,9 +35,9 @@ from frontdesk.agent_config.schemas import (
 )
 from frontdesk.agent_config.snapshots import AgentCache
 from frontdesk.core import ids
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import difference
 from frontdesk.identity import PlanLimit, require_room

@@ -14,8 +14,8 @@ from frontdesk.billing.errors import NoSuchAnomaly
 from frontdesk.billing.happenings import UsageUnusual
 from frontdesk.billing.ledger import BILLED_KINDS
 from frontdesk.core import ids
-from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session, Transaction, take_time
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.core.resources import Resources
 from frontdesk.observability import audit
 

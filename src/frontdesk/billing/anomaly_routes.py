@@ -8,16 +8,9 @@ from fastapi import APIRouter, Query
 from frontdesk.billing import anomalies
 from frontdesk.billing.anomaly_schemas import AnomalyPublic
 from frontdesk.billing.errors import NoSuchAnomaly
-from frontdesk.core.api import (
-    Cursor,
-    Limit,
-    Page,
-    ReadsUsage,
-    TenantSession,
-    WritesConfig,
-    problems,
-)
+from frontdesk.core.api import Cursor, Limit, ReadsUsage, TenantSession, WritesConfig, problems
 from frontdesk.core.errors import Forbidden
+from frontdesk.core.pages import Page
 
 router = APIRouter(prefix="/api/v1/usage/anomalies", tags=["usage"])
 

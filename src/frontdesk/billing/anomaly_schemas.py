@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from frontdesk.billing.book_models import Measure
-from frontdesk.core.api import PublicSchema
+from frontdesk.core.pages import PublicSchema
 
 _ANOMALY: dict[str, Any] = {
     "id": "0192f0aa-7777-7d11-8a55-0c0ffee00051",

@@ -10,16 +10,15 @@ from frontdesk.billing.errors import BudgetExists, NoSuchBudget
 from frontdesk.core.api import (
     IfMatch,
     Now,
-    Page,
     ReadsUsage,
     ResourcesDep,
     TenantSession,
     WritesConfig,
-    check_version,
     problems,
     set_etag,
 )
 from frontdesk.core.errors import Forbidden, PreconditionFailed, PreconditionRequired
+from frontdesk.core.pages import Page, check_version
 
 router = APIRouter(prefix="/api/v1/budgets", tags=["budgets"])
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from frontdesk.billing.rules import BudgetPeriod, BudgetScope
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 
 FeatureName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
 # What the column holds: nine digits before the point and nine behind it.

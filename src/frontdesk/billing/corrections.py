@@ -12,7 +12,7 @@ from frontdesk.billing.errors import NoSuchEntry, NothingToCorrect
 from frontdesk.billing.ledger import BILLED_KINDS
 from frontdesk.billing.money_schemas import CorrectionCreate, EntryPublic
 from frontdesk.core import ids
-from frontdesk.core.api import SuperAdmin
+from frontdesk.core.callers import SuperAdmin
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import loads
 from frontdesk.core.resources import Resources

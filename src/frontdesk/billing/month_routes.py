@@ -14,12 +14,12 @@ from frontdesk.core.api import (
     ReadsUsage,
     TenantSession,
     WritesConfig,
-    check_version,
     problems,
     set_etag,
 )
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Forbidden, PreconditionFailed, PreconditionRequired
+from frontdesk.core.pages import check_version
 
 router = APIRouter(prefix="/api/v1/usage", tags=["usage"])
 Month = Annotated[str, Path(description="Like 2026-11, or `current`.", examples=["2026-11"])]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from frontdesk.billing.schemas import UsageGroupPublic, UsageSums
-from frontdesk.core.api import PublicSchema
+from frontdesk.core.pages import PublicSchema
 
 
 class OutcomesPublic(PublicSchema):

@@ -16,8 +16,9 @@ from frontdesk.billing.money_schemas import (
     TermsPublic,
     UnpricedModel,
 )
-from frontdesk.core.api import Page, ResourcesDep, SuperAdminOnly, problems
+from frontdesk.core.api import ResourcesDep, SuperAdminOnly, problems
 from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.pages import Page
 
 prices = APIRouter(prefix="/api/v1/prices", tags=["prices"])
 tenants = APIRouter(prefix="/api/v1/tenants/{tenant_id}", tags=["tenants"])

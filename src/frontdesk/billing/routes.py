@@ -19,19 +19,9 @@ from frontdesk.billing.schemas import (
     UsageReportPublic,
 )
 from frontdesk.billing.stripe.routes import router as stripe
-from frontdesk.core.api import (
-    Cursor,
-    Limit,
-    Now,
-    Page,
-    ReadsUsage,
-    TenantSession,
-    cursor_uuid,
-    decode_cursor,
-    encode_cursor,
-    problems,
-)
+from frontdesk.core.api import Cursor, Limit, Now, ReadsUsage, TenantSession, problems
 from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 
 router = APIRouter()
 usage = APIRouter(prefix="/api/v1/usage", tags=["usage"])

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, computed_field
 
-from frontdesk.core.api import PublicSchema
+from frontdesk.core.pages import PublicSchema
 
 
 class UsageGrouping(StrEnum):

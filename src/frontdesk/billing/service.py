@@ -20,9 +20,9 @@ from frontdesk.billing.schemas import (
     UsageSums,
 )
 from frontdesk.core import ids
-from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import Invalid, NotFound
+from frontdesk.core.pages import Page, newest_page
 
 MAX_DAYS = 400
 # What a slice is called; of these there are never many.

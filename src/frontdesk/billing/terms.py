@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from frontdesk.billing.money_schemas import RevenueUpdate, TermsPublic, TermsUpdate
-from frontdesk.core.api import SuperAdmin
+from frontdesk.core.callers import SuperAdmin
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.resources import Resources

@@ -9,8 +9,8 @@ from frontdesk.cli.prompting import Name, Override, Tenant, in_tenant
 from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
 
 if TYPE_CHECKING:
-    from frontdesk.core.api import Page
     from frontdesk.core.db import Session
+    from frontdesk.core.pages import Page
     from frontdesk.core.resources import Resources
     from frontdesk.prompts import ExperimentPublic
 

@@ -82,7 +82,7 @@ def users_invite(
         from datetime import UTC, datetime
 
         from frontdesk import identity
-        from frontdesk.core.api import Role
+        from frontdesk.core.callers import Role
 
         return await identity.invite_for(
             resources,

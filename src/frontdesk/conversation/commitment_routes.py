@@ -13,12 +13,12 @@ from frontdesk.core.api import (
     Cursor,
     Limit,
     Now,
-    Page,
     ReadsConversations,
     TenantSession,
     WritesConversations,
     problems,
 )
+from frontdesk.core.pages import Page
 
 router = APIRouter()
 

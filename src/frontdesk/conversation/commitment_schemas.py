@@ -8,7 +8,7 @@ from pydantic import Field
 
 from frontdesk.conversation.commitment_models import CommitmentState
 from frontdesk.conversation.models import Actor
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 
 
 class Settlement(StrEnum):

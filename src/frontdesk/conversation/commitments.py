@@ -22,8 +22,8 @@ from frontdesk.conversation.memory import Remembered
 from frontdesk.conversation.models import Actor
 from frontdesk.conversation.promising import Sounding, find_promises
 from frontdesk.core import ids
-from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Connection, Session, Transaction
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.observability import audit
 
 COMMITMENT = "conversation.commitment"

@@ -9,7 +9,7 @@ from frontdesk import feed
 from frontdesk.conversation.errors import FieldInUse
 from frontdesk.conversation.happenings import ContactFieldsChanged
 from frontdesk.conversation.models import FieldType
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import Conflict, Invalid, NotFound
 from frontdesk.core.json import dumps, loads

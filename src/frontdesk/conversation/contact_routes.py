@@ -20,17 +20,13 @@ from frontdesk.core.api import (
     AdminOnly,
     Cursor,
     Limit,
-    Page,
     ReadsConversations,
     TenantSession,
     WritesConversations,
-    cursor_time,
-    cursor_uuid,
-    decode_cursor,
-    encode_cursor,
     problems,
 )
 from frontdesk.core.errors import Conflict, Invalid, NotFound
+from frontdesk.core.pages import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
 
 router = APIRouter(tags=["contacts"])
 FieldName = Annotated[

@@ -24,15 +24,15 @@ from frontdesk.conversation.schemas import ConversationPublic
 from frontdesk.core.api import (
     Cursor,
     Limit,
-    Page,
     ReadsConversations,
     Staff,
     TenantSession,
     WritesConversations,
     problems,
-    require_member,
 )
+from frontdesk.core.callers import require_member
 from frontdesk.core.errors import NotFound
+from frontdesk.core.pages import Page
 
 SearchText = Annotated[
     str, Query(min_length=1, max_length=200, description="Words.", examples=["delivery"])

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from frontdesk.conversation.filling import VARIABLES, must_be_fillable
 from frontdesk.conversation.models import AliasKind, FieldType, Priority, Status
 from frontdesk.conversation.schemas import ContactPublic
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 
 

@@ -16,9 +16,9 @@ from frontdesk.conversation.feedback_schemas import (
 )
 from frontdesk.conversation.happenings import AnswerRated
 from frontdesk.conversation.models import Actor, Thumb
-from frontdesk.core.api import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import NotFound
+from frontdesk.core.pages import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.messaging import ChannelRef, InboundMessage
 
 _TONES = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")

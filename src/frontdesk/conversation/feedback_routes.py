@@ -21,13 +21,13 @@ from frontdesk.core.api import (
     Cursor,
     Limit,
     Now,
-    Page,
     ReadsConversations,
     TenantSession,
     WritesConversations,
     problems,
 )
 from frontdesk.core.errors import NotFound
+from frontdesk.core.pages import Page
 
 api = APIRouter(tags=["satisfaction"])
 

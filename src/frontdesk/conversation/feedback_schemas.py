@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from frontdesk.conversation.models import Actor, SurveyState, Thumb
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 
 

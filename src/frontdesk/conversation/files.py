@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.datastructures import UploadFile
 
 from frontdesk.conversation.inbox import get_conversation
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.resources import Resources
 from frontdesk.core.storage import storage_of
 from frontdesk.messaging import (

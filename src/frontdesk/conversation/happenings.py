@@ -20,8 +20,8 @@ from frontdesk.conversation.schemas import (
     MessagePublic,
     ReadTo,
 )
-from frontdesk.core.api import PublicSchema
 from frontdesk.core.db import Transaction
+from frontdesk.core.pages import PublicSchema
 from frontdesk.feed import FeedPayload
 
 

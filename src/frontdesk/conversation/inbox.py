@@ -13,10 +13,10 @@ from frontdesk.conversation.schemas import (
     TurnPublic,
     TurnSummary,
 )
-from frontdesk.core.api import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import loads
+from frontdesk.core.pages import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.messaging import MediaPublic, retry_problem, seconds_left, window_closes_at
 
 # Why messages are ignored that need no reading either.

@@ -15,7 +15,7 @@ from frontdesk.conversation.happenings import (
 )
 from frontdesk.conversation.inbox import get_conversation
 from frontdesk.core import ids
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import Invalid, NotFound, NothingYet
 from frontdesk.identity import get_user_names

@@ -13,7 +13,7 @@ from frontdesk import feed
 from frontdesk.conversation.contacts import PERSON, tell_contact
 from frontdesk.conversation.errors import CannotMerge
 from frontdesk.conversation.happenings import ContactMerged, ContactSeparated
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.observability import audit

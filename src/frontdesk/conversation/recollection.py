@@ -9,9 +9,9 @@ from frontdesk.conversation.errors import NoSuchConversation, NoSuchFact
 from frontdesk.conversation.memory import LONGEST_ITEM, Remembered, Summary, store_summary
 from frontdesk.conversation.schemas import ConversationTotals, MemoryPublic
 from frontdesk.conversation.threads import lock
-from frontdesk.core.api import check_version
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import NotFound
+from frontdesk.core.pages import check_version
 from frontdesk.core.text import excerpt
 from frontdesk.observability import audit
 

@@ -29,16 +29,16 @@ from frontdesk.conversation.views import Filters, Order, View
 from frontdesk.core.api import (
     Cursor,
     Limit,
-    Page,
     ReadsConversations,
     ResourcesDep,
     Staff,
     TenantSession,
     WritesConversations,
     problems,
-    require_member,
 )
+from frontdesk.core.callers import require_member
 from frontdesk.core.errors import Forbidden, NotFound, RateLimited
+from frontdesk.core.pages import Page
 from frontdesk.identity import get_member
 from frontdesk.messaging import get_channel
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from frontdesk.conversation.models import Actor, Direction, Priority, Status, TurnOutcome
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.messaging import Delivery, MediaPublic, OutboundState
 

@@ -17,16 +17,10 @@ from uuid import UUID
 from frontdesk.conversation.desk_schemas import HitKind, SearchHit
 from frontdesk.conversation.models import SEARCHED_WORDS
 from frontdesk.conversation.schemas import ContactPublic
-from frontdesk.core.api import (
-    Page,
-    Principal,
-    cursor_time,
-    cursor_uuid,
-    decode_cursor,
-    encode_cursor,
-)
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Transaction
 from frontdesk.core.masking import mask_text
+from frontdesk.core.pages import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
 
 MOST_TERMS = 8
 MOST_CONTACTS = 10

@@ -16,15 +16,9 @@ from frontdesk.conversation.happenings import ConversationRead
 from frontdesk.conversation.inbox import CONVERSATION, NEVER_UNREAD, shown
 from frontdesk.conversation.models import Priority, Status
 from frontdesk.conversation.schemas import MOST_UNREAD, InboxConversation, ReadTo, ViewCounts
-from frontdesk.core.api import (
-    Page,
-    cursor_time,
-    cursor_uuid,
-    decode_cursor,
-    encode_cursor,
-)
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import Invalid, NotFound
+from frontdesk.core.pages import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
 
 MOST_COUNTED = 1000
 

@@ -1,41 +1,48 @@
-"""What every route shares: who asks, the tenant's transaction, problem+json, pages, versions.
+"""What every route shares: who may call it, the tenant's transaction, problem+json, headers.
 
 Each operation under `/api/v1` declares who may call it by taking one of `Staff`, `AdminOnly`,
 `SuperAdminOnly`, `SignedIn` or `PUBLIC`; a route without is a failure of the build
 (`tests/test_architecture.py`).
 """
 
-import base64
-import binascii
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from frontdesk.core.again import CLASHED
-from frontdesk.core.db import Session, Transaction
+from frontdesk.core.callers import (
+    ActFirst,
+    MissingScope,
+    Principal,
+    Refusal,
+    Role,
+    Scope,
+    SuperAdmin,
+    asked_at,
+    bind_key,
+    request_id_of,
+    resources_of,
+)
+from frontdesk.core.db import Session
 from frontdesk.core.errors import (
     Forbidden,
     FrontdeskError,
     Invalid,
     NotFound,
     NothingYet,
-    PreconditionFailed,
-    PreconditionRequired,
     RateLimited,
     Unauthenticated,
     Unavailable,
 )
-from frontdesk.core.json import dumps_bytes, loads
+from frontdesk.core.json import dumps_bytes
 from frontdesk.core.limits import Bucket
 from frontdesk.core.masking import MASKED
 from frontdesk.core.resources import Resources
@@ -43,114 +50,11 @@ from frontdesk.core.resources import Resources
 log = structlog.get_logger(__name__)
 
 
-class Role(StrEnum):
-    """What a user may do in a tenant; SUPER_ADMIN is platform-wide and not a membership."""
-
-    ADMIN = "ADMIN"
-    HUMAN_AGENT = "HUMAN_AGENT"
-
-
-class Scope(StrEnum):
-    """What an API key may be let do. A route that declares none is closed to keys."""
-
-    CONVERSATIONS_READ = "conversations:read"
-    CONVERSATIONS_WRITE = "conversations:write"
-    USAGE_READ = "usage:read"
-    CONFIG_READ = "config:read"
-    CONFIG_WRITE = "config:write"
-    MODELS_USE = "models:use"
-
-
-@dataclass(frozen=True)
-class Principal:
-    """Who asks, in which tenant, as what.
-
-    `acting_id` is set when a super admin acts in the tenant for a while: they are no member of it.
-    `masked` says that contact details are hidden from them (`core/masking.py`).
-    `api_key_id` is set when a program asks with a key: the user is then who made the key, there is
-    no session, and `scopes` say what it may.
-    `plan` is the tenant's, and `asked_at` when the request came.
-    """
-
-    user_id: UUID
-    tenant_id: UUID
-    role: Role
-    session_id: UUID
-    request_id: str
-    acting_id: UUID | None = None
-    api_key_id: UUID | None = None
-    scopes: frozenset[Scope] = frozenset()
-    masked: bool = False
-    plan: str = "standard"
-    asked_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class SuperAdmin:
-    """Who looks after the platform. They reach a tenant's data only while they act in it."""
-
-    user_id: UUID
-    session_id: UUID
-    request_id: str
-    acting: Principal | None = None
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Somebody in a tenant asked for what they may not have, or for what is not in their tenant."""
-
-    who: Principal
-    method: str
-    route: str
-    named: dict[str, Any]
-    error: FrontdeskError
-
-
-class ActFirst(Forbidden):
-    """A super admin asked for a tenant's data without acting in one."""
-
-    code, title = "act_first", "Act in a tenant first"
-
-
-class MissingScope(Forbidden):
-    """The API key was not given what this needs, or this is for people only."""
-
-    code, title = "missing_scope", "This API key may not do this"
-
-
 # Set by the composition root, for cookies and for keys: tells who a request is from, or raises
 # `Unauthenticated`.
 Authenticate = Callable[[Request], Awaitable[Principal | SuperAdmin]]
 # Set by the composition root too: writes down that a member of a tenant was told 403 or 404.
 RecordRefusal = Callable[[Resources, "Refusal"], Awaitable[None]]
-
-
-class Schema(BaseModel):
-    """A body that clients send: what it does not declare is refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class PublicSchema(BaseModel):
-    """A body that we answer with: built from a table row, holding only what it declares."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-
-T = TypeVar("T")
-
-
-class Page(BaseModel, Generic[T]):
-    """One page of a list."""
-
-    items: list[T]
-    next_cursor: str | None = None
-
-
-def resources_of(request: Request) -> Resources:
-    """The process's open resources."""
-    resources: Resources = request.app.state.resources
-    return resources
 
 
 async def _signed_in(request: Request) -> Principal | SuperAdmin:
@@ -235,16 +139,6 @@ async def _limit_rate(request: Request, caller: str, tenant_id: UUID | None = No
         raise RateLimited(retry_after_seconds=wait)
 
 
-def require_member(who: Principal) -> None:
-    """Refuse what would go on when a super admin's time in the tenant is over.
-
-    Raises:
-        Forbidden: the caller only acts in the tenant.
-    """
-    if who.acting_id is not None:
-        raise Forbidden("This is for members: a super admin is here for a while only.")
-
-
 async def _anyone() -> None:
     """Says on purpose that a route needs no sign-in."""
 
@@ -266,15 +160,6 @@ WritesConfig = Annotated[Principal, Depends(Allow(Role.ADMIN, scope=Scope.CONFIG
 PUBLIC = Depends(_anyone)
 
 
-_BIND_KEY = "SELECT set_config('app.api_key_id', $1, true)"
-
-
-async def bind_key(tx: Transaction, principal: Principal) -> None:
-    """Let what is audited in this transaction name the API key that asks, by a column's default."""
-    if principal.api_key_id is not None:
-        await tx.sql.execute(_BIND_KEY, str(principal.api_key_id))
-
-
 async def _open_transaction(
     caller: Annotated[Principal | SuperAdmin, Depends(_signed_in)],
     resources: Annotated[Resources, Depends(resources_of)],
@@ -288,11 +173,6 @@ async def _open_transaction(
 # scope="function": the commit comes before the answer, so a failed commit is not told as a success.
 TenantSession = Annotated[Session, Depends(_open_transaction, scope="function")]
 ResourcesDep = Annotated[Resources, Depends(resources_of)]
-
-
-def asked_at(request: Request) -> datetime:
-    """When this request came, as the edge noted it: one time for all that it does."""
-    return request.scope.get("frontdesk.asked_at") or datetime.now(UTC)
 
 
 Now = Annotated[datetime, Depends(asked_at)]
@@ -313,91 +193,6 @@ IdempotencyKey = Annotated[
         description="Your own key for this request: the same key again gives the same message.",
     ),
 ]
-
-
-def encode_cursor(*values: Any) -> str:
-    """An opaque cursor that holds these values."""
-    return base64.urlsafe_b64encode(dumps_bytes(values)).decode().rstrip("=")
-
-
-async def newest_page(
-    session: Session,
-    query: Any,
-    row_id: Any,
-    public: Callable[[Any], T],
-    *,
-    limit: int,
-    cursor: str | None,
-) -> Page[T]:
-    """A page of what a query finds, newest first: our ids rise with time.
-
-    Args:
-        query: an ORM select without an order.
-        row_id: the column `id` of what it lists.
-        public: makes of a row what is shown.
-
-    Raises:
-        Invalid: the cursor is none of ours.
-    """
-    query = query.order_by(row_id.desc()).limit(limit + 1)
-    if values := decode_cursor(cursor, 1):
-        query = query.where(row_id < cursor_uuid(values[0]))
-    return page_of((await session.exec(query)).all(), public, limit=limit)
-
-
-def page_of(rows: Sequence[Any], public: Callable[[Any], T], *, limit: int) -> Page[T]:
-    """The page that begins a list of rows, one more than `limit` of which were read if there are."""
-    return Page(
-        items=[public(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(rows[limit - 1].id) if len(rows) > limit else None,
-    )
-
-
-def decode_cursor(cursor: str | None, length: int) -> list[Any] | None:
-    """The values of a cursor of ours; None without one.
-
-    Raises:
-        Invalid: it is not a cursor that we gave out for this list.
-    """
-    if cursor is None:
-        return None
-    try:
-        values = loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        raise Invalid("The cursor is not one of ours.") from None
-    if not isinstance(values, list) or len(values) != length:
-        raise Invalid("The cursor belongs to another list.")
-    return values
-
-
-def cursor_time(value: Any) -> datetime:
-    """A time out of a cursor; raises `Invalid` when it is none."""
-    try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        raise Invalid("The cursor is not one of ours.") from None
-
-
-def cursor_uuid(value: Any) -> UUID:
-    """An id out of a cursor; raises `Invalid` when it is none."""
-    try:
-        return UUID(value)
-    except (TypeError, ValueError, AttributeError):
-        raise Invalid("The cursor is not one of ours.") from None
-
-
-def check_version(if_match: str | None, version: int) -> None:
-    """Compare `If-Match` with the present version.
-
-    Raises:
-        PreconditionRequired: the caller did not say which version it changes.
-        PreconditionFailed: it has changed since.
-    """
-    if if_match is None:
-        raise PreconditionRequired("Send If-Match with the ETag you read.")
-    if if_match.strip().removeprefix("W/").strip('"') not in (str(version), "*"):
-        raise PreconditionFailed(f"The present version is {version}.", version=version)
 
 
 def set_etag(response: Response, version: int) -> None:
@@ -469,11 +264,6 @@ def problem_response(error: FrontdeskError, request_id: str) -> Response:
 
 def _pries(error: FrontdeskError) -> bool:
     return isinstance(error, Forbidden | NotFound) and not isinstance(error, NothingYet)
-
-
-def request_id_of(request: Request) -> str:
-    """The id of this request, as the middleware accepted or made it."""
-    return str(request.scope.get("frontdesk.request_id", ""))
 
 
 def install_error_handlers(app: FastAPI) -> None:

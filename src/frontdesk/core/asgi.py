@@ -19,16 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frontdesk.core import ids
 from frontdesk.core.api import problem_response
+from frontdesk.core.callers import ANSWER_HEADERS, ASKED_AT, REQUEST_ID
 from frontdesk.core.errors import Forbidden, FrontdeskError, TooLarge, UnsupportedMediaType
 from frontdesk.core.tracing import fail, root_span
 
 log = structlog.get_logger(__name__)
-
-# Keys of ours in the ASGI scope. Headers put into the second go out with the answer, whatever it
-# becomes: sign-in renews its cookie this way.
-REQUEST_ID = "frontdesk.request_id"
-ASKED_AT = "frontdesk.asked_at"
-ANSWER_HEADERS = "frontdesk.answer_headers"
 
 Headers = list[tuple[bytes, bytes]]
 

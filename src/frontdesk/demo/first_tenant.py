@@ -91,7 +91,7 @@ async def _admin(
     name: str,
     ask_password: Callable[[str], str],
 ) -> tuple[UUID, bool]:
-    from frontdesk.core.api import Role
+    from frontdesk.core.callers import Role
     from frontdesk.identity import AlreadyMember, add_member, create_user
 
     async with resources.db.system() as connection:

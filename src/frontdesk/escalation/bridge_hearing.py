@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from frontdesk.conversation import Actor, NewMessage, add_note, lock
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.db import Session
 from frontdesk.core.errors import FrontdeskError, Invalid
 from frontdesk.core.ids import NIL

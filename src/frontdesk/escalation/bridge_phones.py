@@ -14,7 +14,7 @@ from uuid import UUID
 
 from frontdesk import feed
 from frontdesk.conversation import find_contact
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import Conflict
 from frontdesk.escalation.bridge_rules import CODE

@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from frontdesk.core.api import Staff, TenantSession, problems, require_member
+from frontdesk.core.api import Staff, TenantSession, problems
+from frontdesk.core.callers import require_member
 from frontdesk.core.errors import Forbidden
 from frontdesk.escalation import bridge_phones
 from frontdesk.escalation.bridge_phones import NoPhone

@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from frontdesk.conversation import Locked, lock
-from frontdesk.core.api import Page, Principal, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Session, Transaction
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.escalation.edits import compare
 from frontdesk.escalation.errors import NoSuchDraft, NoSuchSuggestion
 from frontdesk.escalation.models import DraftOutcome, DraftSource, Fate, Task

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from frontdesk import feed
 from frontdesk.conversation import Locked, assign, lock
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import Forbidden
 from frontdesk.escalation.assignment import HANDOFF, give_place_back, give_to, take_place

@@ -17,8 +17,8 @@ from frontdesk.core.api import (
     TenantSession,
     WritesConversations,
     problems,
-    require_member,
 )
+from frontdesk.core.callers import require_member
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.escalation import presence, reassigning, service, watchdog
 from frontdesk.escalation.bridge_routes import router as bridge

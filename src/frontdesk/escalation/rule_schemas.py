@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field, field_validator
 
 from frontdesk.agent_config import AgentConfig
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.escalation.models import BacktestState, Reason
 

@@ -17,8 +17,8 @@ from pydantic import (
 
 from frontdesk.agent_config import Language, Priority, Target
 from frontdesk.conversation import ConversationPublic
-from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.core.json import loads
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.escalation.models import HandoffState, Presence, Reason, SilentAssignee
 from frontdesk.escalation.packet import Packet

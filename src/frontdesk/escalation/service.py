@@ -31,7 +31,7 @@ from frontdesk.conversation import (
     write_turn,
 )
 from frontdesk.core import ids
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import Invalid, NotFound
 from frontdesk.core.json import dumps, loads

@@ -14,13 +14,13 @@ from frontdesk.core.api import (
     IdempotencyKey,
     Limit,
     Now,
-    Page,
     ReadsConversations,
     TenantSession,
     WritesConversations,
     problems,
 )
 from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.pages import Page
 from frontdesk.escalation import learning, repetition, suggestions
 from frontdesk.escalation.errors import KeyReused, NoSuchDraft, NoSuchSuggestion
 from frontdesk.escalation.learning import DraftFilter

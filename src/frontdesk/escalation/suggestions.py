@@ -13,10 +13,11 @@ from sqlmodel import col, or_, select
 from frontdesk import feed
 from frontdesk.conversation import get_conversation
 from frontdesk.core import ids
-from frontdesk.core.api import Page, Principal, newest_page
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps, loads
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.escalation.errors import KeyReused, NoSuchSuggestion
 from frontdesk.escalation.happenings import SuggestionFinished
 from frontdesk.escalation.models import Suggestion, SuggestionState

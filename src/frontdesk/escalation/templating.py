@@ -12,7 +12,7 @@ from frontdesk.conversation import (
     is_opted_out,
     lock,
 )
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.resources import Resources

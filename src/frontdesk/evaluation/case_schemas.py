@@ -7,7 +7,7 @@ from uuid import UUID
 import regex
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.evaluation.rules import Action
 

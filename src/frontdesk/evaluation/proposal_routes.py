@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from frontdesk.agent_config import NoSuchAgent
-from frontdesk.core.api import AdminOnly, Cursor, Limit, Page, TenantSession, problems
+from frontdesk.core.api import AdminOnly, Cursor, Limit, TenantSession, problems
 from frontdesk.core.errors import Forbidden
+from frontdesk.core.pages import Page
 from frontdesk.evaluation import proposals
 from frontdesk.evaluation.errors import AlreadyReviewed, NoSuchDataset, NoSuchProposal
 from frontdesk.evaluation.models import ProposalState

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.evaluation.case_schemas import CaseBody
 from frontdesk.evaluation.models import Origin, ProposalState
 

@@ -9,9 +9,9 @@ from uuid import UUID
 from frontdesk import feed, gateway
 from frontdesk.agent_config import get_agent
 from frontdesk.core import ids
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.json import dumps, loads
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt, folded
 from frontdesk.evaluation.case_schemas import CaseBody, Labelled, PaperMessage

@@ -7,10 +7,10 @@ from uuid import UUID
 from frontdesk import feed
 from frontdesk.agent_config import get_agent
 from frontdesk.core import ids
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.errors import Invalid
 from frontdesk.core.json import dumps, loads
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.evaluation import statistics
 from frontdesk.evaluation.candidates import pin
 from frontdesk.evaluation.datasets import get_dataset, golden_of

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from frontdesk.agent_config import AgentConfig, Version
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.evaluation.models import RunKind, RunState
 from frontdesk.evaluation.rules import Action
 from frontdesk.pipeline import OutcomeKind

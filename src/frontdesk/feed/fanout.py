@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from sse_starlette.sse import AppStatus
 
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.errors import RateLimited, Unavailable
 from frontdesk.core.redis import listen
 from frontdesk.core.resources import Resources

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.db import Database, Transaction
 from frontdesk.core.json import loads
 from frontdesk.feed.models import Audience

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from frontdesk.core.api import PublicSchema
+from frontdesk.core.pages import PublicSchema
 
 ResetReason = Literal["expired", "future", "malformed"]
 

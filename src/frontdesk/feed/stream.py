@@ -10,7 +10,7 @@ import structlog
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.errors import Unauthenticated, Unavailable
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources

@@ -14,7 +14,7 @@ import structlog
 
 from frontdesk.billing import BudgetReached
 from frontdesk.core import ids
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Connection
 from frontdesk.core.errors import Conflict, FrontdeskError, NotFound
 from frontdesk.core.json import dumps, loads

@@ -9,14 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 
-from frontdesk.core.api import (
-    Allow,
-    IdempotencyKey,
-    Principal,
-    ResourcesDep,
-    Scope,
-    problems,
-)
+from frontdesk.core.api import Allow, IdempotencyKey, ResourcesDep, problems
+from frontdesk.core.callers import Principal, Scope
 from frontdesk.core.errors import Forbidden, FrontdeskError
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 
 DEFAULT_MODEL = "default"

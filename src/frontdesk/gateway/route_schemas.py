@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StringConstraints
 
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 
 DEFAULT = "default"
 _FEATURE = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]

@@ -7,16 +7,15 @@ from fastapi import APIRouter, Path, Query, Response
 from frontdesk.core.api import (
     AdminOnly,
     IfMatch,
-    Page,
     ReadsConfig,
     ResourcesDep,
     TenantSession,
     WritesConfig,
-    check_version,
     problems,
     set_etag,
 )
 from frontdesk.core.errors import Forbidden, NotFound, PreconditionFailed, PreconditionRequired
+from frontdesk.core.pages import Page, check_version
 from frontdesk.gateway import tenant_models
 from frontdesk.gateway.chat_routes import router as chat
 from frontdesk.gateway.errors import ModelsNeedRun

@@ -1,6 +1,5 @@
 """Identity: tenants, users and what they may do; signing in, staying in, and being put out."""
 
-from frontdesk.core.asgi import check_origin
 from frontdesk.identity.accounts import (
     add_member,
     create_tenant,
@@ -61,7 +60,6 @@ __all__ = [
     "add_member",
     "authenticate",
     "authenticate_key",
-    "check_origin",
     "create_tenant",
     "create_user",
     "find_admin",

@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from frontdesk.core import ids
-from frontdesk.core.api import Principal, Role, SuperAdmin, require_member
+from frontdesk.core.callers import Principal, Role, SuperAdmin, require_member
 from frontdesk.core.db import Connection, Database, Transaction
 from frontdesk.core.errors import Invalid, NotFound, Unauthenticated
 from frontdesk.core.resources import Resources

@@ -4,17 +4,9 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from frontdesk.core.api import (
-    AdminOnly,
-    Cursor,
-    Limit,
-    Now,
-    Page,
-    ResourcesDep,
-    TenantSession,
-    problems,
-)
+from frontdesk.core.api import AdminOnly, Cursor, Limit, Now, ResourcesDep, TenantSession, problems
 from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.pages import Page
 from frontdesk.identity import api_keys
 from frontdesk.identity.api_key_schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPublic
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
 from pydantic.functional_validators import BeforeValidator
 
-from frontdesk.core.api import PublicSchema, Schema, Scope
+from frontdesk.core.callers import Scope
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 
 KeyName = Annotated[

@@ -13,22 +13,13 @@ from hashlib import sha256
 from uuid import UUID
 
 import sqlalchemy as sa
-from fastapi import Request
 from sqlmodel import col, select
+from starlette.requests import Request
 
 from frontdesk import observability
 from frontdesk.core import ids
-from frontdesk.core.api import (
-    Page,
-    Principal,
-    Role,
-    Scope,
-    asked_at,
-    newest_page,
-    request_id_of,
-    resources_of,
-)
 from frontdesk.core.cache import SnapshotCache
+from frontdesk.core.callers import Principal, Role, Scope, asked_at, request_id_of, resources_of
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import (
     Conflict,
@@ -40,6 +31,7 @@ from frontdesk.core.errors import (
 )
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.limits import Bucket
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.core.resources import Resources
 from frontdesk.identity.api_key_models import ApiKey
 from frontdesk.identity.api_key_schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPublic

@@ -3,10 +3,17 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from fastapi import Request
+from starlette.requests import Request
 
-from frontdesk.core.api import Principal, Role, SuperAdmin, asked_at, request_id_of, resources_of
-from frontdesk.core.asgi import ANSWER_HEADERS
+from frontdesk.core.callers import (
+    ANSWER_HEADERS,
+    Principal,
+    Role,
+    SuperAdmin,
+    asked_at,
+    request_id_of,
+    resources_of,
+)
 from frontdesk.core.errors import Unauthenticated
 from frontdesk.core.resources import Resources
 from frontdesk.identity import sessions

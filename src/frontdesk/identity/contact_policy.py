@@ -1,6 +1,6 @@
 """Whether a tenant's human agents see contact details whole; `core/masking.py` does the hiding."""
 
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Transaction
 from frontdesk.core.events import publish
 from frontdesk.core.resources import Resources

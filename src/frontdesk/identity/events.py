@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 from frontdesk.core.events import Event
 
 

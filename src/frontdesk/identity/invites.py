@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from frontdesk.core.api import Page, Principal, Role, newest_page
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid, NotFound, RateLimited
 from frontdesk.core.limits import Bucket
 from frontdesk.core.mail import Mail
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
 from frontdesk.identity.accounts import add_member, create_user

@@ -8,10 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import col, select
 
-from frontdesk.core.api import Page, Principal, Role, cursor_uuid, decode_cursor, encode_cursor
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import Invalid, NotFound
 from frontdesk.core.events import publish
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.resources import Resources
 from frontdesk.identity.api_keys import revoke_keys_of
 from frontdesk.identity.errors import LastAdmin

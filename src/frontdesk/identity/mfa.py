@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from frontdesk.core.api import Principal, SuperAdmin
+from frontdesk.core.callers import Principal, SuperAdmin
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import FrontdeskError, NotFound
 from frontdesk.core.resources import Resources

@@ -11,17 +11,16 @@ from frontdesk.core.api import (
     Cursor,
     Limit,
     Now,
-    Page,
     ResourcesDep,
     SignedIn,
     SuperAdminOnly,
     TenantSession,
     problems,
-    request_id_of,
-    resources_of,
 )
+from frontdesk.core.callers import request_id_of, resources_of
 from frontdesk.core.errors import Forbidden, NotFound, RateLimited
 from frontdesk.core.limits import Bucket
+from frontdesk.core.pages import Page
 from frontdesk.identity import accounts, invites, mfa, resets, throttle
 from frontdesk.identity.accounts import Visit
 from frontdesk.identity.authentication import address_of, set_cookies

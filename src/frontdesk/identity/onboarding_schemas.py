@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, SecretStr
 
-from frontdesk.core.api import PublicSchema, Role, Schema
+from frontdesk.core.callers import Role
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.identity.onboarding_models import Delivery
 from frontdesk.identity.schemas import Email, Password, PersonName
 

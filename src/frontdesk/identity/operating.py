@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from frontdesk.core import ids
-from frontdesk.core.api import Principal, Role
+from frontdesk.core.callers import Principal, Role
 from frontdesk.core.errors import NotFound
 from frontdesk.core.resources import Resources
 from frontdesk.identity import invites, resets

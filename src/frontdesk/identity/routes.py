@@ -11,15 +11,15 @@ from frontdesk.core.api import (
     Cursor,
     Limit,
     Now,
-    Page,
     ResourcesDep,
     SignedIn,
     Staff,
     TenantSession,
     problems,
-    request_id_of,
 )
+from frontdesk.core.callers import request_id_of
 from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.pages import Page
 from frontdesk.identity import accounts, members, sessions
 from frontdesk.identity.accounts import Visit
 from frontdesk.identity.api_key_routes import router as api_keys

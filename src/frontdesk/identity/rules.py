@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from uuid import UUID
 
-from frontdesk.core.api import Role
+from frontdesk.core.callers import Role
 
 # ASVS 5.0, 6.2.1 and 6.2.9: at least 12 characters, and long ones are allowed.
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 128

@@ -13,7 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from frontdesk.core.api import PublicSchema, Role, Schema
+from frontdesk.core.callers import Role
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.identity.rules import MAX_PASSWORD_LENGTH, SLUG_PATTERN
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from frontdesk.core import ids
-from frontdesk.core.api import Principal, SuperAdmin
+from frontdesk.core.callers import Principal, SuperAdmin
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import NotFound, Unauthenticated
 from frontdesk.core.resources import Resources

@@ -4,8 +4,9 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from frontdesk.core.api import Cursor, Limit, Page, ResourcesDep, SuperAdminOnly, problems
+from frontdesk.core.api import Cursor, Limit, ResourcesDep, SuperAdminOnly, problems
 from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.pages import Page
 from frontdesk.identity import tenants
 from frontdesk.identity.errors import PlanLimitReached, SlugTaken, WeakPassword
 from frontdesk.identity.models import TenantStatus

@@ -10,16 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from frontdesk.core import ids
-from frontdesk.core.api import (
-    Page,
-    Role,
-    SuperAdmin,
-    cursor_uuid,
-    decode_cursor,
-    encode_cursor,
-)
+from frontdesk.core.callers import Role, SuperAdmin
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import NotFound
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import clean
 from frontdesk.identity.accounts import add_member, create_tenant, find_or_create_user

@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import Field
 
 from frontdesk import gateway
-from frontdesk.core.api import PublicSchema
 from frontdesk.core.db import Transaction
+from frontdesk.core.pages import PublicSchema
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import folded
 from frontdesk.knowledge.errors import NOT_EMBEDDED

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from frontdesk import feed
 from frontdesk.core import ids
-from frontdesk.core.api import PublicSchema, Schema
 from frontdesk.core.db import Transaction
 from frontdesk.core.masking import mask_text
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import clean, excerpt, folded
 from frontdesk.knowledge.errors import NoSuchGap

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Request
 from frontdesk.core.api import (
     Cursor,
     Limit,
-    Page,
     ReadsConfig,
     ResourcesDep,
     TenantSession,
@@ -16,6 +15,7 @@ from frontdesk.core.api import (
     problems,
 )
 from frontdesk.core.errors import Forbidden, TooLarge
+from frontdesk.core.pages import Page
 from frontdesk.core.uploads import NoForm, uploaded_file
 from frontdesk.knowledge import clusters, files, gaps, service
 from frontdesk.knowledge.clusters import GapCluster

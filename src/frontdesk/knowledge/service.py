@@ -7,8 +7,8 @@ from asyncpg import Record
 
 from frontdesk import feed
 from frontdesk.core import ids
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Transaction
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.resources import Resources
 from frontdesk.knowledge.errors import NoSuchAgentForSource, NoSuchSource, NotWrittenHere
 from frontdesk.knowledge.happenings import (

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from frontdesk import knowledge
 from frontdesk.agent_config import get_agent
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.db import Session
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.core.resources import Resources
 from frontdesk.knowledge import GapAnswer, SourceCreate
 from frontdesk.learning.errors import ArticleReviewed, NoSuchLearntArticle

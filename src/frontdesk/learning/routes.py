@@ -6,16 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from frontdesk.agent_config import NoSuchAgent
-from frontdesk.core.api import (
-    AdminOnly,
-    Cursor,
-    Limit,
-    Page,
-    ResourcesDep,
-    TenantSession,
-    problems,
-)
+from frontdesk.core.api import AdminOnly, Cursor, Limit, ResourcesDep, TenantSession, problems
 from frontdesk.core.errors import Forbidden
+from frontdesk.core.pages import Page
 from frontdesk.learning import collecting, reviewing
 from frontdesk.learning.errors import ArticleReviewed, NoSuchLearntArticle
 from frontdesk.learning.models import ArticleState

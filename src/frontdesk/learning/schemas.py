@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.learning.models import ArticleState, LearntFrom
 
 

@@ -15,16 +15,14 @@ from frontdesk.core.api import (
     AdminOnly,
     Cursor,
     Limit,
-    Page,
     ResourcesDep,
-    Schema,
     Staff,
     TenantSession,
-    newest_page,
     problems,
-    resources_of,
 )
+from frontdesk.core.callers import resources_of
 from frontdesk.core.errors import Forbidden, NotFound, TooLarge, Unauthenticated
+from frontdesk.core.pages import Page, Schema, newest_page
 from frontdesk.core.webhooks import read_capped, refuse_unsigned
 from frontdesk.messaging import channel_routes, media_routes, outbound, template_routes
 from frontdesk.messaging.errors import NotUncertain

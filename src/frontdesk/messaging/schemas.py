@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.messaging.incoming_items import Severity
 from frontdesk.messaging.models import ChannelStatus, ConnectStage, MediaState
 

@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 
 from frontdesk.core import ids
-from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.core.resources import Resources
 from frontdesk.observability.models import AuditEntry
 from frontdesk.observability.schemas import AuditEntryPublic

@@ -10,10 +10,10 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from frontdesk.core import ids
-from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.core.text import clean
 from frontdesk.observability.models import LlmCall
 from frontdesk.observability.schemas import LlmCallPublic, LlmCallSummary

@@ -2,7 +2,7 @@
 
 import structlog
 
-from frontdesk.core.api import Refusal, bind_key
+from frontdesk.core.callers import Refusal, bind_key
 from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
 from frontdesk.observability.audit_log import audit

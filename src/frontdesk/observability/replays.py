@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from frontdesk.core import ids
-from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.errors import Conflict, NotFound
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.observability.llm_calls import get_llm_call
 from frontdesk.observability.models import LlmReplay, ReplayState
 from frontdesk.observability.schemas import ReplaySummary

@@ -15,14 +15,14 @@ from frontdesk.core.api import (
     AdminOnly,
     Cursor,
     Limit,
-    Page,
     ResourcesDep,
     Staff,
     TenantSession,
     problems,
-    resources_of,
 )
+from frontdesk.core.callers import resources_of
 from frontdesk.core.errors import Forbidden, NotFound, Unauthenticated
+from frontdesk.core.pages import Page
 from frontdesk.observability import audit_log, llm_calls
 from frontdesk.observability.audit_log import AuditFilter
 from frontdesk.observability.health import is_ready

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from frontdesk.core.api import PublicSchema
+from frontdesk.core.pages import PublicSchema
 from frontdesk.observability.models import ReplayState
 
 _CALL: dict[str, Any] = {

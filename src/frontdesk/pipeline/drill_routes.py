@@ -4,18 +4,9 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from frontdesk.core.api import (
-    Cursor,
-    Limit,
-    Page,
-    ResourcesDep,
-    SuperAdminOnly,
-    cursor_uuid,
-    decode_cursor,
-    page_of,
-    problems,
-)
+from frontdesk.core.api import Cursor, Limit, ResourcesDep, SuperAdminOnly, problems
 from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, page_of
 from frontdesk.observability import DrillRuns, NoSuchDrill
 from frontdesk.pipeline import drilling
 from frontdesk.pipeline.drill_schemas import (

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from frontdesk.conversation import Actor, Direction, TurnOutcome
-from frontdesk.core.api import PublicSchema
+from frontdesk.core.pages import PublicSchema
 
 _EXAMPLE: dict[str, Any] = {
     "message_id": "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e009",

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from frontdesk import agent_config, feed, observability
 from frontdesk.agent_config import PreviewState
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Session
 from frontdesk.core.resources import Resources
 from frontdesk.feed import Audience

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from frontdesk import feed, gateway, knowledge, observability
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Conflict
 from frontdesk.core.resources import Resources

@@ -5,16 +5,9 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from frontdesk import observability
-from frontdesk.core.api import (
-    AdminOnly,
-    Cursor,
-    IdempotencyKey,
-    Limit,
-    Page,
-    TenantSession,
-    problems,
-)
+from frontdesk.core.api import AdminOnly, Cursor, IdempotencyKey, Limit, TenantSession, problems
 from frontdesk.core.errors import Forbidden, NotFound
+from frontdesk.core.pages import Page
 from frontdesk.observability import ReplayKeyReused, ReplaySummary
 from frontdesk.pipeline import replay
 from frontdesk.pipeline.replay import NotFilledIn, NotInRecord, TextIsGone

@@ -5,18 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from frontdesk.core.api import (
-    AdminOnly,
-    Cursor,
-    Limit,
-    Page,
-    Principal,
-    ResourcesDep,
-    cursor_uuid,
-    decode_cursor,
-    page_of,
-    problems,
-)
+from frontdesk.core.api import AdminOnly, Cursor, Limit, ResourcesDep, problems
+from frontdesk.core.callers import Principal
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, page_of
 from frontdesk.escalation import OptedOut
 from frontdesk.messaging import ChannelGone, RetryHopeless, WindowClosed
 from frontdesk.pipeline import dead_letters

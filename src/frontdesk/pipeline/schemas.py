@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from frontdesk.agent_config import AgentConfig, PreviewState, Text, Version
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.observability import Knowledge, LlmCallPublic, ReplaySummary
 from frontdesk.pipeline.letters import Kind
 from frontdesk.pipeline.turn import OutcomeKind

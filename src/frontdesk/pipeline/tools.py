@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from frontdesk import knowledge
 from frontdesk.agent_config import BuiltInTool
 from frontdesk.core.json import dumps, loads
@@ -81,6 +79,9 @@ def read_arguments(tool: Tool, text: str) -> Arguments | Result:
         arguments = loads(text or "{}")
     except ValueError:
         return Result(Status.INVALID_ARGUMENTS, message="The arguments are no JSON.")
+    # Takes long to load, and few agents have tools.
+    from jsonschema import Draft202012Validator
+
     errors = sorted(Draft202012Validator(tool.parameters).iter_errors(arguments), key=str)
     if errors:
         wrong = "; ".join(f"{error.json_path}: {error.message}" for error in errors[:3])

@@ -26,10 +26,10 @@ from sqlmodel import col, select
 from frontdesk import conversation, feed
 from frontdesk.conversation import Actor, Suppression
 from frontdesk.core import ids
-from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Connection, Session, Transaction, take_time
 from frontdesk.core.errors import NotFound
 from frontdesk.core.json import dumps
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.core.resources import Resources
 from frontdesk.messaging import Person, delete_files, scrub_webhooks
 from frontdesk.observability import audit

@@ -21,9 +21,10 @@ from sqlmodel import col, select
 
 from frontdesk import conversation, feed
 from frontdesk.core import ids
-from frontdesk.core.api import Page, Principal, newest_page
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Connection, Session, Transaction, take_time
 from frontdesk.core.errors import NotFound
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.core.resources import Resources
 from frontdesk.messaging import MediaNotThere, MediaPublic, list_files, open_media
 from frontdesk.observability import audit

@@ -1,6 +1,6 @@
 """How long a tenant keeps things: the deployment's days, or fewer of its own."""
 
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid
 from frontdesk.core.settings import RetentionSettings

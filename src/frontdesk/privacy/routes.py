@@ -5,17 +5,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from frontdesk.core.api import (
-    AdminOnly,
-    Cursor,
-    Limit,
-    Now,
-    Page,
-    ResourcesDep,
-    TenantSession,
-    problems,
-)
+from frontdesk.core.api import AdminOnly, Cursor, Limit, Now, ResourcesDep, TenantSession, problems
 from frontdesk.core.errors import NotFound
+from frontdesk.core.pages import Page
 from frontdesk.privacy import erasures, exports, retention
 from frontdesk.privacy.errors import AlreadyRunning, ExportGone, NoSuchContact
 from frontdesk.privacy.schemas import (

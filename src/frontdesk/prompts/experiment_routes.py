@@ -4,16 +4,9 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from frontdesk.core.api import (
-    AdminOnly,
-    Cursor,
-    Limit,
-    Page,
-    ResourcesDep,
-    TenantSession,
-    problems,
-)
+from frontdesk.core.api import AdminOnly, Cursor, Limit, ResourcesDep, TenantSession, problems
 from frontdesk.core.errors import Forbidden
+from frontdesk.core.pages import Page
 from frontdesk.prompts import experiments
 from frontdesk.prompts.errors import (
     ApprovalRequired,

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.core.resources import Resources
 from frontdesk.observability import count_exposures
 from frontdesk.prompts.errors import CantMoveThere, ExperimentRunning, NoSuchExperiment

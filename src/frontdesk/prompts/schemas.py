@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.prompts.rules import Bump, ExperimentState, Unit
 from frontdesk.prompts.template import MAX_TEMPLATE_CHARACTERS

@@ -9,9 +9,9 @@ from sqlmodel import col, select
 
 from frontdesk import feed
 from frontdesk.core import ids
-from frontdesk.core.api import Page, newest_page
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid
+from frontdesk.core.pages import Page, newest_page
 from frontdesk.core.text import difference
 from frontdesk.feed import Audience
 from frontdesk.observability import audit

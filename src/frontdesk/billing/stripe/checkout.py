@@ -14,7 +14,7 @@ from frontdesk.billing.stripe.errors import (
 from frontdesk.billing.stripe.plans import line_items
 from frontdesk.billing.stripe.schemas import PagePublic, SubscriptionPublic
 from frontdesk.billing.stripe.standing import ENDED, SENTENCES, Standing
-from frontdesk.core.api import Principal
+from frontdesk.core.callers import Principal
 from frontdesk.core.db import Session, Transaction
 from frontdesk.core.resources import Resources
 from frontdesk.observability import audit

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from frontdesk.billing.stripe.meters import Meter
 from frontdesk.billing.stripe.models import BatchState
-from frontdesk.core.api import PublicSchema
+from frontdesk.core.pages import PublicSchema
 
 _LINE: dict[str, Any] = {
     "id": "il_1SimulatedLine00",

@@ -20,8 +20,8 @@ from frontdesk.billing.stripe.invoice_schemas import (
 )
 from frontdesk.billing.stripe.meters import Meter
 from frontdesk.billing.stripe.models import StripeBatch, StripeBatchEntry
-from frontdesk.core.api import Page, cursor_uuid, decode_cursor, encode_cursor, newest_page
 from frontdesk.core.db import Session
+from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor, newest_page
 from frontdesk.core.resources import Resources
 
 _METERED = """

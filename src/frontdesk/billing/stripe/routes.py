@@ -31,14 +31,14 @@ from frontdesk.core.api import (
     AdminOnly,
     Cursor,
     Limit,
-    Page,
     ReadsUsage,
     ResourcesDep,
     TenantSession,
     problems,
-    resources_of,
 )
+from frontdesk.core.callers import resources_of
 from frontdesk.core.errors import Forbidden, Invalid, NotFound, TooLarge, Unauthenticated
+from frontdesk.core.pages import Page
 from frontdesk.core.webhooks import read_capped, refuse_unsigned
 
 # Stripe's largest events are invoices with a hundred lines; the rest of those is not sent along.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StringConstraints
 
 from frontdesk.billing.stripe.standing import Standing
-from frontdesk.core.api import PublicSchema, Schema
+from frontdesk.core.pages import PublicSchema, Schema
 
 PlanKey = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
 
