@@ -187,6 +187,8 @@ async def _beat_for_ever(resources: Resources, dispatcher: Dispatcher) -> None:
             await resources.keep(Drills).refresh()
         except Unavailable as error:
             log.warning("heartbeat_missed", error=str(error))
+        except Exception:  # While versions are replaced a table may be older, or a word newer.
+            log.exception("heartbeat_missed")
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 

@@ -1,14 +1,13 @@
 """What an unusual hour looks like over HTTP."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from frontdesk.billing.book_models import Measure
-from frontdesk.core.pages import PublicSchema
+from frontdesk.core.pages import Exact, PublicSchema
 
 _ANOMALY: dict[str, Any] = {
     "id": "0192f0aa-7777-7d11-8a55-0c0ffee00051",
@@ -34,9 +33,9 @@ class AnomalyPublic(PublicSchema):
     created_at: datetime
     hour: datetime = Field(description="When it began.")
     measure: Measure = Field(description="`cost` in USD, `calls` of models, or `tokens`.")
-    value: Decimal
-    usual: Decimal = Field(description="The median of the hours with usage of the 14 days before.")
-    bound: Decimal = Field(description="More than this is unusual.")
+    value: Exact
+    usual: Exact = Field(description="The median of the hours with usage of the 14 days before.")
+    bound: Exact = Field(description="More than this is unusual.")
     reason: str
     acknowledged_at: datetime | None
     acknowledged_by: UUID | None

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from frontdesk.billing.rules import BudgetPeriod, BudgetScope
-from frontdesk.core.pages import PublicSchema, Schema
+from frontdesk.core.pages import Exact, PublicSchema, Schema
 
 FeatureName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
 # What the column holds: nine digits before the point and nine behind it.
@@ -86,9 +86,9 @@ class BudgetUsePublic(PublicSchema):
 
     subject: UUID | None = Field(description="The conversation or contact; null is all of them.")
     period_start: date
-    spent_usd: Decimal
-    reserved_usd: Decimal = Field(description="Set aside for calls in flight.")
-    usd_per_hour: Decimal | None = Field(
+    spent_usd: Exact
+    reserved_usd: Exact = Field(description="Set aside for calls in flight.")
+    usd_per_hour: Exact | None = Field(
         None, description="Spent in the last hour; null for a conversation's or contact's share."
     )
     reaches_cap_at: datetime | None = Field(
@@ -109,8 +109,8 @@ class BudgetPublic(PublicSchema):
     scope: BudgetScope
     feature: str | None
     period: BudgetPeriod
-    soft_usd: Decimal | None
-    hard_usd: Decimal
+    soft_usd: Exact | None
+    hard_usd: Exact
     at_the_cap: str = Field(AT_THE_CAP, description="What happens when it is used up, in words.")
     use: list[BudgetUsePublic] = Field(
         description="In the present period; of conversations or contacts the five that used most."

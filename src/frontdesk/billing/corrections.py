@@ -83,7 +83,7 @@ async def correct(
             user_id=by.user_id if by else None,
             details={
                 "correction_id": str(row["id"]),
-                "amount_usd": str(row["amount_usd"]),
+                "amount_usd": f"{row['amount_usd']:f}",
                 "reason": row["note"],
             },
             request_id=by.request_id if by else None,

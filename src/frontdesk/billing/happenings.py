@@ -1,7 +1,6 @@
 """What billing tells the feed."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from pydantic import Field
 
 from frontdesk.billing.book_models import Measure
 from frontdesk.billing.rules import Ceiling
+from frontdesk.core.pages import Exact
 from frontdesk.feed import FeedPayload
 
 
@@ -21,7 +21,7 @@ class BudgetUsedUp(FeedPayload):
     subject: UUID | None = Field(description="The conversation or contact, where it is of one.")
     cap: Ceiling
     reason: str
-    used_usd: Decimal
+    used_usd: Exact
 
 
 class BudgetAlert(FeedPayload):
@@ -31,8 +31,8 @@ class BudgetAlert(FeedPayload):
 
     budget_id: UUID
     percent: int = Field(description="Of the hard cap: 50, 80 or 100.")
-    spent_usd: Decimal
-    hard_usd: Decimal
+    spent_usd: Exact
+    hard_usd: Exact
 
 
 class UsageUnusual(FeedPayload):

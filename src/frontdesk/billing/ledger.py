@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -83,14 +84,15 @@ RETURNING source_id
 _INSERT_DELIVERY = """
 INSERT INTO usage_entry (id, kind, source_id, feature, conversation_id, contact_id, agent_id, model,
                          quantity, pricing_type, unit_prices, amount_usd,
-                         input_tokens, output_tokens, cached_input_tokens)
+                         input_tokens, output_tokens, cached_input_tokens, day)
 SELECT $1, 'whatsapp', $2, $3, $4, k.contact_id, k.agent_id, $5, 1, $6,
        CASE WHEN p.usd IS NOT NULL THEN jsonb_build_object('input_usd_per_million', p.usd::text) END,
-       CASE WHEN starts_with($6, 'free') THEN 0 ELSE p.usd / 1000000 END, 0, 0, 0
-FROM (SELECT 1) one
-LEFT JOIN (
+       CASE WHEN starts_with($6, 'free') THEN 0 ELSE p.usd / 1000000 END, 0, 0, 0,
+       (at.at AT TIME ZONE 'UTC')::date
+FROM (SELECT least(coalesce($7, now()), now()) AS at) at
+LEFT JOIN LATERAL (
     SELECT input_usd_per_million AS usd FROM price
-    WHERE model = 'whatsapp/' || $5 AND effective_from <= now()
+    WHERE model = 'whatsapp/' || $5 AND effective_from <= at.at
     ORDER BY effective_from DESC LIMIT 1
 ) p ON true
 LEFT JOIN conversation k ON k.id = $4
@@ -116,6 +118,7 @@ class DeliveredMessage:
         category: `pricing.category`, such as `utility`; hyphens and underscores are both seen.
         country: ISO 3166-1 alpha-2 of the recipient, None when it is not known.
         pricing_type: `pricing.type`: `regular`, `free_customer_service` or `free_entry_point`.
+        at: when it was delivered, whose day and price count; now when that is not known.
     """
 
     message_id: UUID
@@ -123,6 +126,7 @@ class DeliveredMessage:
     country: str | None
     pricing_type: str | None = None
     conversation_id: UUID | None = None
+    at: datetime | None = None
 
 
 async def record_deliveries(tx: Transaction, *messages: DeliveredMessage) -> None:
@@ -143,6 +147,7 @@ async def record_deliveries(tx: Transaction, *messages: DeliveredMessage) -> Non
                 f"{message.category.replace('-', '_').lower()}/"
                 f"{message.country.upper() if message.country else 'unknown'}",
                 message.pricing_type,
+                message.at,
             )
             for message in messages
         ],

@@ -8,11 +8,13 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints
 
 from frontdesk.billing.ledger import UsageKind
-from frontdesk.core.pages import PublicSchema, Schema
+from frontdesk.core.pages import Exact, PublicSchema, Schema
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
 # Nine digits before the point and nine behind it, as the column holds them.
 Usd = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=9)]
+# More would not fit the column once it is multiplied by what was used.
+Rate = Annotated[Decimal, Field(ge=0, le=10_000, decimal_places=9)]
 _ENTRY: dict[str, Any] = {
     "id": "0192f0aa-7777-7d11-8a55-0c0ffee00042",
     "created_at": "2026-11-21T09:15:04Z",
@@ -67,7 +69,7 @@ class EntryPublic(PublicSchema):
     cached_input_tokens: int
     reasoning_tokens: int
     unit_prices: dict[str, str | None] | None = Field(description="As they were then.")
-    amount_usd: Decimal | None = Field(description="Null when no price was known.")
+    amount_usd: Exact | None = Field(description="Null when no price was known.")
     currency: str
     corrects_id: UUID | None
     note: str | None
@@ -78,13 +80,13 @@ class PricePublic(PublicSchema):
 
     model: str = Field(examples=["openai/gpt-4o-mini"])
     effective_from: datetime
-    input_usd_per_million: Decimal = Field(
+    input_usd_per_million: Exact = Field(
         description="Per million input tokens; seconds of speech; or delivered messages of a "
         "`whatsapp/CATEGORY/COUNTRY`.",
         examples=["0.15"],
     )
-    output_usd_per_million: Decimal = Field(examples=["0.60"])
-    cached_input_usd_per_million: Decimal | None = Field(examples=["0.075"])
+    output_usd_per_million: Exact = Field(examples=["0.60"])
+    cached_input_usd_per_million: Exact | None = Field(examples=["0.075"])
     source: str = Field(examples=["provider price list"])
 
 
@@ -116,8 +118,8 @@ class UnpricedModel(PublicSchema):
 class TermsUpdate(Schema):
     """What your people and files cost you; null is not counted in money."""
 
-    human_usd_per_minute: Usd | None = Field(None, examples=["0.45"])
-    storage_usd_per_gib_month: Usd | None = Field(None, examples=["0.10"])
+    human_usd_per_minute: Rate | None = Field(None, examples=["0.45"])
+    storage_usd_per_gib_month: Rate | None = Field(None, examples=["0.10"])
 
 
 class RevenueUpdate(Schema):
@@ -129,7 +131,7 @@ class RevenueUpdate(Schema):
 class TermsPublic(PublicSchema):
     """What no provider's list says."""
 
-    human_usd_per_minute: Decimal | None
-    storage_usd_per_gib_month: Decimal | None
-    revenue_usd_per_month: Decimal | None = Field(description="What the platform says you pay.")
+    human_usd_per_minute: Exact | None
+    storage_usd_per_gib_month: Exact | None
+    revenue_usd_per_month: Exact | None = Field(description="What the platform says you pay.")
     version: int = Field(description="Also the `ETag`; 0 while nothing was ever said.")

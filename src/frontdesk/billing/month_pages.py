@@ -155,7 +155,8 @@ def _groups(report: MonthPublic, name: str) -> list[UsageGroupPublic]:
 
 
 def _numbers(sums: UsageSums) -> list[str]:
-    return [str(getattr(sums, name)) for name in _COLUMNS]
+    told = sums.model_dump(mode="json")
+    return [str(told[name]) for name in _COLUMNS]
 
 
 def _cell(text: str | None) -> str:

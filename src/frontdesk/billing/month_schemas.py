@@ -1,12 +1,11 @@
 """What a monthly report looks like."""
 
 from datetime import date
-from decimal import Decimal
 
 from pydantic import Field
 
 from frontdesk.billing.schemas import UsageGroupPublic, UsageSums
-from frontdesk.core.pages import PublicSchema
+from frontdesk.core.pages import Exact, PublicSchema
 
 
 class OutcomesPublic(PublicSchema):
@@ -24,7 +23,7 @@ class OutcomesPublic(PublicSchema):
 class ForecastPublic(PublicSchema):
     """What the month will have come to."""
 
-    amount_usd: Decimal = Field(examples=["61.20"])
+    amount_usd: Exact = Field(examples=["61.20"])
     method: str
 
 
@@ -45,15 +44,15 @@ class MonthPublic(PublicSchema):
     by_prompt: list[UsageGroupPublic]
     by_category: list[UsageGroupPublic] = Field(description="WhatsApp's categories.")
     outcomes: OutcomesPublic
-    usd_per_conversation: Decimal | None = Field(
+    usd_per_conversation: Exact | None = Field(
         description="All costs by active conversations; null without any."
     )
-    usd_per_resolution: Decimal | None = Field(
+    usd_per_resolution: Exact | None = Field(
         description="All costs by resolutions: models, guards, embeddings, speech, WhatsApp, people "
         "and storage, as far as their prices are known; null without any."
     )
-    revenue_usd: Decimal | None = Field(description="What you pay in a month; null when not said.")
-    margin_usd: Decimal | None = Field(
+    revenue_usd: Exact | None = Field(description="What you pay in a month; null when not said.")
+    margin_usd: Exact | None = Field(
         description="Revenue less the costs that are not billed to you by your providers."
     )
     forecast: ForecastPublic | None = Field(description="Null once the month is over.")

@@ -1,13 +1,12 @@
 """What usage looks like over HTTP."""
 
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, computed_field
 
-from frontdesk.core.pages import PublicSchema
+from frontdesk.core.pages import Exact, PublicSchema
 
 
 class UsageGrouping(StrEnum):
@@ -43,14 +42,14 @@ class UsageSums(PublicSchema):
     reasoning_tokens: int = Field(
         description="How many of the output tokens were for reasoning.", examples=[8200]
     )
-    amount_usd: Decimal = Field(
+    amount_usd: Exact = Field(
         description="Sum of the entries whose price is known, in USD.", examples=["0.049770000"]
     )
     cache_hits: int = Field(
         description="Calls answered from what was kept, for nothing.", examples=[57]
     )
-    saved_usd: Decimal = Field(description="What these would have cost.", examples=["0.0041"])
-    own_key_usd: Decimal = Field(
+    saved_usd: Exact = Field(description="What these would have cost.", examples=["0.0041"])
+    own_key_usd: Exact = Field(
         description="How much of it your providers bill you themselves, as your own keys were used.",
         examples=["0"],
     )

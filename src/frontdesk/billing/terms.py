@@ -35,7 +35,7 @@ async def set_terms(
     Args:
         check: raises when the caller does not know the present version.
     """
-    before = await get_terms(tx)
+    before = await _get_alone(tx)
     check(before.version)
     await tx.sql.execute(
         "INSERT INTO cost_terms (human_usd_per_minute, storage_usd_per_gib_month) VALUES ($1, $2) "
@@ -57,7 +57,7 @@ async def set_revenue(
     """
     try:
         async with resources.db.transaction(tenant_id) as tx:
-            before = await get_terms(tx)
+            before = await _get_alone(tx)
             await tx.sql.execute(
                 "INSERT INTO cost_terms (revenue_usd_per_month) VALUES ($1) "
                 "ON CONFLICT (tenant_id) DO UPDATE SET revenue_usd_per_month = $1, "
@@ -67,6 +67,14 @@ async def set_revenue(
             return await _changed(tx, before, by.user_id)
     except asyncpg.ForeignKeyViolationError:
         raise NotFound("There is no such tenant.") from None
+
+
+async def _get_alone(tx: Transaction) -> TermsPublic:
+    """The terms, which nobody else changes until this transaction ends; there may be no row to lock."""
+    await tx.sql.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 43))", str(tx.tenant_id)
+    )
+    return await get_terms(tx)
 
 
 async def _changed(tx: Transaction, before: TermsPublic, by: UUID) -> TermsPublic:

@@ -1,7 +1,6 @@
 """What conversation tells the feed, kind by kind."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from frontdesk.conversation.schemas import (
     ReadTo,
 )
 from frontdesk.core.db import Transaction
-from frontdesk.core.pages import PublicSchema
+from frontdesk.core.pages import Exact, PublicSchema
 from frontdesk.feed import FeedPayload
 
 
@@ -123,7 +122,7 @@ class TurnDecided(FeedPayload):
     by: Actor
     user_id: UUID | None
     reason: str
-    cost_usd: Decimal | None = Field(description="Null when a price is not known.")
+    cost_usd: Exact | None = Field(description="Null when a price is not known.")
     seconds: float | None
     conversation: ConversationState | None = Field(
         description="Null when one of the next events tells it."

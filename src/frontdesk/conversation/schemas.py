@@ -1,7 +1,6 @@
 """What crosses HTTP in conversation."""
 
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from frontdesk.conversation.models import Actor, Direction, Priority, Status, TurnOutcome
-from frontdesk.core.pages import PublicSchema, Schema
+from frontdesk.core.pages import Exact, PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.messaging import Delivery, MediaPublic, OutboundState
 
@@ -209,7 +208,7 @@ class ConversationTotals(PublicSchema):
     turns: int
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(
+    cost_usd: Exact | None = Field(
         description="Of models and of WhatsApp; null when a price is not known, never a guess."
     )
     mean_turn_seconds: float | None = Field(description="Null: the agent has answered nothing yet.")
@@ -233,7 +232,7 @@ class TurnSummary(PublicSchema):
     prompt_version: str | None
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(description="Null when a price is not known; never a guess.")
+    cost_usd: Exact | None = Field(description="Null when a price is not known; never a guess.")
     latency_seconds: float | None
     created_at: datetime
 

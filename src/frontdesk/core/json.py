@@ -12,8 +12,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     # asyncpg's UUID is a subclass, which orjson does not take for one.
-    if isinstance(value, Decimal | UUID):
+    if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"  # Postgres' zero would be `0E-9` else.
     # arq stores the error of a ring that expired unheard.
     if isinstance(value, BaseException):
         return type(value).__name__

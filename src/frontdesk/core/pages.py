@@ -4,14 +4,18 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from decimal import Decimal
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 from frontdesk.core.db import Session
 from frontdesk.core.errors import Invalid, PreconditionFailed, PreconditionRequired
 from frontdesk.core.json import dumps_bytes, loads
+
+# A sum as JSON text, never with an exponent: Postgres' zero would be told as `0E-9`.
+Exact = Annotated[Decimal, PlainSerializer("{:f}".format, return_type=str, when_used="json")]
 
 
 class Schema(BaseModel):

@@ -348,7 +348,9 @@ class Dispatcher:
                 outcome = "failed"
                 log.exception("work_failed")
             seconds = time.perf_counter() - started
-            log.info("work", outcome=outcome, seconds=round(seconds, 4))
+            # What carries a trace says by itself what was done; it is most of the rows.
+            if outcome != "done" or not due.carries_trace:
+                log.info("work", outcome=outcome, seconds=round(seconds, 4))
         self._resources.metrics.work.labels(due.kind, outcome).inc()
         self._resources.metrics.work_seconds.labels(due.kind).observe(seconds)
 

@@ -1,7 +1,6 @@
 """What crosses HTTP in escalation."""
 
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
@@ -18,7 +17,7 @@ from pydantic import (
 from frontdesk.agent_config import Language, Priority, Target
 from frontdesk.conversation import ConversationPublic
 from frontdesk.core.json import loads
-from frontdesk.core.pages import PublicSchema, Schema
+from frontdesk.core.pages import Exact, PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.escalation.models import HandoffState, Presence, Reason, SilentAssignee
 from frontdesk.escalation.packet import Packet
@@ -276,7 +275,7 @@ class TemplatePreview(PublicSchema):
     text: str
     category: str
     country: str | None = Field(description="Of the contact's number; null when it is not known.")
-    price_usd: Decimal | None = Field(
+    price_usd: Exact | None = Field(
         description="What Meta is expected to bill once it is delivered; null when no price is "
         "known for the category and country, never a guess."
     )

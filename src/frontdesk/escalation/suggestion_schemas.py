@@ -1,7 +1,6 @@
 """What people may ask a model for, and what they get: suggestions and what became of drafts."""
 
 from datetime import date, datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -9,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from frontdesk.agent_config import Language
-from frontdesk.core.pages import PublicSchema, Schema
+from frontdesk.core.pages import Exact, PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.escalation.models import DraftSource, Fate, SuggestionState, Task
 
@@ -128,7 +127,7 @@ class SuggestionPublic(PublicSchema):
     call_ids: list[UUID] = Field(description="The model calls it took.")
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(description="Null when a price is not known; never a guess.")
+    cost_usd: Exact | None = Field(description="Null when a price is not known; never a guess.")
     error_code: str | None = Field(examples=["models_unavailable"])
     error: str | None = Field(description="Why there is none, in words.")
     created_at: datetime

@@ -1,14 +1,13 @@
 """What crosses HTTP about runs: what is played, how each case went, what it comes to."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
 from frontdesk.agent_config import AgentConfig, Version
-from frontdesk.core.pages import PublicSchema, Schema
+from frontdesk.core.pages import Exact, PublicSchema, Schema
 from frontdesk.evaluation.models import RunKind, RunState
 from frontdesk.evaluation.rules import Action
 from frontdesk.pipeline import OutcomeKind
@@ -48,7 +47,7 @@ class RunCreate(Schema):
         0.95, ge=0.95, le=1, description="The share of cases that must be answered well."
     )
     repeats: int = Field(1, ge=1, le=10, description="How often each case is played.")
-    budget_usd: Decimal | None = Field(
+    budget_usd: Exact | None = Field(
         None, gt=0, le=10_000, description="The run stops when it has cost this much."
     )
 
@@ -59,7 +58,7 @@ class TrafficCreate(Schema):
     candidate: Candidate
     days: int = Field(7, ge=1, le=31)
     sample: int = Field(50, ge=1, le=500, description="Bursts, drawn evenly from all.")
-    budget_usd: Decimal | None = Field(None, gt=0, le=10_000)
+    budget_usd: Exact | None = Field(None, gt=0, le=10_000)
 
 
 class JudgedPublic(PublicSchema):
@@ -81,7 +80,7 @@ class BeforePublic(PublicSchema):
     """What had become of a burst of the traffic."""
 
     action: Action
-    cost_usd: Decimal | None
+    cost_usd: Exact | None
     seconds: float | None
     judged: JudgedPublic | None = None
 
@@ -104,8 +103,8 @@ class CaseResult(PublicSchema):
     seconds: float
     input_tokens: int = 0
     output_tokens: int = 0
-    cost_usd: Decimal | None = Field(None, description="What the desk would have paid for it.")
-    around_usd: Decimal | None = Field(None, description="What judge and played customer took.")
+    cost_usd: Exact | None = Field(None, description="What the desk would have paid for it.")
+    around_usd: Exact | None = Field(None, description="What judge and played customer took.")
     tags: list[str] = Field(default=[])
     before: BeforePublic | None = None
 
@@ -130,8 +129,8 @@ class SummaryPublic(PublicSchema):
     latency_p95_seconds: float | None
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(description="Of the desk. Null: a price is not known.")
-    around_usd: Decimal | None = Field(description="Of judge and played customers.")
+    cost_usd: Exact | None = Field(description="Of the desk. Null: a price is not known.")
+    around_usd: Exact | None = Field(description="Of judge and played customers.")
     mean_turns: float
     escalation_rate: float
     repeat_pass_rates: list[float] = Field(description="Of each time all cases were played.")
@@ -165,10 +164,10 @@ class RunSummary(PublicSchema):
     state: RunState
     threshold: float
     repeats: int
-    budget_usd: Decimal | None
+    budget_usd: Exact | None
     total: int | None = Field(description="Cases to be played, repeats counted.")
     done: int
-    spent_usd: Decimal
+    spent_usd: Exact
     judge: JudgePublic | None
     pass_rate: float | None
     summary: SummaryPublic | None
@@ -211,5 +210,5 @@ class ComparisonPublic(PublicSchema):
     p_value: float = Field(description="McNemar's exact test over the cases that differ.")
     is_more_than_noise: bool
     words: str
-    cost_usd: list[Decimal | None]
+    cost_usd: list[Exact | None]
     latency_p50_seconds: list[float | None]

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
 
+from frontdesk.core.pages import Exact
 from frontdesk.gateway.attempts import Outcome, Picture, Sound, ToolCall
 from frontdesk.gateway.personal import ALL_KINDS, Masking
 
@@ -87,7 +87,7 @@ class Completion:
     model: str
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None
+    cost_usd: Exact | None
     latency_seconds: float
     attempts: int
     call_ids: tuple[UUID, ...]
@@ -105,7 +105,7 @@ class Estimate:
     model: str
     input_tokens: int
     output_tokens: int
-    usd: Decimal | None
+    usd: Exact | None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from frontdesk.knowledge.privacy import HOLDINGS
 from frontdesk.knowledge.questions import leans_on_before, stand_alone
 from frontdesk.knowledge.relevance import Fit, Relevance
 from frontdesk.knowledge.retrieval import Chunk, Found, coverage, search
+from frontdesk.knowledge.schemas import Body as SourceBody
 from frontdesk.knowledge.schemas import PageCreate, SourceCreate, SourcePublic, SourceSummary
+from frontdesk.knowledge.schemas import Title as SourceTitle
 from frontdesk.knowledge.service import add_page, add_source, list_sources
 from frontdesk.knowledge.snapshots import knows_anything, look_up
 
@@ -34,10 +36,12 @@ __all__ = [
     "PageCreate",
     "Piece",
     "Relevance",
+    "SourceBody",
     "SourceCreate",
     "SourcePublic",
     "SourceState",
     "SourceSummary",
+    "SourceTitle",
     "add_file",
     "add_page",
     "add_source",

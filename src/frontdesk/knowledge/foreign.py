@@ -7,6 +7,7 @@ written; that is what these sentences are for.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -88,6 +89,9 @@ SENTENCES = (
     "The guitar has six strings and is tuned by ear.",
 )
 
+# So long after a failure no question waits for the next try.
+_LET_BE_SECONDS = 60
+
 
 class ForeignSubjects:
     """The sentences' vectors by each model that is in use: `resources.keep(ForeignSubjects)`."""
@@ -95,23 +99,29 @@ class ForeignSubjects:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._made: dict[str, asyncio.Task[Sequence[Vector]]] = {}
+        self._not_before: dict[str, float] = {}
 
     async def of(self, tenant_id: UUID, model: str) -> Sequence[Vector]:
         """What a model makes of the sentences, in their order, of length 1; none while it can't be asked.
 
         Made once a process. Of a provider's model the tenant that is first pays: a thousandth of a
-        cent.
+        cent. After a failure it is let be for a minute.
         """
+        if time.monotonic() < self._not_before.get(model, 0.0):
+            return ()
         task = self._made.get(model)
         if task is None:
             task = asyncio.create_task(self._make(tenant_id, model))
             self._made[model] = task
         try:
             return await asyncio.shield(task)
-        except NOT_EMBEDDED as error:
-            log.warning("foreign_subjects_not_embedded", error=type(error).__name__)
+        except Exception as error:
             if self._made.get(model) is task:
-                del self._made[model]  # The next question tries again.
+                del self._made[model]
+                self._not_before[model] = time.monotonic() + _LET_BE_SECONDS
+            if not isinstance(error, NOT_EMBEDDED):
+                raise
+            log.warning("foreign_subjects_not_embedded", error=type(error).__name__)
             return ()
 
     async def _make(self, tenant_id: UUID, model: str) -> Sequence[Vector]:

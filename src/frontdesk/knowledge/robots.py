@@ -21,7 +21,8 @@ MOST_DELAY_SECONDS = 10.0
 _SECONDS = 10
 _MOST_SITES = 1_000
 _MOST_RULES = 2_000
-_LINE = re.compile(r"^\s*([A-Za-z-]+)\s*:\s*(.*?)\s*$")
+_MOST_CHARACTERS = 2_048
+_STARS = re.compile(r"\*+")
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def read_rules(text: str) -> Rules:
     agents: list[str] = []
     opened = False
     for line in text.removeprefix("\ufeff").splitlines():
-        match = _LINE.match(line.partition("#")[0])
-        if match is None:
+        field, colon, value = line.partition("#")[0].partition(":")
+        field, value = field.strip().lower(), value.strip()
+        if not colon or len(value) > _MOST_CHARACTERS:
             continue
-        field, value = match[1].lower(), match[2]
         if field == "user-agent":
             agents = [*([] if opened else agents), value.lower()]
             opened = False
@@ -84,7 +85,7 @@ def read_rules(text: str) -> Rules:
             if agent not in agents:
                 continue
             if field in ("allow", "disallow") and value and len(rules) < _MOST_RULES:
-                rules.append(Rule(field == "allow", value))
+                rules.append(Rule(field == "allow", _STARS.sub("*", value)))
             elif field == "crawl-delay":
                 delays[agent] = _seconds(value)
     chosen = ours if has_ours else everybodys

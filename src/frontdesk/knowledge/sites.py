@@ -94,7 +94,7 @@ async def fetch_page(resources: Resources, url: str, etag: str | None) -> Page |
             timeout_seconds=_SECONDS,
             headers={"If-None-Match": etag} if etag else None,
         )
-        if _origin(answer.url) != _origin(url):
+        if answer.url != url:
             await _rules_for(resources, answer.url)  # A redirect does not get round them.
     except FetchRefused as error:
         raise Unreadable(str(error)) from None

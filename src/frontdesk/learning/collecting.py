@@ -33,7 +33,8 @@ _MOST_CLUSTERS = 10
 _MOST_ANSWERS = 5
 # A round that a model failed is gone on with so much later.
 _AGAIN_SECONDS = 3_600
-_LEASE_SECONDS = 900
+# Longer than a round may take: an answer of the model's for each of the most answers of each.
+_LEASE_SECONDS = 3_600
 _NO_MODEL = (gateway.ModelsUnavailable, gateway.BudgetReached, gateway.PromptRejected)
 _CLAIM = """
 UPDATE learning_round SET due_at = clock_timestamp() + make_interval(secs => $2)
@@ -42,7 +43,7 @@ RETURNING due_at, now() AS now, coalesce(through_at, now() - make_interval(days 
 """
 _FINISH = """
 UPDATE learning_round SET through_at = $3, due_at = now() + make_interval(secs => $4)
-WHERE agent_id = $1 AND due_at = $2
+WHERE agent_id = $1 AND due_at = $2 RETURNING true
 """
 _ADD = """
 INSERT INTO learnt_article (id, agent_id, learnt_from, content_hash, conversation_id, gap_id, title,
@@ -102,7 +103,10 @@ async def learn_soon(session: Session, agent_id: UUID, *, user_id: UUID) -> Lear
 async def stop_learning(session: Session, agent_id: UUID, *, user_id: UUID) -> None:
     """Look through an agent's conversations no more; raises `NoSuchAgent`."""
     await get_agent(session, agent_id)
-    await session.sql.execute("DELETE FROM learning_round WHERE agent_id = $1", agent_id)
+    # What it has been looked through stays known, so that nothing is counted twice.
+    await session.sql.execute(
+        "UPDATE learning_round SET due_at = NULL WHERE agent_id = $1", agent_id
+    )
     await audit(session, "learning.stopped", "agent", agent_id, user_id=user_id)
 
 
@@ -142,8 +146,9 @@ async def learn(resources: Resources, tenant_id: UUID, agent_id: UUID) -> None:
         log.warning("learning_put_off", error=type(error).__name__)
         again = _AGAIN_SECONDS
     async with resources.db.hot(tenant_id) as tx:
-        await tx.sql.execute(_COUNT_DEFLECTED, agent_id, row["since"], through)
-        await tx.sql.execute(_FINISH, agent_id, row["due_at"], through, again)
+        # Counted by whoever ends the round, so once: it may have been begun anew meanwhile.
+        if await tx.sql.fetchval(_FINISH, agent_id, row["due_at"], through, again):
+            await tx.sql.execute(_COUNT_DEFLECTED, agent_id, row["since"], through)
 
 
 async def _learn_from(

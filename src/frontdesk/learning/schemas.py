@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from frontdesk.core.pages import PublicSchema, Schema
+from frontdesk.knowledge import SourceBody, SourceTitle
 from frontdesk.learning.models import ArticleState, LearntFrom
 
 
@@ -29,10 +30,8 @@ class LearntArticlePublic(PublicSchema):
 class ArticleApproval(Schema):
     """What an article is to say; left out, as proposed."""
 
-    title: str | None = Field(None, min_length=1, max_length=200, examples=["Islands"])
-    body: str | None = Field(
-        None, min_length=1, max_length=20_000, examples=["We deliver to the islands on Fridays."]
-    )
+    title: SourceTitle | None = Field(None, examples=["Islands"])
+    body: SourceBody | None = Field(None, examples=["We deliver to the islands on Fridays."])
 
 
 class LearningPublic(PublicSchema):

@@ -153,6 +153,7 @@ def _delivered(outbound_id: UUID, conversation_id: UUID, status: Status) -> Deli
         category=status.pricing.category or "unknown",
         country=country_of(status.recipient),
         pricing_type=status.pricing.type,
+        at=status.provider_at,
     )
 
 

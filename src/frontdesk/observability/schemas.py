@@ -1,13 +1,12 @@
 """What observability tells over HTTP."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from frontdesk.core.pages import PublicSchema
+from frontdesk.core.pages import Exact, PublicSchema
 from frontdesk.observability.models import ReplayState
 
 _CALL: dict[str, Any] = {
@@ -73,7 +72,7 @@ class LlmCallSummary(PublicSchema):
     cached_input_tokens: int | None
     reasoning_tokens: int | None
     usage_known: bool = Field(description="False: the provider told no usage; tokens are counted.")
-    cost_usd: Decimal | None
+    cost_usd: Exact | None
     latency_seconds: float
     cache_hit: bool = Field(description="Answered from what was kept: no model was asked.")
     masking: dict[str, Any] | None = Field(

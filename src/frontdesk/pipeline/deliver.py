@@ -67,6 +67,7 @@ BEHIND_ANOTHER_WAIT_SECONDS = (0.5, 5.0)
 # window closed so soon after the drill is not held at all.
 DRILL_WAIT_SECONDS = 10.0
 DRILL_MARGIN = timedelta(minutes=10)
+_DRILLED = "WhatsApp can't be reached: this is a drill."
 # A human agent's file comes from their own WhatsApp, and is fetched first.
 FILE_ON_ITS_WAY_SECONDS = 2.0
 # What a person wrote, and what a human agent is told, holds whoever has the conversation.
@@ -87,6 +88,7 @@ class Row:
     attempt: int
     refusals: int
     unknowns: int
+    last_error: str | None
     epoch: int
     content: dict[str, Any]
     created_at: datetime
@@ -181,7 +183,9 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
             await _look_for_evidence(tx, resources, row)
             return
         if seconds := _drilled_seconds(resources, tenant_id, row):
-            await _put_off(tx, row, seconds, reason="WhatsApp can't be reached: this is a drill.")
+            # Told once, however often it looks again.
+            news = None if row.last_error == _DRILLED else _DRILLED
+            await _put_off(tx, row, seconds, reason=news)
             return
         if hands_over := row.waits_for_its_file and may_send(row) == Send():
             await _put_off(tx, row, HAND_OVER_SECONDS)
@@ -255,7 +259,7 @@ async def _hand_over(resources: Resources, tenant_id: UUID, row: Row) -> None:
 
 _LOAD = """
 SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.refusals,
-    o.unknowns, o.epoch, o.content, o.created_at, o.sending_since, o.due_at <= now() AS is_due,
+    o.unknowns, o.last_error, o.epoch, o.content, o.created_at, o.sending_since, o.due_at <= now() AS is_due,
     k.status AS conversation_status, k.epoch AS conversation_epoch,
     CASE WHEN o.to_user_id IS NULL THEN k.last_inbound_at ELSE (SELECT max(b.said_at)
         FROM bridge_heard b WHERE b.tenant_id = o.tenant_id AND b.user_id = o.to_user_id

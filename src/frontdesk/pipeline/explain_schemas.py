@@ -1,14 +1,13 @@
 """What an explanation of a message tells over HTTP."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from frontdesk.conversation import Actor, Direction, TurnOutcome
-from frontdesk.core.pages import PublicSchema
+from frontdesk.core.pages import Exact, PublicSchema
 
 _EXAMPLE: dict[str, Any] = {
     "message_id": "0192f0aa-7c0e-7c31-b6a1-d6a0c3c1e009",
@@ -121,7 +120,7 @@ class ExplainedCall(PublicSchema):
     cache_hit: bool
     input_tokens: int | None
     output_tokens: int | None
-    cost_usd: Decimal | None
+    cost_usd: Exact | None
     seconds: float
     link: str = Field(description="The whole call, for admins; `POST …/replay` makes it again.")
 
@@ -161,7 +160,7 @@ class ExplanationPublic(PublicSchema):
     sent_by: SentBy
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(description="Of the turn's models; null: a price is unknown.")
+    cost_usd: Exact | None = Field(description="Of the turn's models; null: a price is unknown.")
     seconds: float | None = Field(description="How long the turn thought.")
     waited_seconds: float | None = Field(description="How long the contact had waited before it.")
     delivery: str | None

@@ -1,14 +1,13 @@
 """What of the pipeline crosses HTTP: dead letters, replays of model calls, previews."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from frontdesk.agent_config import AgentConfig, PreviewState, Text, Version
-from frontdesk.core.pages import PublicSchema, Schema
+from frontdesk.core.pages import Exact, PublicSchema, Schema
 from frontdesk.observability import Knowledge, LlmCallPublic, ReplaySummary
 from frontdesk.pipeline.letters import Kind
 from frontdesk.pipeline.turn import OutcomeKind
@@ -147,7 +146,7 @@ class PreviewAnswer(PublicSchema):
     packet: dict[str, Any] | None = Field(description="What a human agent would be given.")
     input_tokens: int
     output_tokens: int
-    cost_usd: Decimal | None = Field(description="Null when a price is not known; never a guess.")
+    cost_usd: Exact | None = Field(description="Null when a price is not known; never a guess.")
     seconds: float
     trace: list[dict[str, Any]] = Field(description="As of a turn.")
 

@@ -1,14 +1,13 @@
 """What crosses HTTP in prompts."""
 
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from frontdesk.core.pages import PublicSchema, Schema
+from frontdesk.core.pages import Exact, PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.prompts.rules import Bump, ExperimentState, Unit
 from frontdesk.prompts.template import MAX_TEMPLATE_CHARACTERS
@@ -192,7 +191,7 @@ class ExposurePublic(PublicSchema):
     variant: str
     calls: int
     conversations: int
-    cost_usd: Decimal | None = Field(description="Null: the price of a call is not known.")
+    cost_usd: Exact | None = Field(description="Null: the price of a call is not known.")
     mean_latency_seconds: float
 
 

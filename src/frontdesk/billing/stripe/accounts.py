@@ -17,6 +17,7 @@ from frontdesk.billing.stripe.client import ask
 from frontdesk.billing.stripe.happenings import SubscriptionChanged
 from frontdesk.billing.stripe.plans import BASE
 from frontdesk.billing.stripe.standing import (
+    ENDED,
     SENTENCES,
     Standing,
     Subscription,
@@ -38,12 +39,15 @@ _INSERT = """
 INSERT INTO stripe_account (customer_id) VALUES ($1) ON CONFLICT (tenant_id) DO NOTHING
 """
 _ASK = "UPDATE stripe_account SET asked = asked + 1 RETURNING customer_id, asked"
-# Metering begins with the first hour of the first subscription, and goes on from where it was.
+# Metering begins with the first hour of the first subscription, and goes on from where it was; what
+# was used between one that ended and the next is nobody's.
 _HEAR = """
 UPDATE stripe_account a SET subscription_id = $2::text, status = $3::text, plan = coalesce($4, a.plan),
     standing = $5::text, period_start = $6, period_end = $7, cancel_at_period_end = $8, heard_at = now(),
     standing_since = CASE WHEN a.standing = $5::text THEN a.standing_since ELSE now() END,
-    metered_from = coalesce(a.metered_from, date_trunc('hour', $9::timestamptz, 'UTC')),
+    metered_from = CASE WHEN a.metered_from IS NULL
+        OR a.status = ANY ($10::text[]) AND $3::text <> ALL ($10::text[])
+        THEN date_trunc('hour', $9::timestamptz, 'UTC') ELSE a.metered_from END,
     metered_until = coalesce(a.metered_until, date_trunc('hour', $9::timestamptz, 'UTC')),
     due_at = CASE WHEN $2::text IS NOT NULL AND a.metered_from IS NULL THEN now() ELSE a.due_at END
 FROM (SELECT standing FROM stripe_account FOR UPDATE) before
@@ -146,6 +150,7 @@ async def _write(
         subscription and subscription.period_end,
         bool(subscription and subscription.cancel_at_period_end),
         subscription and subscription.created,
+        list(ENDED),
     )
     if row is None:
         return None

@@ -11,7 +11,7 @@ from frontdesk.billing.stripe.accounts import hear
 from frontdesk.core import ids
 from frontdesk.core.crash import crash
 from frontdesk.core.db import Connection
-from frontdesk.core.errors import Unavailable
+from frontdesk.core.errors import FrontdeskError
 from frontdesk.core.json import loads
 from frontdesk.core.resources import Resources
 
@@ -124,7 +124,7 @@ async def handle(resources: Resources, _tenant_id: UUID, event_row_id: UUID) -> 
         return
     try:
         await hear(resources, tenant_id)
-    except Unavailable as error:
+    except FrontdeskError as error:
         seconds = min(2.0 ** row["attempts"], _LONGEST_PAUSE_SECONDS)
         if row["attempts"] >= MAX_ATTEMPTS:
             await _end(resources, event_row_id, "ignored", f"Given up: {error}")

@@ -1,7 +1,6 @@
 """Invoices and what they were made of, as tenants see them."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from frontdesk.billing.stripe.meters import Meter
 from frontdesk.billing.stripe.models import BatchState
-from frontdesk.core.pages import PublicSchema
+from frontdesk.core.pages import Exact, PublicSchema
 
 _LINE: dict[str, Any] = {
     "id": "il_1SimulatedLine00",
@@ -54,7 +53,7 @@ class InvoiceLinePublic(PublicSchema):
 
     id: str
     description: str | None
-    amount: Decimal
+    amount: Exact
     quantity: int | None
     period_start: datetime
     period_end: datetime
@@ -74,9 +73,9 @@ class InvoicePublic(PublicSchema):
     number: str | None
     status: str | None = Field(description="Stripe's: draft, open, paid, uncollectible or void.")
     currency: str
-    total: Decimal
-    amount_due: Decimal
-    amount_paid: Decimal
+    total: Exact
+    amount_due: Exact
+    amount_paid: Exact
     created_at: datetime
     period_start: datetime
     period_end: datetime

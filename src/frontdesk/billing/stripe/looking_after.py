@@ -25,13 +25,16 @@ LEASE_SECONDS = 300
 AFTER_THE_HOUR = timedelta(minutes=3)
 BEFORE_THE_HOUR = timedelta(minutes=2)
 HEARD_LATELY = timedelta(hours=6)
+UNDONE_LATELY = timedelta(hours=2)
 
 _DUE = "SELECT tenant_id FROM stripe_account WHERE due_at <= now() ORDER BY due_at LIMIT $1"
 _CLAIM = """
 UPDATE stripe_account SET attempts = attempts + 1, due_at = now() + make_interval(secs => $1)
 WHERE due_at <= now() RETURNING heard_at, attempts
 """
-_METERED = "SELECT metered_from, metered_until, status FROM stripe_account FOR UPDATE"
+_METERED = """
+SELECT metered_from, metered_until, status, standing_since FROM stripe_account FOR UPDATE
+"""
 _STANDS = "SELECT standing, standing_since, suspended_at FROM stripe_account"
 _DONE = """
 UPDATE stripe_account SET attempts = 0, last_error = $3, due_at = $2 WHERE attempts = $1
@@ -89,9 +92,11 @@ async def _cut_a_day(resources: Resources, tenant_id: UUID, now: datetime) -> bo
         if row is None or row["metered_from"] is None or row["metered_until"] >= full_hour:
             return False
         upto: datetime = min(full_hour, row["metered_until"] + timedelta(days=1))
-        # Whoever has no subscription any more is sent no invoice: what was used is not metered.
-        if row["status"] not in ENDED:
-            await outbox.cut(tx, row["metered_from"], row["metered_until"], upto)
+        # Whoever has no subscription any more is sent no invoice: what is used since is not metered.
+        ended_at = row["standing_since"] if row["status"] in ENDED else None
+        billed = upto if ended_at is None else min(upto, ended_at)
+        if billed > row["metered_until"]:
+            await outbox.cut(tx, row["metered_from"], row["metered_until"], billed)
         await tx.sql.execute("UPDATE stripe_account SET metered_until = $1", upto)
         return upto < full_hour
 
@@ -99,7 +104,11 @@ async def _cut_a_day(resources: Resources, tenant_id: UUID, now: datetime) -> bo
 async def _suspend_if_long_unpaid(resources: Resources, tenant_id: UUID, now: datetime) -> None:
     async with resources.db.hot(tenant_id) as tx:
         stands = await tx.sql.fetchrow(_STANDS)
-    if stands is None or stands["suspended_at"] is not None:
+    if stands is None:
+        return
+    noted_at: datetime | None = stands["suspended_at"]
+    # Noted a while ago, it has been done; a worker may have died in between.
+    if noted_at is not None and now - noted_at > UNDONE_LATELY:
         return
     standing, since = Standing(stands["standing"]), stands["standing_since"]
     after_days = resources.settings.stripe.suspend_after_days
@@ -109,7 +118,7 @@ async def _suspend_if_long_unpaid(resources: Resources, tenant_id: UUID, now: da
     # suspended before is not ours to bring back.
     async with resources.db.hot(tenant_id) as tx:
         await tx.sql.execute(
-            "UPDATE stripe_account SET suspended_at = now() "
-            "FROM tenant t WHERE t.id = stripe_account.tenant_id AND t.status = 'ACTIVE'"
+            "UPDATE stripe_account a SET suspended_at = coalesce(a.suspended_at, now()) "
+            "FROM tenant t WHERE t.id = a.tenant_id AND t.status = 'ACTIVE'"
         )
     await identity.suspend_unpaid(resources, tenant_id)

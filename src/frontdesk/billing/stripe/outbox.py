@@ -44,6 +44,11 @@ WITH fresh AS (
     WHERE e.created_at >= $1 AND e.created_at < $2 AND m.quantity <> 0
         AND NOT EXISTS (SELECT FROM stripe_batch_entry b
             WHERE b.tenant_id = e.tenant_id AND b.meter = m.meter AND b.entry_id = e.id)
+        -- What was never billed is not credited either.
+        AND (e.corrects_id IS NULL OR EXISTS (SELECT FROM stripe_batch_entry b
+            WHERE b.tenant_id = e.tenant_id AND b.meter = m.meter AND b.entry_id = e.corrects_id)
+            OR EXISTS (SELECT FROM usage_entry o WHERE o.tenant_id = e.tenant_id
+                AND o.id = e.corrects_id AND o.created_at >= $1 AND o.created_at < $2))
 ), made AS (
     INSERT INTO stripe_batch (id, meter, hour_at, entries, quantity, state)
     SELECT gen_random_uuid(), meter, hour_at, count(*), sum(quantity), 'pending'
