@@ -51,3 +51,11 @@ def test_the_pause_a_site_asks_for_has_a_bound():
     assert read_rules(FILE).delay_seconds == 2.5
     for value, seconds in (("86400", MOST_DELAY_SECONDS), ("-1", 0), ("soon", 0)):
         assert read_rules(f"User-agent: *\nCrawl-delay: {value}").delay_seconds == seconds
+
+
+def test_a_hostile_file_is_read_in_no_time_and_only_what_is_sane_of_it() -> None:
+    spaces = " " * 400_000
+    text = f"user-agent: *\nDisallow: x{spaces}y\nDisallow: /{'*' * 2_000}z\nDisallow: /{'a*' * 9_000}\n"
+    rules = read_rules(text)
+    assert [rule.pattern for rule in rules.rules] == ["/*z"]
+    assert rules.allows("/y")

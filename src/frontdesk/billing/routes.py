@@ -75,7 +75,7 @@ async def get_conversation_usage(
     return await service.get_conversation_usage(session, conversation_id)
 
 
-@usage.get("/entries", summary="Read the ledger", responses=problems(Forbidden))
+@usage.get("/entries", summary="Read the ledger", responses=problems(Forbidden, NotFound))
 async def list_usage_entries(
     principal: ReadsUsage,
     session: TenantSession,

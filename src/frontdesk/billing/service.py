@@ -181,15 +181,22 @@ async def list_entries(
     limit: int,
     cursor: str | None,
 ) -> Page[EntryPublic]:
-    """A page of the ledger, newest first."""
+    """A page of the ledger, newest first.
+
+    Raises:
+        NotFound: it has nothing about such a conversation.
+    """
     query = select(UsageEntry)
     if conversation_id is not None:
         query = query.where(UsageEntry.conversation_id == conversation_id)
     if kind is not None:
         query = query.where(UsageEntry.kind == kind)
-    return await newest_page(
+    page = await newest_page(
         session, query, col(UsageEntry.id), EntryPublic.model_validate, limit=limit, cursor=cursor
     )
+    if conversation_id is not None and not page.items and cursor is None and kind is None:
+        raise NotFound("Nothing was used for such a conversation.")
+    return page
 
 
 def _group(row: Any) -> UsageGroupPublic:

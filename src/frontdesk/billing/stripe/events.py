@@ -9,7 +9,6 @@ import structlog
 
 from frontdesk.billing.stripe.accounts import hear
 from frontdesk.core import ids
-from frontdesk.core.crash import crash
 from frontdesk.core.db import Connection
 from frontdesk.core.errors import FrontdeskError
 from frontdesk.core.json import loads
@@ -89,7 +88,6 @@ async def store(resources: Resources, told: Told) -> UUID | None:
         stored: UUID | None = await connection.fetchval(
             _INSERT, ids.new(), told.event_id, told.kind, told.customer_id, state
         )
-    crash("after_stripe_event", told.event_id)
     return stored if told.matters else None
 
 

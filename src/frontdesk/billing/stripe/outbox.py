@@ -22,7 +22,6 @@ from frontdesk.billing.stripe.errors import StripeBusy, StripeRefused, StripeSil
 from frontdesk.billing.stripe.meters import Meter
 from frontdesk.billing.stripe.models import BatchState
 from frontdesk.billing.stripe.sending_rules import carry, fate_of, pause_seconds
-from frontdesk.core.crash import crash
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.resources import Resources
 
@@ -182,7 +181,6 @@ async def send(resources: Resources, tenant_id: UUID, batch_id: UUID) -> None:
     except StripeSilent as silent:
         await _put_off(resources, tenant_id, batch, str(silent), arrived=None)
         return
-    crash("after_stripe_meter_event", batch.id)
     await _note(resources, tenant_id, batch, BatchState.SENT, None, None, certain=True)
 
 
