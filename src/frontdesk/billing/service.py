@@ -68,6 +68,11 @@ SELECT feature, model, grouping(feature) = 1 AS is_total, {REPORTED}
 FROM facts GROUP BY GROUPING SETS ((), (feature, model)) ORDER BY is_total DESC, feature, model
 """  # noqa: S608  # Ours.
 
+_IS_KNOWN = """
+SELECT EXISTS (SELECT FROM conversation WHERE id = $1)
+    OR EXISTS (SELECT FROM usage_entry WHERE conversation_id = $1)
+"""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -184,19 +189,18 @@ async def list_entries(
     """A page of the ledger, newest first.
 
     Raises:
-        NotFound: it has nothing about such a conversation.
+        NotFound: the tenant has no such conversation, and its ledger nothing about one.
     """
     query = select(UsageEntry)
     if conversation_id is not None:
+        if not await session.sql.fetchval(_IS_KNOWN, conversation_id):
+            raise NotFound(f"There is no conversation {conversation_id}.")
         query = query.where(UsageEntry.conversation_id == conversation_id)
     if kind is not None:
         query = query.where(UsageEntry.kind == kind)
-    page = await newest_page(
+    return await newest_page(
         session, query, col(UsageEntry.id), EntryPublic.model_validate, limit=limit, cursor=cursor
     )
-    if conversation_id is not None and not page.items and cursor is None and kind is None:
-        raise NotFound("Nothing was used for such a conversation.")
-    return page
 
 
 def _group(row: Any) -> UsageGroupPublic:
