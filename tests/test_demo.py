@@ -28,7 +28,7 @@ from frontdesk.demo.stories import STORIES, Act
 from frontdesk.demo.world import Plan, environment, plan_from
 
 SOURCE = Path(__file__).parents[1] / "src"
-STARTS_SECONDS = 120.0
+STARTS_SECONDS = 60.0
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ async def conversation(resources: Resources, tenant_id: UUID, *, people: bool) -
         await tx.sql.execute(
             "INSERT INTO channel (id, name, phone_number_id, waba_id, display_phone_number, "
             "agent_id, status, access_token_sealed) "
-            "VALUES ($1, 'Shop', $2, 'w', '+1', $3, 'CONNECTED', '-')",
+            "VALUES ($1, 'Shop', $2, 'w', '+1', $3, 'CONNECTED', '')",
             channel_id,
             str(channel_id),
             agent_id,
