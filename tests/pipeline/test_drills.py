@@ -128,6 +128,10 @@ async def test_without_models_contacts_hear_of_a_person_and_breakers_stay_closed
 async def test_when_one_provider_is_away_the_next_model_answers(
     desk: Desk, platform: Person
 ) -> None:
+    (tenant,) = await desk.sql("SELECT slug FROM tenant")
+    body = {"outage": "models", "minutes": 5, "confirm": tenant["slug"], "provider": "grok"}
+    refused = await platform.post(f"/tenants/{desk.id}/drills", body, status=422)
+    assert "groq" in refused["detail"], "who is meant is asked, and nothing is drilled"
     await start(platform, desk, "models", provider="groq")
     assert len(await desk.say(QUESTION)) == 1
     calls = await desk.sql("SELECT DISTINCT model_asked FROM llm_call WHERE NOT cache_hit")

@@ -122,9 +122,9 @@ def resources_of(request: Request) -> Resources:
 
 def asked_at(request: Request) -> datetime:
     """When this request came, as the edge noted it: one time for all that it does."""
-    return request.scope.get("frontdesk.asked_at") or datetime.now(UTC)
+    return request.scope.get(ASKED_AT) or datetime.now(UTC)
 
 
 def request_id_of(request: Request) -> str:
     """The id of this request, as the middleware accepted or made it."""
-    return str(request.scope.get("frontdesk.request_id", ""))
+    return str(request.scope.get(REQUEST_ID, ""))

@@ -16,6 +16,7 @@ from frontdesk.gateway.model_checks import (
 )
 from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
+from frontdesk.gateway.providers import list_providers
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
 from frontdesk.gateway.service import close, complete, estimate, list_standings, warm
 from frontdesk.gateway.tenant_models import (
@@ -74,6 +75,7 @@ __all__ = [
     "has_key",
     "has_placeholder",
     "list_models",
+    "list_providers",
     "list_standings",
     "mask_texts",
     "try_model",

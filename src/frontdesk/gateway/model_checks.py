@@ -127,7 +127,7 @@ async def ask_models(resources: Resources, _: UUID, __: UUID) -> None:
     """
     llm = resources.settings.llm
     async with resources.db.system() as connection:
-        claimed = await connection.fetch(_CLAIM, llm.chain, llm.check_seconds)
+        claimed = await connection.fetch(_CLAIM, list(dict.fromkeys(llm.chain)), llm.check_seconds)
     trials = await asyncio.gather(*(try_model(resources.settings, row["model"]) for row in claimed))
     async with resources.db.system() as connection:
         await connection.executemany(_RECORD, [(t.model, t.ok, t.detail) for t in trials])

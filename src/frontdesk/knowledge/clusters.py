@@ -1,5 +1,6 @@
 """Gaps that mean the same, asked in other words or another language, as one."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -106,7 +107,8 @@ async def cluster_gaps(resources: Resources, tenant_id: UUID, agent_id: UUID) ->
         return
     questions = [row["question"] for row in rows]
     vectors = await _vectors(resources, tenant_id, agent_id, questions)
-    firsts = group(questions, vectors)
+    # Beside the loop: each is compared with every cluster.
+    firsts = await asyncio.to_thread(group, questions, vectors)
     async with resources.db.hot(tenant_id) as tx:
         await tx.sql.execute(
             _ASSIGN, [row["id"] for row in rows], [rows[first]["cluster_id"] for first in firsts]

@@ -35,10 +35,12 @@ _WAITING = """
 SELECT count(*) FROM conversation WHERE status = 'ACTIVE' AND inbound_seq > handled_seq
     AND waiting_since BETWEEN $1 AND $2
 """
-# What people or models wrote is not the drill's; what the desk says by itself is.
+# What people or models wrote is not the drill's; what the desk says by itself is. A template names
+# its contact, whom a super admin is not to see.
 _NOTICES = """
-SELECT text FROM message WHERE id >= $1 AND id < $2 AND direction = 'out' AND author = 'system'
-GROUP BY text ORDER BY count(*) DESC LIMIT $3
+SELECT m.text FROM message m JOIN outbound o ON o.tenant_id = m.tenant_id AND o.id = m.id
+WHERE m.id >= $1 AND m.id < $2 AND m.author = 'system' AND o.content ->> 'type' <> 'template'
+GROUP BY m.text ORDER BY count(*) DESC LIMIT $3
 """
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from frontdesk import feed
+from frontdesk import feed, gateway
 from frontdesk.core.db import Transaction
 from frontdesk.core.errors import Invalid, NotFound
 from frontdesk.core.resources import Resources
@@ -40,13 +40,16 @@ async def start_drill(
 
     Raises:
         NotFound: there is no such tenant.
-        Invalid: `confirm` is not its short name, or a provider is named for another outage.
+        Invalid: `confirm` is not its short name, or there is no such provider to be away.
         DrillRuns: the same is simulated for it already.
     """
     if not 1 <= minutes <= MOST_MINUTES:
         raise Invalid(f"A drill takes 1 to {MOST_MINUTES} minutes.")
     if provider is not None and outage is not Outage.MODELS:
         raise Invalid("Only models have a provider.")
+    known = gateway.list_providers(resources.settings)
+    if provider is not None and provider not in known:
+        raise Invalid(f"provider: one of {', '.join(sorted(known))}.")
     async with resources.db.hot(tenant_id) as tx:
         await _confirm(tx, confirm)
         drill = await begin_drill(tx, outage, provider=provider, minutes=minutes, by=by)

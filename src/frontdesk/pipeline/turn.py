@@ -107,7 +107,6 @@ _ONE_WORD = frozenset(
         "end",
         "outcome",
         "prompt",
-        "tool",
         "written_by",
         "left_out",
         "step",
