@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
@@ -151,17 +151,21 @@ class _Checked(HTMLParser):
 
 
 def test_a_forecast_adds_the_usual_day_for_today_and_each_to_come() -> None:
-    assert foresee_month(Decimal(20), Decimal("1.5"), date(2026, 11, 21)) == Decimal(35)
-    assert foresee_month(Decimal(20), Decimal("1.5"), date(2026, 2, 28)) == Decimal("21.5")
+    usual = Decimal("1.5")
+    assert foresee_month(Decimal(20), Decimal(1), usual, date(2026, 11, 21)) == Decimal(35)
+    assert foresee_month(Decimal(20), Decimal(0), usual, date(2026, 2, 28)) == Decimal("21.5")
+    assert foresee_month(Decimal(20), Decimal(4), usual, date(2026, 2, 28)) == Decimal(24)
 
 
 async def test_the_forecast_says_how_it_was_made(
     resources: Resources, tenant_id: UUID, sign_in: SignIn
 ) -> None:
     await use(resources, tenant_id, TODAY)
-    forecast = (await report(sign_in, tenant_id))["forecast"]
-    assert "mean of the 0 days before" in forecast["method"]
-    assert forecast["amount_usd"] == "0.000000"
+    assert (await report(sign_in, tenant_id))["forecast"] is None, "there is nothing to go by"
+    await use(resources, tenant_id, TODAY - timedelta(days=2))
+    told = await report(sign_in, tenant_id)
+    assert "mean of the 2 days before" in told["forecast"]["method"]
+    assert Decimal(told["forecast"]["amount_usd"]) >= Decimal(told["total"]["amount_usd"])
 
 
 def test_a_month_is_all_of_it_or_as_much_as_there_has_been() -> None:

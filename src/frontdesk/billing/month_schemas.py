@@ -55,4 +55,6 @@ class MonthPublic(PublicSchema):
     margin_usd: Exact | None = Field(
         description="Revenue less the costs that are not billed to you by your providers."
     )
-    forecast: ForecastPublic | None = Field(description="Null once the month is over.")
+    forecast: ForecastPublic | None = Field(
+        description="Null once the month is over, and on a tenant's first day: nothing to go by."
+    )

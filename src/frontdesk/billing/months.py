@@ -99,26 +99,33 @@ async def report_month(tx: Transaction, span: Span, *, today: date) -> MonthPubl
 
 async def _forecast(
     tx: Transaction, days: Sequence[UsageGroupPublic], today: date
-) -> ForecastPublic:
+) -> ForecastPublic | None:
     first, last = today - timedelta(days=FORECAST_DAYS), today - timedelta(days=1)
     unsummed = await unsummed_days(tx, first, last)
     before = await tx.sql.fetchrow(_BEFORE, first, last, unsummed)
     assert before is not None
+    if before["first"] is None:
+        return None
     # A tenant that began a week ago has a week.
-    counted = 0 if before["first"] is None else (today - before["first"]).days
-    per_day = before["usd"] / counted if counted else Decimal(0)
-    finished = sum((day.amount_usd for day in days if day.key != str(today)), Decimal(0))
+    counted = (today - before["first"]).days
+    per_day = before["usd"] / counted
+    by_day = {day.key: day.amount_usd for day in days}
+    spent_today = by_day.pop(str(today), Decimal(0))
+    finished = sum(by_day.values(), Decimal(0))
     return ForecastPublic(
-        amount_usd=foresee_month(finished, per_day, today),
+        amount_usd=foresee_month(finished, spent_today, per_day, today),
         method=f"What finished days of the month cost, and for today and each day to come the mean "
-        f"of the {counted} days before ({_rounded(per_day)} USD).",
+        f"of the {counted} days before ({_rounded(per_day)} USD); today no less than it has cost.",
     )
 
 
-def foresee_month(finished_usd: Decimal, per_day_usd: Decimal, today: date) -> Decimal:
-    """What the month of `today` comes to when today and the days after it cost that much each."""
-    left = (_last_day(today) - today).days + 1
-    return _rounded(finished_usd + left * per_day_usd)
+def foresee_month(
+    finished_usd: Decimal, spent_today_usd: Decimal, per_day_usd: Decimal, today: date
+) -> Decimal:
+    """What the month of `today` comes to when today and the days after it cost that much each, and
+    today no less than it has cost so far."""
+    to_come = (_last_day(today) - today).days
+    return _rounded(finished_usd + max(spent_today_usd, per_day_usd) + to_come * per_day_usd)
 
 
 def _last_day(day: date) -> date:
