@@ -19,8 +19,15 @@ from frontdesk.messaging.outbound import announce_failure, attempt_of, outbound_
 
 STATUS_RANK = ("sent", "delivered", "read", "played")
 
-# The rows are locked in the order of their ids, so that two batches can't wait for each other.
+# The rows are locked in the order of their ids, so that two batches can't wait for each other. Each
+# scan names the ids: a plan made while the table was small would join all rows of the tenant.
 _APPLY = """
+WITH told AS MATERIALIZED (
+    SELECT o.id, s.wamid, s.delivery, s.at, s.pricing, s.attempt
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[], $7::int[])
+        AS s (id, wamid, delivery, at, pricing, attempt)
+    JOIN outbound o ON o.id = s.id WHERE o.id = ANY($1) ORDER BY o.id FOR UPDATE OF o
+)
 UPDATE outbound o SET
     state = CASE WHEN o.state IN ('pending', 'sending', 'unknown', 'needs_attention', 'failed')
             THEN 'sent' ELSE o.state END,
@@ -29,14 +36,9 @@ UPDATE outbound o SET
     delivery = s.delivery, delivery_at = s.at,
     finished_at = coalesce(o.finished_at, now()), pricing = coalesce(s.pricing, o.pricing),
     error_code = NULL, last_error = NULL
-FROM (
-    SELECT o.id, s.wamid, s.delivery, s.at, s.pricing, s.attempt
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[], $7::int[])
-        AS s (id, wamid, delivery, at, pricing, attempt)
-    JOIN outbound o ON o.id = s.id ORDER BY o.id FOR UPDATE OF o
-) s
+FROM told s
 -- What has failed was sent before: only that it arrived after all is news.
-WHERE o.id = s.id AND array_position($6::text[], s.delivery) >
+WHERE o.id = s.id AND o.id = ANY($1) AND array_position($6::text[], s.delivery) >
     coalesce(array_position($6::text[], o.delivery::text), (o.delivery = 'failed')::int, 0)
     -- What failed for sure had been accepted before: that is no news of what is sent again.
     AND NOT coalesce(s.delivery = 'sent' AND s.attempt < o.attempt AND o.unknowns = 0, false)
