@@ -1,10 +1,13 @@
 """The sums of finished days: made by due work, made anew when something was written for the day."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
 from frontdesk.billing.facts import DIMENSIONS, SUMMED, SUMS, UNSEEN_FOR, unsummed_days
+from frontdesk.billing.storage import DAYS_OF_A_MONTH
 from frontdesk.core.db import Transaction, take_time
 from frontdesk.core.resources import Resources
 
@@ -35,28 +38,42 @@ ON l.kind = r.kind AND l.feature = r.feature AND l.model = r.model AND l.own_key
     AND coalesce(l.pricing_type, '') = coalesce(r.pricing_type, '')
 WHERE {" OR ".join(f"l.{name} IS DISTINCT FROM r.{name}" for name in SUMS)}
 """  # noqa: S608  # Ours.
-# What an entry costs by the unit prices it was written with (`prices.cost_usd`, as SQL).
-_MISCOUNTED = """
+# What an entry costs by the unit prices it was written with (`prices.cost_usd`, as SQL; for what is
+# no model's as `ledger`, `human_time` and `storage` write it). Free messages cost nothing.
+_MISCOUNTED = f"""
 SELECT id, amount_usd, should FROM (
-    SELECT id, amount_usd, round((
-        (units - least(cached_input_tokens, units)) * (p->>'input_usd_per_million')::numeric
-        + least(cached_input_tokens, units) * coalesce(
-            (p->>'cached_input_usd_per_million')::numeric, (p->>'input_usd_per_million')::numeric)
-        + output_tokens * (p->>'output_usd_per_million')::numeric) / 1000000, 9) AS should
+    SELECT id, amount_usd, round(CASE kind
+        WHEN 'human' THEN (p->>'usd_per_minute')::numeric * quantity / 60
+        WHEN 'storage' THEN
+            (p->>'usd_per_gib_month')::numeric * quantity / 1024 / {DAYS_OF_A_MONTH}
+        WHEN 'whatsapp' THEN CASE WHEN starts_with(pricing_type, 'free') THEN 0
+            ELSE (p->>'input_usd_per_million')::numeric * quantity / 1000000 END
+        ELSE ((units - least(cached_input_tokens, units)) * (p->>'input_usd_per_million')::numeric
+            + least(cached_input_tokens, units) * coalesce(
+                (p->>'cached_input_usd_per_million')::numeric,
+                (p->>'input_usd_per_million')::numeric)
+            + output_tokens * (p->>'output_usd_per_million')::numeric) / 1000000 END, 9) AS should
     FROM (
-        SELECT id, amount_usd, cached_input_tokens, output_tokens, unit_prices AS p,
+        SELECT *, unit_prices AS p,
             CASE WHEN kind = 'speech' AND input_tokens = 0 THEN quantity ELSE input_tokens END
                 AS units
-        FROM usage_entry WHERE day = $1 AND kind IN ('llm', 'embedding', 'speech')
+        FROM usage_entry WHERE day = $1 AND kind <> 'resolution'
             AND corrects_id IS NULL AND unit_prices IS NOT NULL
     ) priced
 ) counted WHERE amount_usd IS DISTINCT FROM should LIMIT 100
-"""
-_NOT_ENTERED = """
-SELECT id FROM llm_call c WHERE c.input_tokens IS NOT NULL AND c.created_at >= $1::timestamptz
-    AND c.created_at < $2::timestamptz AND NOT EXISTS (
-        SELECT FROM usage_entry e WHERE e.kind IN ('llm', 'embedding', 'speech')
-        AND e.source_id = c.id::text) LIMIT 100
+"""  # noqa: S608  # Ours.
+# Both are written in one commit: the call as its provider told it, and what the ledger made of it.
+_UNLIKE_ITS_CALL = """
+SELECT id, day, entry_id, in_ledger, in_call FROM (
+    SELECT c.id, (c.created_at AT TIME ZONE 'UTC')::date AS day, e.id AS entry_id,
+        concat_ws(' + ', CASE WHEN e.kind = 'speech' AND e.input_tokens = 0 THEN e.quantity
+            ELSE e.input_tokens END, e.output_tokens) AS in_ledger,
+        concat_ws(' + ', c.input_tokens, c.output_tokens) AS in_call
+    FROM llm_call c LEFT JOIN usage_entry e
+        ON e.kind IN ('llm', 'embedding', 'speech') AND e.source_id = c.id::text
+    WHERE c.input_tokens IS NOT NULL AND c.created_at >= $1::timestamptz
+        AND c.created_at < $2::timestamptz
+) both_of_them WHERE in_ledger <> in_call LIMIT 100
 """
 
 
@@ -122,8 +139,9 @@ async def reconcile(
 ) -> list[Difference]:
     """Count a tenant's days anew from the ledger, and say what does not agree.
 
-    Three things are held together: the sums with the ledger, each entry of a model with its tokens
-    times its unit prices, and the billed model calls with their entries. Days without sums, and
+    Three things are held together: the sums with the ledger, the amount of each entry with its
+    tokens, seconds or pieces times its unit prices, and the billed model calls with their entries,
+    token by token. Days without sums, and
     those that something was written for since, have no sums that could be wrong.
     """
     found: list[Difference] = []
@@ -143,10 +161,20 @@ async def reconcile(
         start = datetime.combine(first, time.min, UTC)
         end = datetime.combine(last, time.min, UTC) + timedelta(days=1)
         found += [
-            Difference(first, f"call {row['id']}", "no entry", "an entry")
-            for row in await tx.sql.fetch(_NOT_ENTERED, start, end)
+            _unlike_its_call(dict(row)) for row in await tx.sql.fetch(_UNLIKE_ITS_CALL, start, end)
         ]
     return found
+
+
+def _unlike_its_call(row: Mapping[str, Any]) -> Difference:
+    if row["entry_id"] is None:
+        return Difference(row["day"], f"call {row['id']}", "no entry", "an entry")
+    return Difference(
+        row["day"],
+        f"entry {row['entry_id']}",
+        f"{row['in_ledger']} tokens",
+        f"{row['in_call']}, as call {row['id']} was answered",
+    )
 
 
 async def _wrong_sums(tx: Transaction, day: date) -> list[Difference]:

@@ -119,8 +119,8 @@ def usage_reconcile(
 ) -> None:
     """Count a month anew from the ledger, and say where the books differ. Exits with 1 if they do.
 
-    Sums of days are compared with the ledger, amounts with tokens times unit prices, and billed
-    model calls with their entries. Only sums can be repaired: the ledger takes corrections.
+    Sums of days are compared with the ledger, amounts with quantities times unit prices, and billed
+    model calls with their entries, token by token. Only sums can be repaired: the ledger takes corrections.
 
     \b
     Examples:
@@ -144,14 +144,14 @@ def usage_reconcile(
     if as_json:
         from dataclasses import asdict
 
-        print_json([asdict(difference) for difference in found])
+        print_json([{"tenant": tenant, **asdict(difference)} for difference in found])
     else:
         for difference in found:
-            typer.echo(f"{difference.day}  {difference.what}")
+            typer.echo(f"{tenant}  {difference.day}  {difference.what}")
             typer.echo(f"    is         {difference.is_so}")
             typer.echo(f"    should be  {difference.should_be}")
     if found:
-        fail(f"{len(found)} differences from {span.first} to {span.last}.", FAILED)
+        fail(f"{tenant}: {len(found)} differences from {span.first} to {span.last}.", FAILED)
     if not as_json:
         typer.echo(f"From {span.first} to {span.last} everything agrees.")
 

@@ -1,5 +1,6 @@
 """Commands of billing through Stripe: tell it of the plans, see who pays, compare what it counted."""
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,7 +111,8 @@ def stripe_reconcile(
 ) -> None:
     """Compare what we sent with what Stripe counted, by tenant, day (UTC) and meter.
 
-    What it finds is written down as the daily comparison does. Exits with 1 when anything differs,
+    Of a day that differs it names the hours that do, with the batches that were sent of them. What it
+    finds is written down as the daily comparison does. Exits with 1 when anything differs,
     or could not be compared.
 
     \b
@@ -147,6 +149,10 @@ def stripe_reconcile(
                 "" if each["ours"] is None else f"ours {each['ours']}, Stripe {each['theirs']}"
             )
             typer.echo(f"{each['tenant']}  {each['day']}  {each['meter']:<12} {state}  {numbers}")
+            for hour in each["hours"]:
+                batches = ", ".join(hour["batches"]) or "no batch of ours"
+                counted = f"ours {hour['ours']}, Stripe {hour['theirs']}"
+                typer.echo(f"    {hour['hour_at']:%H:%M} UTC  {counted}: {batches}")
     if wrong:
         fail(f"{len(wrong)} of {len(found)} differ. What to do: docs/stripe.md.", FAILED)
     if not as_json:
@@ -161,7 +167,13 @@ async def _compared(resources: "Resources", tenant_id: Any, slug: str, day: date
     try:
         counts = await billing.compare_with_stripe(resources, tenant_id, day)
     except FrontdeskError as error:
-        nothing = {"meter": "–", "ours": None, "theirs": None, "agrees": False}
+        nothing: dict[str, Any] = {
+            "meter": "–",
+            "ours": None,
+            "theirs": None,
+            "agrees": False,
+            "hours": [],
+        }
         return [{**about, **nothing, "problem": str(error)}]
     return [
         {
@@ -171,6 +183,10 @@ async def _compared(resources: "Resources", tenant_id: Any, slug: str, day: date
             "theirs": count.theirs,
             "agrees": count.agrees,
             "problem": None,
+            "hours": [
+                {**asdict(hour), "batches": [str(batch) for batch in hour.batches]}
+                for hour in count.hours
+            ],
         }
         for count in counts
     ]

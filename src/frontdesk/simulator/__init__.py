@@ -23,7 +23,7 @@ from frontdesk.simulator.faults import (
 )
 from frontdesk.simulator.handset import NoReply, Phone
 from frontdesk.simulator.phone import PhoneError, chat, send
-from frontdesk.simulator.scripting import ModelRequest
+from frontdesk.simulator.scripting import Billed, ModelRequest
 from frontdesk.simulator.server import running, serve
 from frontdesk.simulator.simulator import Simulator
 from frontdesk.simulator.stripe import Stripe
@@ -36,6 +36,7 @@ from frontdesk.simulator.world import SimulatorSettings
 __all__ = [
     "APP_ID",
     "Accepted",
+    "Billed",
     "Bubble",
     "Channel",
     "Contact",

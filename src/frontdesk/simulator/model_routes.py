@@ -63,15 +63,17 @@ class ModelRoutes:
             file = form.get("file")
             if file is None or isinstance(file, str) or not form.get("model"):
                 return _error(400)
-            content = await file.read()
+            model, content = str(form["model"]), await file.read()
         fault = self._model.faults.draw("transcription", "text")
         await self._world.sleep(self._world.draw(self._world.settings.model_latency_seconds))
         if fault and (answer := await self._fail(request, fault)):
             return answer
         words = words_in(content)
         text = f"{words} (simulated transcript)" if words else ""
-        seconds = max(1, len(words.split()) // 2)
-        return JSONAnswer({"text": text, "usage": {"type": "duration", "seconds": seconds}})
+        usage = {"type": "duration", "seconds": max(1, len(words.split()) // 2)}
+        provider = "groq" if request.url.path.startswith("/groq") else "openai"
+        self._model.bill(provider, model, usage)
+        return JSONAnswer({"text": text, "usage": usage})
 
     async def embed(self, request: Request) -> Response:
         """Vectors of texts, in OpenAI's form; texts that share words are near each other."""
@@ -98,6 +100,7 @@ class ModelRoutes:
             for index, vector in enumerate(vectors)
         ]
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        self._model.bill("openai", body["model"], usage)
         return JSONAnswer({"object": "list", "data": data, "model": body["model"], "usage": usage})
 
     async def openai(self, request: Request) -> Response:
@@ -137,7 +140,7 @@ class ModelRoutes:
                 said = scripted
         if fault and (answer := await self._fail(request, fault)):
             return answer
-        return self._answer(body, ask, said, fault)
+        return self._answer(provider, body, ask, said, fault)
 
     async def _fail(self, request: Request, fault: ModelFault) -> Response | None:
         match fault.kind:
@@ -153,12 +156,19 @@ class ModelRoutes:
         return None
 
     def _answer(
-        self, body: Json, ask: Ask, said: Json | str | None, fault: ModelFault | None
+        self,
+        provider: str,
+        body: Json,
+        ask: Ask,
+        said: Json | str | None,
+        fault: ModelFault | None,
     ) -> Response:
         kind = fault.kind if fault else None
         said = _spoiled(said, fault)
         settings = self._world.settings
         whole = completion(ask, said, settings.model_service_tier, self._world.now())
+        # What is spoiled on its way was made all the same.
+        self._model.bill(provider, ask.model, whole["usage"])
         if kind is ModelFaultKind.EMPTY_CHOICES:
             whole["choices"] = []
         if kind is ModelFaultKind.NULL_CONTENT:

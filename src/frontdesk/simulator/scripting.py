@@ -47,6 +47,17 @@ class ModelRequest:
         }
 
 
+@dataclass(frozen=True)
+class Billed:
+    """One answer as the provider's bill has it: tokens, or seconds of a recording."""
+
+    provider: str
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: int = 0
+
+
 @dataclass
 class _Rule:
     substring: str
@@ -62,6 +73,7 @@ class ScriptedModel:
         self._world = world
         self.faults: FaultPlan[ModelFault] = FaultPlan(world.settings.seed)
         self.requests: deque[ModelRequest] = deque(maxlen=_REQUESTS_KEPT)
+        self.billed: deque[Billed] = deque(maxlen=_REQUESTS_KEPT)
         self.reset()
 
     def reset(self) -> None:
@@ -73,6 +85,7 @@ class ScriptedModel:
         self._next: dict[str, deque[Answer]] = {}
         self._rules: list[_Rule] = []
         self.requests.clear()
+        self.billed.clear()
         self.faults.clear(self._world.settings.seed)
         self.open_requests = 0
         self.most_open_requests = 0
@@ -110,6 +123,18 @@ class ScriptedModel:
                 self._world.now(), provider, ask.schema_name, body, authorization
             )
             self.requests.append(request)
+
+    def bill(self, provider: str, model: str, used: Json) -> None:
+        """Put an answer on the bill, by the `usage` that goes out with it."""
+        self.billed.append(
+            Billed(
+                provider,
+                model,
+                used.get("prompt_tokens", 0),
+                used.get("completion_tokens", 0),
+                used.get("seconds", 0),
+            )
+        )
 
     def say(self, ask: Ask) -> Json | str | ModelFault:
         """What is answered to this call."""

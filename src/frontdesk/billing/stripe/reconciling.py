@@ -1,6 +1,6 @@
 """Whether Stripe counted what we sent: each day's sums, compared the day after and until they agree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -36,8 +36,8 @@ UPDATE stripe_check SET attempts = attempts + 1, due_at = now() + make_interval(
 WHERE id = $1 AND due_at <= now() RETURNING day, attempts
 """
 _OURS = """
-SELECT meter, sum(value) AS value FROM stripe_batch
-WHERE hour_at >= $1 AND hour_at < $2 AND state = 'sent' GROUP BY meter
+SELECT meter, hour_at, sum(value)::bigint AS value, array_agg(id ORDER BY id) AS batches
+FROM stripe_batch WHERE hour_at >= $1 AND hour_at < $2 AND state = 'sent' GROUP BY meter, hour_at
 """
 _UNSENT = """
 SELECT count(*) FROM stripe_batch WHERE hour_at >= $1 AND hour_at < $2 AND state = 'pending'
@@ -70,12 +70,23 @@ class NotAllSent(Unavailable):
 
 
 @dataclass(frozen=True)
+class Hour:
+    """An hour in which Stripe counted otherwise, and the batches that we sent of it."""
+
+    hour_at: datetime
+    ours: int
+    theirs: int
+    batches: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
 class Count:
-    """What one meter came to on a day."""
+    """What one meter came to on a day, and the hours that differ."""
 
     meter: Meter
     ours: int
     theirs: int
+    hours: tuple[Hour, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -117,33 +128,55 @@ async def compare(resources: Resources, tenant_id: UUID, day: date) -> list[Coun
         customer_id = await tx.sql.fetchval("SELECT customer_id FROM stripe_account")
         if await tx.sql.fetchval(_UNSENT, start, end):
             raise NotAllSent("Some of the day's usage is still on its way.")
-        sent = {row["meter"]: int(row["value"]) for row in await tx.sql.fetch(_OURS, start, end)}
+        sent = await tx.sql.fetch(_OURS, start, end)
     meters = await find_meters(resources)
     counts = []
     for meter in Meter:
-        theirs = 0
+        theirs: dict[datetime, int] = {}
         if meter in meters:
             theirs = await _counted(resources, meters[meter], customer_id, start, end)
-        counts.append(Count(meter, sent.get(meter.value, 0), theirs))
+        ours = {row["hour_at"]: dict(row) for row in sent if row["meter"] == meter.value}
+        counts.append(_count(meter, ours, theirs))
     await _write(resources, tenant_id, day, counts)
     return counts
 
 
+def _count(
+    meter: Meter, sent: Mapping[datetime, Mapping[str, Any]], counted: Mapping[datetime, int]
+) -> Count:
+    """What was sent and what was counted, by hour, put side by side."""
+    hours = [
+        Hour(hour_at, ours["value"] if ours else 0, counted.get(hour_at, 0), batches)
+        for hour_at in sorted({*sent, *counted})
+        for ours in [sent.get(hour_at)]
+        for batches in [tuple(ours["batches"]) if ours else ()]
+    ]
+    return Count(
+        meter,
+        sum(hour.ours for hour in hours),
+        sum(hour.theirs for hour in hours),
+        tuple(hour for hour in hours if hour.ours != hour.theirs),
+    )
+
+
 async def _counted(
     resources: Resources, meter_id: str, customer_id: str, start: datetime, end: datetime
-) -> int:
-    """What Stripe counted for one customer in a span."""
+) -> dict[datetime, int]:
+    """What Stripe counted for one customer in a span of a day at most, by hour."""
     wanted: Any = {
         "customer": customer_id,
         "start_time": int(start.timestamp()),
         "end_time": int(end.timestamp()),
-        "value_grouping_window": "day",
+        "value_grouping_window": "hour",
         "limit": 100,
     }
     found = await ask(
         resources, lambda s: s.v1.billing.meters.event_summaries.list_async(meter_id, wanted)
     )
-    return round(sum(each.aggregated_value for each in found.data))
+    return {
+        datetime.fromtimestamp(each.start_time, UTC): round(each.aggregated_value)
+        for each in found.data
+    }
 
 
 async def _write(resources: Resources, tenant_id: UUID, day: date, counts: Sequence[Count]) -> None:
