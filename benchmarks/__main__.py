@@ -55,8 +55,8 @@ def _measure(asked: argparse.Namespace, tell: Callable[[str], None]) -> list[Row
             crowds = (1_000,) if asked.quick else (1_000, 5_000)
             rows += feed.measure(ground, rounds=3, crowds=crowds, tell=tell)
         if "inbox" in parts:
-            rounds, asks = (3, 100) if asked.quick else (5, 200)
-            rows += inbox.measure(ground, rounds=rounds, asks=asks, tell=tell)
+            big, rounds, asks = (200_000, 3, 100) if asked.quick else (1_000_000, 5, 200)
+            rows += inbox.measure(ground, big=big, rounds=rounds, asks=asks, tell=tell)
         if "reports" in parts:
             rows += reports.measure(ground, rounds=5 if asked.quick else 15, tell=tell)
         if set(parts) <= {"accept", "feed", "inbox", "reports"}:
