@@ -31,14 +31,14 @@ def _dying_at(*points: str, times: int) -> Callable[[Site], Awaitable[None]]:
         plan = await site.arm(*points, times=times, again=again)
         await site.chat()
         await site.drain()
-        _happened(site, plan)
+        happened(site, plan)
         if "after_mark" in points:
             await site.became_unknown(times)
 
     return play
 
 
-def _happened(site: Site, plan: CrashPlan) -> None:
+def happened(site: Site, plan: CrashPlan) -> None:
     """See that as many died at each point as were to, each a process of the right kind."""
     deaths = plan.deaths()
     if not plan.is_fulfilled:

@@ -1,6 +1,17 @@
 """All scenarios, in the order of the table."""
 
-from faults import crashes, deployments, feed, load, models, residual, stores, takeovers, whatsapp
+from faults import (
+    bridges,
+    crashes,
+    deployments,
+    feed,
+    load,
+    models,
+    residual,
+    stores,
+    takeovers,
+    whatsapp,
+)
 
 SCENARIOS = (
     *crashes.SCENARIOS,
@@ -9,6 +20,7 @@ SCENARIOS = (
     *residual.SCENARIOS,
     *models.SCENARIOS,
     *takeovers.SCENARIOS,
+    *bridges.SCENARIOS,
     *stores.SCENARIOS,
     *feed.SCENARIOS,
     *load.SCENARIOS,

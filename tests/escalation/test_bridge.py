@@ -1,5 +1,6 @@
 """A human agent who has conversations on their own WhatsApp, through the tenant's number."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from tests.desk import Desk, Person, eventually
 
 from frontdesk.escalation import bridge_rules as rules
+from frontdesk.escalation.bridge_words import _WORDS, Phrase, in_language
 from frontdesk.simulator import Phone
 from frontdesk.simulator.faults import SendFault, SendFaultKind
 from frontdesk.simulator.threads import Template
@@ -14,6 +16,10 @@ from frontdesk.simulator.threads import Template
 _PERSON = "I want to talk to a person"
 _UNREACHABLE = SendFault(SendFaultKind.FAILED, code=131026)
 _CONTACT, _OTHER, _OWN = "4915550001", "4915550002", "4917770009"
+
+
+def _said_in_english(phrase: Phrase) -> str:
+    return in_language(phrase, "en")
 
 
 async def _linked(desk: Desk, person: Person, number: str = _OWN) -> Phone:
@@ -71,7 +77,9 @@ async def test_a_conversation_goes_on_a_human_agents_phone_until_they_close_it(d
 
     await eventually(told)
     assert contact.replies[shown:] == ["We send you another one."]
-    assert sorted(own.replies[heard:]) == sorted([rules.NOTED, rules.UNKNOWN])
+    assert sorted(own.replies[heard:]) == sorted(
+        [_said_in_english(Phrase.NOTED), _said_in_english(Phrase.UNKNOWN)]
+    )
     # Files, too.
     contact.send_image("this one", content=b"\xff\xd8\xff\xe0" + b"j" * 40, mime_type="image/jpeg")
     own.send_document("label.pdf", b"%PDF-1.4 label", caption="Your label")
@@ -106,7 +114,7 @@ async def test_a_conversation_goes_on_a_human_agents_phone_until_they_close_it(d
     own.say("Bye, Maya!", quote=first)
     own.say("Bye, Maya! (late)", sent_at=(datetime.now(UTC) - timedelta(seconds=60)).timestamp())
     await desk.work_until_idle()
-    assert set(own.replies[-2:]) == {rules.STALE, rules.BLIND}
+    assert set(own.replies[-2:]) == {_said_in_english(Phrase.STALE), _said_in_english(Phrase.BLIND)}
     assert "Bye" not in str(desk.phone(_OTHER).replies)
     # Given back, it is the AI's; nobody is there to hear any more.
     own.say("We look into it.")
@@ -117,7 +125,7 @@ async def test_a_conversation_goes_on_a_human_agents_phone_until_they_close_it(d
     assert (await desk.conversation(_OTHER))["status"] == "ACTIVE"
     own.say("Hello?")
     await desk.work_until_idle()
-    assert own.replies[-1] == rules.NOTHING
+    assert own.replies[-1] == _said_in_english(Phrase.NOTHING)
     told_of = [(kind, event.get("why")) for kind, event in await desk.events() if "bridge" in kind]
     assert told_of == [
         ("bridge_phone.changed", None),
@@ -214,3 +222,162 @@ def test_words_that_may_be_meant_for_another_are_sent_to_nobody(
         return None if seconds is None else _AT + timedelta(seconds=seconds)
 
     assert rules.is_blind(_AT, at(previous_ended), at(told)) is is_blind
+
+
+async def _begun(desk: Desk, own: str = "Maya Ruiz", *, text: str = _PERSON) -> Any:
+    """The phone of Ana, who is online and has a conversation with `own` there."""
+    phone = await _linked(desk, await desk.ana())
+    await desk.configure(bridge_enabled=True)
+    await _online(await desk.ana())
+    desk.phone(_CONTACT, name=own)
+    await desk.say(text, number=_CONTACT)
+    return phone
+
+
+async def test_the_desk_speaks_a_human_agents_language_on_their_phone(desk: Desk) -> None:
+    ana = await desk.ana()
+    await desk.configure(languages=["de", "en"])
+    own = await _begun(desk)
+    assert "Sie haben jetzt Maya Ruiz." in own.replies[-1], "the agent's first language"
+    assert "Was Sie hier schreiben, geht an Maya Ruiz." in own.replies[-1]
+    assert (await ana.put("/me/whatsapp", {"enabled": True, "language": "es"}))["language"] == "es"
+    own.say("/dance")
+    await desk.work_until_idle()
+    assert own.replies[-1] == in_language(Phrase.UNKNOWN, "es")
+    await desk.sql(
+        "UPDATE conversation SET last_inbound_at = last_inbound_at - interval '25 hours'"
+    )
+    own.say("Hola")
+    await desk.work_until_idle()
+    assert own.replies[-1].startswith("No ha funcionado: Maya Ruiz escribió por última vez")
+    await ana.put("/me/whatsapp", {"enabled": True, "language": "fi"})
+    own.say("/close")
+    await desk.work_until_idle()
+    assert own.replies[-1] == "The conversation with Maya Ruiz is closed."
+
+
+@pytest.mark.parametrize("language", sorted(_WORDS))
+def test_every_phrase_is_there_in_the_usual_languages(language: str) -> None:
+    for phrase in Phrase:
+        english, said = in_language(phrase, "en"), _WORDS[language][phrase]
+        assert re.findall(r"\{\w+\}", said) == re.findall(r"\{\w+\}", english), phrase
+        assert set(re.findall(r"/\w+", said)) == set(re.findall(r"/\w+", english)), phrase
+    titles = [_WORDS[language][button] for button in (Phrase.CLOSE, Phrase.BACK, Phrase.WHO)]
+    assert max(map(len, titles)) <= 20, "WhatsApp takes no longer ones"
+
+
+async def test_contact_details_hidden_from_human_agents_are_hidden_on_their_phones(
+    desk: Desk,
+) -> None:
+    admin = await desk.admin()
+    await admin.put("/contact-policy", {"masked_for_human_agents": True})
+    text = f"{_PERSON}, my number is +49 171 5550123"
+    own = await _begun(desk, "+49 171 5550123", text=text)
+    contact = desk.phone(_CONTACT)
+    contact.say("Or write to maya.ruiz@example.com")
+    await desk.work_until_idle()
+    own.say("/who")
+    await desk.work_until_idle()
+    shown = " ".join(own.replies)
+    assert "5550123" not in shown
+    assert "maya.ruiz" not in shown
+    assert "0123" in own.replies[0], "an end of it is shown, as at the desk"
+    assert "m•••@•••" in shown
+    await admin.put("/contact-policy", {"masked_for_human_agents": False})
+    own.say("/who")
+    await desk.work_until_idle()
+    assert "maya.ruiz@example.com" in own.replies[-1]
+
+
+async def test_who_writes_on_their_phone_is_there(desk: Desk) -> None:
+    ana, admin = await desk.ana(), await desk.admin()
+    policy = {"return_after_minutes": None, "return_to": "alert"}
+    await admin.put(
+        "/assignment-policy", policy | {"away_after_minutes": 10, "away_return_minutes": 30}
+    )
+    own = await _begun(desk)
+
+    async def gone(minutes: int) -> str:
+        """Nothing is seen of her for so long; whether she is online."""
+        for change in (
+            "UPDATE availability SET presence_at = presence_at - make_interval(mins => $1)",
+            "UPDATE handoff SET assigned_at = assigned_at - make_interval(mins => $1)",
+            "UPDATE bridge_heard SET said_at = said_at - make_interval(mins => $1)",
+        ):
+            await desk.sql(f"{change} RETURNING 1", minutes)
+        async with desk.resources.db.system() as connection:
+            await connection.execute("UPDATE user_session SET seen_at = now() - interval '1 day'")
+        await desk.work_until_idle()
+        (row,) = await desk.sql("SELECT presence FROM availability WHERE user_id = $1", ana.id)
+        return str(row["presence"])
+
+    own.say("I look into it.")
+    assert await gone(8) == "online"
+    own.say("One moment.")
+    assert await gone(8) == "online", "she wrote eight minutes ago"
+    await desk.say("Any news?", number=_CONTACT)
+    assert await gone(11) == "away"
+    own.say("/note she calls back")
+    await desk.work_until_idle()
+    assert await gone(0) == "online", "she was sent away and wrote"
+    assert await gone(11) == "away"
+    await ana.put("/me/availability", {"presence": "away"})
+    own.say("/note still at it")
+    await desk.work_until_idle()
+    assert await gone(20) == "away", "she went away on purpose"
+    assert (await desk.conversation())["assigned_user_id"] == str(ana.id), "and is at it"
+    await gone(31)
+    assert (await desk.conversation())["assigned_user_id"] is None
+
+
+async def test_a_flood_of_a_contact_is_told_of_once(desk: Desk) -> None:
+    own = await _begun(desk)
+    heard = len(own.replies)
+    per_minute = desk.resources.settings.limits.contact_messages_per_minute
+    for number in range(per_minute + 20):
+        desk.phone(_CONTACT).say(f"{number}?")
+    await desk.work_until_idle()
+    # One after another: none waits here for the one before it.
+    while await desk.sql("UPDATE outbound SET due_at = now() WHERE state = 'pending' RETURNING 1"):
+        await desk.work_until_idle()
+    told = own.replies[heard:]
+    (warning,) = [text for text in told if "writes faster" in text]
+    assert warning.startswith("Maya Ruiz")
+    assert 0 < len(told) - 1 < per_minute + 10
+
+
+async def test_a_phone_that_is_not_reached_leaves_the_conversation_to_the_policys_minutes(
+    desk: Desk,
+) -> None:
+    ana, admin = await desk.ana(), await desk.admin()
+    policy = {"return_after_minutes": 10, "return_to": "queue"}
+    await admin.put(
+        "/assignment-policy", policy | {"away_after_minutes": None, "away_return_minutes": None}
+    )
+    own = await _begun(desk)
+    desk.simulator.whatsapp.faults.next(_UNREACHABLE)
+    await desk.say("Are you there?", number=_CONTACT)
+    assert [event["why"] for kind, event in await desk.events() if kind == "bridge.ended"] == [
+        "unreachable"
+    ]
+    assert (await desk.conversation())["assigned_user_id"] == str(ana.id), "at the desk she has it"
+    # Back in reach, she has it there again.
+    own.say("Hello?")
+    await desk.work_until_idle()
+    assert "You now have Maya Ruiz" in own.replies[-1]
+    assert "Are you there?" in own.replies[-1]
+    own.say("Here I am.")
+    await desk.work_until_idle()
+    assert desk.phone(_CONTACT).replies[-1] == "Here I am."
+    desk.simulator.whatsapp.faults.next(_UNREACHABLE)
+    await desk.say("And now?", number=_CONTACT)
+    await desk.sql(
+        "UPDATE conversation SET waiting_since = now() - interval '11 minutes' RETURNING 1"
+    )
+    await desk.sql(
+        "UPDATE handoff SET assigned_at = assigned_at - interval '11 minutes' RETURNING 1"
+    )
+    await desk.work_until_idle()
+    assert (await desk.conversation())["assigned_user_id"] is None
+    (returned,) = [event for kind, event in await desk.events() if kind == "handoff.returned"]
+    assert returned["why"] == "silence"

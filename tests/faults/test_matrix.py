@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from faults.bridges import BRIDGE_POINTS
 from faults.crashes import WEB_POINTS, WORKER_POINTS
 from faults.report import BEGIN, END, PAGE
 from faults.scenarios import SCENARIOS
@@ -27,7 +28,7 @@ def test_every_scenario_has_a_name_of_its_own():
 
 
 def test_a_process_is_killed_at_every_crash_point_of_the_code():
-    assert {*WEB_POINTS, *WORKER_POINTS} == POINTS
+    assert {*WEB_POINTS, *WORKER_POINTS, *BRIDGE_POINTS} == POINTS
 
 
 def test_two_deaths_in_a_row_at_a_point_are_of_the_same_work(tmp_path: Path):

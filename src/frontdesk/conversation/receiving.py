@@ -136,7 +136,8 @@ async def receive_message(
 ) -> UUID | None:
     """Put a contact's message, which is not known yet, into its conversation and make that due.
 
-    Gives the conversation when people have it, and the message waits for their answer.
+    Gives the conversation when people have it, and the message waits for their answer or is over
+    the rate limit.
 
     A message that wants no answer (a reaction, a group's, one too old or over the rate limit) is
     stored and shown with the reason, and makes nothing due.
@@ -173,7 +174,8 @@ async def receive_message(
             awaited=waits_seconds is not None and not ignored,
         )
     tell_received(tx, contact.id, row)
-    return None if ignored or row["status"] != Status.WITH_HUMAN else row["conversation_id"]
+    is_for_people = ignored in (None, "rate_limited") and row["status"] == Status.WITH_HUMAN
+    return row["conversation_id"] if is_for_people else None
 
 
 async def _receive(

@@ -9,19 +9,22 @@ from frontdesk.core.db import Session
 from frontdesk.core.errors import FrontdeskError, Invalid
 from frontdesk.core.ids import NIL
 from frontdesk.escalation import bridge_rules as rules
+from frontdesk.escalation.absent import come_back
 from frontdesk.escalation.bridge_models import BridgeEnd, BridgeState
 from frontdesk.escalation.bridge_phones import Sender, confirm
 from frontdesk.escalation.bridge_rules import Order, Refusal, Verb, Words
+from frontdesk.escalation.bridge_words import Phrase
 from frontdesk.escalation.bridging import (
     OPEN,
     Open,
+    begin_again,
     end,
     find_open,
     find_open_of,
     last_lines,
-    name_of,
     open_of,
     open_up,
+    reader_of,
     tell,
 )
 from frontdesk.escalation.schemas import ReplyCreate
@@ -60,6 +63,7 @@ async def hear(
     if sender.sends_code:
         await confirm(session, sender.user_id, message)
         return True
+    await come_back(session, sender.user_id)
     found = await find_open_of(session, sender.user_id, channel.id)
     bridge = None
     if found is not None:
@@ -67,7 +71,8 @@ async def hear(
         await lock(session, found.conversation_id)
         bridge = await find_open(session, found.conversation_id)
     if bridge is None or bridge.user_id != sender.user_id:
-        await _nothing_here(session, channel.id, sender.user_id)
+        if not await begin_again(session, sender.user_id, channel.id):
+            await _nothing_here(session, channel.id, sender.user_id)
     elif bridge.state is BridgeState.CALLING:
         # They have answered the call, and not yet read whom it is about.
         await open_up(session, bridge)
@@ -77,7 +82,8 @@ async def hear(
         try:
             await _do(session, bridge, message)
         except FrontdeskError as refused:
-            await _tell(session, bridge, f"That did not work: {refused}")
+            reader = await reader_of(session, bridge)
+            await tell(session, bridge, Text(body=reader.why(refused)))
     return True
 
 
@@ -90,12 +96,12 @@ async def _nothing_here(session: Session, channel_id: UUID, user_id: UUID) -> No
         channel_id,
     )
     if row is not None:
-        await _tell(session, open_of(row), rules.NOTHING)
+        await _tell(session, open_of(row), Phrase.NOTHING)
 
 
 async def _misplaced(
     session: Session, bridge: Open, message: InboundMessage, said_at: datetime
-) -> str | None:
+) -> Phrase | None:
     """Why a message may be about a conversation they had before; None when it is not."""
     if message.reply_to_wamid is not None:
         quoted = await session.sql.fetchval(
@@ -106,7 +112,7 @@ async def _misplaced(
             bridge.user_id,
         )
         if quoted is not None:
-            return None if quoted == bridge.conversation_id else rules.STALE
+            return None if quoted == bridge.conversation_id else Phrase.STALE
     row = await session.sql.fetchrow(
         "SELECT (SELECT max(b.ended_at) FROM bridge b WHERE b.user_id = $1 "
         "AND b.conversation_id <> $3) AS previous_ended_at, (SELECT o.delivery_at FROM outbound o "
@@ -117,7 +123,7 @@ async def _misplaced(
     )
     assert row is not None
     is_blind = rules.is_blind(said_at, row["previous_ended_at"], row["told_at"])
-    return rules.BLIND if is_blind else None
+    return Phrase.BLIND if is_blind else None
 
 
 async def _do(session: Session, bridge: Open, message: InboundMessage) -> None:
@@ -130,11 +136,12 @@ async def _do(session: Session, bridge: Open, message: InboundMessage) -> None:
     )
     meant = rules.read(message)
     if isinstance(meant, Refusal):
-        await _tell(session, bridge, meant.why)
+        if meant.why is not None:
+            await _tell(session, bridge, meant.why)
     elif isinstance(meant, Words):
         await _say(session, bridge, who, message, meant.text)
     elif meant.conversation_id not in (None, bridge.conversation_id):
-        await _tell(session, bridge, rules.STALE)
+        await _tell(session, bridge, Phrase.STALE)
     else:
         await _obey(session, bridge, who, meant)
 
@@ -149,12 +156,12 @@ async def _obey(session: Session, bridge: Open, who: Principal, order: Order) ->
             await end(session, bridge, BridgeEnd.RELEASED)
         case Verb.NOTE:
             await add_note(session, bridge.conversation_id, who, order.words, [])
-            await _tell(session, bridge, rules.NOTED)
+            await _tell(session, bridge, Phrase.NOTED)
         case Verb.WHO:
-            name = await name_of(session, bridge)
-            lines = await last_lines(session, bridge, name)
-            said = "\n".join(f"{author}: {text}" for author, text in lines)
-            await _tell(session, bridge, f"You have *{name}*. Last messages:\n{said}")
+            reader = await reader_of(session, bridge)
+            lines = await last_lines(session, bridge, reader)
+            said = "\n".join([reader.say(Phrase.IS_WITH_YOU), *lines])
+            await tell(session, bridge, Text(body=said))
 
 
 async def _say(
@@ -192,6 +199,6 @@ async def _say(
     await say(session, thread, new)
 
 
-async def _tell(session: Session, bridge: Open, text: str) -> None:
-    if text:
-        await tell(session, bridge, Text(body=text))
+async def _tell(session: Session, bridge: Open, phrase: Phrase) -> None:
+    reader = await reader_of(session, bridge)
+    await tell(session, bridge, Text(body=reader.say(phrase)))

@@ -32,6 +32,8 @@ class BridgePhone(TenantTable, table=True):
     code_expires_at: datetime | None = Field(default=None, sa_type=Timestamp)
     confirmed_at: datetime | None = Field(default=None, sa_type=Timestamp)
     problem: str | None = Field(default=None, sa_type=sa.Text)  # Why it could not be confirmed.
+    # In which the desk speaks to them there, ISO 639; without, the agent's first.
+    language: str | None = Field(default=None, sa_type=sa.Text)
     enabled: bool = Field(default=True, sa_column_kwargs={"server_default": sa.text("true")})
 
 

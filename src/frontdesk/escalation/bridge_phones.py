@@ -18,7 +18,7 @@ from frontdesk.core.callers import Principal
 from frontdesk.core.db import Connection, Transaction
 from frontdesk.core.errors import Conflict
 from frontdesk.escalation.bridge_rules import CODE
-from frontdesk.escalation.bridge_schemas import BridgeCode, BridgePhonePublic
+from frontdesk.escalation.bridge_schemas import BridgeCode, BridgePhonePublic, BridgeSwitch
 from frontdesk.escalation.happenings import BridgePhoneChanged
 from frontdesk.identity import MemberDisabled
 from frontdesk.messaging import ContactKey, InboundMessage
@@ -27,7 +27,7 @@ from frontdesk.observability import audit
 CODE_MINUTES = 15
 IS_CONTACT = "This number is in a conversation with you as a contact: close that first."
 IN_USE = "This number is a colleague's."
-_COLUMNS = "confirmed_at, wa_id, enabled, problem, code_expires_at"
+_COLUMNS = "confirmed_at, wa_id, enabled, language, problem, code_expires_at"
 _FIND = """
 SELECT DISTINCT ON (told.place) told.place, p.user_id, p.code_hash IS NOT DISTINCT FROM told.code_hash
     AND p.code_hash IS NOT NULL AS is_code
@@ -86,17 +86,18 @@ async def get_phone(tx: Transaction, user_id: UUID) -> BridgePhonePublic:
     return BridgePhonePublic.model_validate(dict(row)) if row else BridgePhonePublic()
 
 
-async def switch(tx: Transaction, who: Principal, *, enabled: bool) -> BridgePhonePublic:
+async def switch(tx: Transaction, who: Principal, wish: BridgeSwitch) -> BridgePhonePublic:
     """Take conversations on the phone, or at the desk only; raises `NoPhone`."""
     changed = await tx.sql.fetchval(
-        "UPDATE bridge_phone SET enabled = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL "
-        "RETURNING user_id",
+        "UPDATE bridge_phone SET enabled = $2, language = $3 "
+        "WHERE user_id = $1 AND confirmed_at IS NOT NULL RETURNING user_id",
         who.user_id,
-        enabled,
+        wish.enabled,
+        wish.language,
     )
     if changed is None:
         raise NoPhone
-    await _audit(tx, "bridge_phone.switched", who.user_id, enabled=enabled)
+    await _audit(tx, "bridge_phone.switched", who.user_id, enabled=wish.enabled)
     return await get_phone(tx, who.user_id)
 
 

@@ -38,7 +38,7 @@ async def ask_code(who: Staff, session: TenantSession) -> BridgeCode:
 @router.put("", summary="Take conversations on my phone, or not", responses=problems(NoPhone))
 async def switch(body: BridgeSwitch, who: Staff, session: TenantSession) -> BridgePhonePublic:
     """At any time; what you have there goes on at the desk, and comes back when you switch it on."""
-    return await bridge_phones.switch(session, who, enabled=body.enabled)
+    return await bridge_phones.switch(session, who, body)
 
 
 @router.delete("", status_code=204, summary="Forget my phone", responses=problems())

@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from frontdesk.core.text import excerpt
+from frontdesk.escalation.bridge_words import Phrase, Reader
 from frontdesk.escalation.packet import Packet
 from frontdesk.messaging import InboundMessage
 
@@ -20,16 +21,7 @@ PASSED_ON = frozenset({"image", "video", "audio", "document"})
 MAY_MEAN_ANOTHER = timedelta(minutes=5)
 # A text of WhatsApp has 4096 characters, and one with buttons 1024; both with room for a name.
 _MOST, _MOST_WITH_BUTTONS = 4000, 1000
-
-UNKNOWN = "I know /close, /back, /who and /note with a text. Nothing was sent."
-NOTHING = "You have no conversation here now. What you wrote went to nobody."
-STALE = "That belongs to a conversation you no longer have here. Nothing was sent."
-BLIND = (
-    "You wrote this before you could see whom you have now, so it was sent to nobody. Send it "
-    "again if it is for this conversation."
-)
-UNPASSED = "This kind of message can't be passed on. Nothing was sent."
-NOTED = "Noted. The contact does not see it."
+_MOST_OF_A_LINE = 300
 
 
 class Verb(StrEnum):
@@ -59,9 +51,9 @@ class Words:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Something that is for nobody, and why; nothing to say when there is no why."""
+    """Something that is for nobody, and why; None: there is nothing to say."""
 
-    why: str
+    why: Phrase | None
 
 
 def read(message: InboundMessage) -> Order | Words | Refusal:
@@ -71,19 +63,19 @@ def read(message: InboundMessage) -> Order | Words | Refusal:
     if message.media is not None and message.type in PASSED_ON:
         return Words(message.text)
     if message.type == "reaction":
-        return Refusal("")
+        return Refusal(None)
     return _read_text(message)
 
 
 def _read_text(message: InboundMessage) -> Order | Words | Refusal:
     if message.type != "text" or message.ignored_reason is not None or not message.text.strip():
-        return Refusal(UNPASSED)
+        return Refusal(Phrase.UNPASSED)
     command = _COMMAND.fullmatch(message.text.strip())
     if command is None:
         return Words(message.text)
     verb, words = command[1].lower(), (command[2] or "").strip()
     if verb not in set(Verb) or (verb == Verb.NOTE and not words):
-        return Refusal(UNKNOWN)
+        return Refusal(Phrase.UNKNOWN)
     return Order(Verb(verb), words)
 
 
@@ -104,55 +96,68 @@ def is_blind(
     return told_at is None or written_at < told_at
 
 
-def buttons(conversation_id: UUID) -> list[tuple[str, str]]:
+def buttons(conversation_id: UUID, reader: Reader) -> list[tuple[str, str]]:
     """The (id, title) of the buttons under what begins a conversation."""
     return [
-        (f"bridge:{verb}:{conversation_id}", title)
+        (f"bridge:{verb}:{conversation_id}", reader.say(title))
         for verb, title in (
-            (Verb.CLOSE, "Close"),
-            (Verb.BACK, "Back to the AI"),
-            (Verb.WHO, "Who?"),
+            (Verb.CLOSE, Phrase.CLOSE),
+            (Verb.BACK, Phrase.BACK),
+            (Verb.WHO, Phrase.WHO),
         )
     ]
 
 
-def brief(name: str, rule: str, packet: Packet, last: Sequence[tuple[str, str]]) -> list[str]:
+def brief(reader: Reader, rule: str, packet: Packet, last: Sequence[str]) -> list[str]:
     """What a human agent has to know, in one message or two; the last is short enough for buttons.
 
     Args:
-        last: (who, text) of the last messages, oldest first.
+        last: the last messages as `line` gives them, oldest first.
     """
-    parts = [f"*You now have {name}.* {rule}"]
-    parts += [f"*{what}:* {said}" for what, said in _named(packet) if said]
+    parts = [f"{reader.say(Phrase.YOURS)} {reader.shown(rule)}"]
     parts += [
-        f"*{what}:*\n" + "\n".join(f"- {line}" for line in lines)
+        f"*{reader.say(what)}:* {reader.shown(said)}" for what, said in _named(packet) if said
+    ]
+    parts += [
+        f"*{reader.say(what)}:*\n" + "\n".join(f"- {reader.shown(line)}" for line in lines)
         for what, lines in _listed(packet)
         if lines
     ]
     if last:
-        parts.append("*Last messages:*\n" + "\n".join(f"{who}: {said}" for who, said in last))
-    how = f"What you write here goes to {name}. Commands: /close, /back, /who, /note text."
+        parts.append(f"*{reader.say(Phrase.LAST)}:*\n" + "\n".join(last))
+    how = reader.say(Phrase.HOW)
     whole = "\n\n".join([*parts, how])
     if len(whole) <= _MOST_WITH_BUTTONS:
         return [whole]
     return [excerpt("\n\n".join(parts), _MOST), how]
 
 
-def _named(packet: Packet) -> list[tuple[str, str]]:
+def _named(packet: Packet) -> list[tuple[Phrase, str]]:
     return [
-        ("Wants", packet.goal),
-        ("So far", packet.summary if packet.written_by != "rules" else ""),
-        ("Mood", packet.mood),
-        ("Do next", packet.suggested_next_action),
-        ("Draft", packet.draft_reply),
+        (Phrase.WANTS, packet.goal),
+        (Phrase.SO_FAR, packet.summary if packet.written_by != "rules" else ""),
+        (Phrase.MOOD, packet.mood),
+        (Phrase.DO_NEXT, packet.suggested_next_action),
+        (Phrase.DRAFT, packet.draft_reply),
     ]
 
 
-def _listed(packet: Packet) -> list[tuple[str, list[str]]]:
+def _listed(packet: Packet) -> list[tuple[Phrase, list[str]]]:
     facts = [] if packet.written_by == "rules" else [fact.text for fact in packet.facts]
-    return [("Facts", facts[:8]), ("Promised", packet.promises[:5]), ("Tried", packet.tried[:5])]
+    return [
+        (Phrase.FACTS, facts[:8]),
+        (Phrase.PROMISED, packet.promises[:5]),
+        (Phrase.TRIED, packet.tried[:5]),
+    ]
 
 
-def said_by(name: str, text: str) -> str:
+def line(reader: Reader, author: str, text: str) -> str:
+    """A message of the thread, by whoever wrote it, as a line of what was said last."""
+    who = {"agent": Phrase.AI, "human_agent": Phrase.US, "system": Phrase.NOTICE}.get(author)
+    said = excerpt(reader.shown(text), _MOST_OF_A_LINE)
+    return f"{reader.say(who) if who else reader.name}: {said}"
+
+
+def said_by_contact(reader: Reader, text: str) -> str:
     """A contact's words as a human agent reads them."""
-    return excerpt(f"*{name}:* {text}", _MOST)
+    return excerpt(f"*{reader.name}:* {reader.shown(text)}", _MOST)

@@ -13,6 +13,9 @@ class BridgePhonePublic(PublicSchema):
     confirmed_at: datetime | None = Field(None, description="Null: no phone is yours yet.")
     wa_id: str | None = Field(None, description="Its number in digits, if WhatsApp shows it.")
     enabled: bool = Field(False, description="Whether conversations come to it.")
+    language: str | None = Field(
+        None, description="In which the desk speaks to you there; null: the agent's first."
+    )
     problem: str | None = Field(None, description="Why the last code confirmed nothing.")
     code_expires_at: datetime | None = Field(None, description="Null: no code is open.")
 
@@ -28,6 +31,12 @@ class BridgeCode(PublicSchema):
 class BridgeSwitch(Schema):
     """Whether you take conversations on your own WhatsApp."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": True, "language": "es"}]})
 
     enabled: bool
+    language: str | None = Field(
+        None,
+        pattern=r"^[a-z]{2,3}$",
+        description="In which the desk speaks to you there, ISO 639; one it does not speak is English. "
+        "Null: the agent's first language.",
+    )

@@ -7,6 +7,7 @@ outbound row like any other. The conversation's row is locked first, then the br
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +20,12 @@ from frontdesk.core.json import loads
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
 from frontdesk.escalation.bridge_models import BRIDGE, BridgeEnd, BridgeState
-from frontdesk.escalation.bridge_rules import PASSED_ON, brief, buttons, said_by
+from frontdesk.escalation.bridge_rules import PASSED_ON, brief, buttons, line, said_by_contact
+from frontdesk.escalation.bridge_words import Phrase, Reader, reader
 from frontdesk.escalation.happenings import BridgeEnded, BridgeStarted, ReturnedFor
 from frontdesk.escalation.packet import Packet
 from frontdesk.escalation.reassigning import put_back
+from frontdesk.escalation.returning import returns_in_time
 from frontdesk.messaging import (
     OUTBOUND,
     Button,
@@ -74,6 +77,17 @@ _TO_END = f"""
 FROM bridge b WHERE b.state <> 'ended' AND (SELECT true {_WANTED}
     AND h.tenant_id = b.tenant_id AND h.id = b.handoff_id AND p.user_id = b.user_id LIMIT 1) IS NULL
 """  # Ours.
+# The language is the one they have chosen, else the first of the agent's.
+_READER = """
+SELECT c.name, c.username, coalesce((SELECT p.language FROM bridge_phone p WHERE p.user_id = $2),
+    (SELECT v.config -> 'languages' ->> 0 FROM agent a JOIN agent_version v
+        ON v.tenant_id = a.tenant_id AND v.agent_id = a.id AND v.version = a.version
+        WHERE a.id = k.agent_id), 'en') AS language,
+    coalesce((SELECT contacts_masked FROM tenant) AND (SELECT m.role = 'HUMAN_AGENT'
+        FROM membership m WHERE m.user_id = $2), false) AS masked
+FROM conversation k JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id
+WHERE k.id = $1
+"""
 
 
 @dataclass(frozen=True)
@@ -176,6 +190,25 @@ async def _begin(tx: Transaction, thread: Locked, handoff_id: UUID, user_id: UUI
         await _call(tx, bridge)
 
 
+async def begin_again(tx: Transaction, user_id: UUID, channel_id: UUID) -> bool:
+    """Whoever could not be reached, still has that conversation, and writes has it there again."""
+    row = await tx.sql.fetchrow(
+        f"SELECT h.id, h.conversation_id {_WANTED} AND p.user_id = $1 AND k.channel_id = $2 "  # noqa: S608  # Ours.
+        "AND (SELECT b.end_reason FROM bridge b WHERE b.tenant_id = h.tenant_id "
+        "AND b.handoff_id = h.id AND b.user_id = p.user_id AND b.created_at >= h.assigned_at "
+        "ORDER BY b.id DESC LIMIT 1) = 'unreachable' ORDER BY h.urgency DESC, h.id LIMIT 1",
+        user_id,
+        channel_id,
+    )
+    if row is None:
+        return False
+    thread = await lock(tx, row["conversation_id"])
+    if thread.status is not Status.WITH_HUMAN or thread.assigned_user_id != user_id:
+        return False
+    await _begin(tx, thread, row["id"], user_id)
+    return True
+
+
 async def _is_window_open(tx: Transaction, bridge: Open) -> bool:
     """Whether the human agent wrote to this number in the last 24 hours."""
     row = await tx.sql.fetchrow(
@@ -192,15 +225,15 @@ async def open_up(tx: Transaction, bridge: Open) -> None:
     """Tell a human agent whom they have; from now on words go both ways."""
     row = await tx.sql.fetchrow("SELECT rule, packet FROM handoff WHERE id = $1", bridge.handoff_id)
     assert row is not None
-    name = await name_of(tx, bridge)
+    who = await reader_of(tx, bridge)
     packet = Packet.model_validate(loads(row["packet"]))
-    texts = brief(name, row["rule"], packet, await last_lines(tx, bridge, name))
+    texts = brief(who, row["rule"], packet, await last_lines(tx, bridge, who))
     told: Content | None = None
     told_id = None
     for place, text in enumerate(texts):
         told = Text(body=text)
         if place == len(texts) - 1:
-            shown = buttons(bridge.conversation_id)
+            shown = buttons(bridge.conversation_id, who)
             told = Buttons(body=text, buttons=tuple(Button(id=i, title=t) for i, t in shown))
         told_id = await tell(tx, bridge, told, seq=place)
     await tx.sql.execute(
@@ -226,27 +259,35 @@ async def _template(tx: Transaction, bridge: Open) -> Content | None:
     if config is None or (template := loads(config)) is None:
         return None
     wanted = NamedTemplate.model_validate(template)
-    filled = await fill_everywhere(
-        tx, wanted.name, wanted.language, bridge.channel_id, await name_of(tx, bridge)
-    )
+    who = await reader_of(tx, bridge)
+    filled = await fill_everywhere(tx, wanted.name, wanted.language, bridge.channel_id, who.name)
     return filled.content if filled else None
 
 
-async def relay(tx: Transaction, conversation_id: UUID, message: InboundMessage) -> None:
+async def relay(
+    tx: Transaction, conversation_id: UUID, message: InboundMessage, *, limited: bool = False
+) -> None:
     """Pass a contact's message on that was just stored, if somebody has it on their phone.
 
-    One with a file follows when that is here (`relay_file`).
+    One with a file follows when that is here (`relay_file`). Of those over the contact's rate
+    (`limited`) they are told once an hour: a flood would bury what else they are to read.
     """
     bridge = await find_open(tx, conversation_id)
     if bridge is None or bridge.state is not BridgeState.OPEN:
+        return
+    if limited:
+        key = f"bridge:{bridge.id}:limited:{datetime.now(UTC):%Y-%m-%dT%H}"
+        if not await was_sent(tx, key) and await _is_window_open(tx, bridge):
+            who = await reader_of(tx, bridge)
+            await tell(tx, bridge, Text(body=who.say(Phrase.TOO_FAST)), key=key)
         return
     if not await _is_window_open(tx, bridge):
         await _call(tx, bridge)
         return
     if message.media is not None and message.type in PASSED_ON:
         return
-    name = await name_of(tx, bridge)
-    await tell(tx, bridge, Text(body=said_by(name, message.text or f"[{message.type}]")))
+    who = await reader_of(tx, bridge)
+    await tell(tx, bridge, Text(body=said_by_contact(who, message.text or f"[{message.type}]")))
 
 
 async def relay_file(tx: Transaction, event: MediaSettled) -> None:
@@ -268,13 +309,14 @@ async def relay_file(tx: Transaction, event: MediaSettled) -> None:
         return
     if await was_sent(tx, key):
         return
-    name = await name_of(tx, bridge)
-    said = said_by(name, row["text"] or f"[{row['kind']}]")
+    who = await reader_of(tx, bridge)
+    said = said_by_contact(who, row["text"] or f"[{row['kind']}]")
     if row["state"] != MediaState.STORED:
-        await tell(tx, bridge, Text(body=f"{said} (The file could not be had.)"), key=key)
+        await tell(tx, bridge, Text(body=f"{said} ({who.say(Phrase.NO_FILE)})"), key=key)
         return
     caption = None if row["kind"] == "audio" else excerpt(said, 1000)
-    file = file_content(row["kind"], str(row["id"]), caption=caption, filename=row["filename"])
+    filename = row["filename"] and who.shown(row["filename"])
+    file = file_content(row["kind"], str(row["id"]), caption=caption, filename=filename)
     await tell(tx, bridge, file, key=key, media_id=row["id"])
     if caption is None:
         await tell(tx, bridge, Text(body=said), seq=1)
@@ -335,8 +377,8 @@ async def end(tx: Transaction, bridge: Open, why: BridgeEnd) -> None:
     )
     await _audit(tx, "bridge.ended", bridge, why=why)
     if bridge.state is BridgeState.OPEN and why is not BridgeEnd.UNREACHABLE:
-        name = await name_of(tx, bridge)
-        await tell(tx, bridge, Text(body=_GOODBYE[why].format(name=name)))
+        who = await reader_of(tx, bridge)
+        await tell(tx, bridge, Text(body=who.say(_GOODBYE[why])))
     following = await tx.sql.fetchval(
         f"SELECT h.id {_TO_BEGIN} AND p.user_id = $1 ORDER BY h.urgency DESC, h.assigned_at LIMIT 1",  # Ours.
         bridge.user_id,
@@ -346,10 +388,10 @@ async def end(tx: Transaction, bridge: Open, why: BridgeEnd) -> None:
 
 
 _GOODBYE = {
-    BridgeEnd.CLOSED: "The conversation with {name} is closed.",
-    BridgeEnd.RELEASED: "The AI has {name} again.",
-    BridgeEnd.TAKEN_AWAY: "You no longer have {name}: somebody else does, or it waits for somebody.",
-    BridgeEnd.SWITCHED_OFF: "You have {name} at the desk only from now on.",
+    BridgeEnd.CLOSED: Phrase.IS_CLOSED,
+    BridgeEnd.RELEASED: Phrase.RELEASED,
+    BridgeEnd.TAKEN_AWAY: Phrase.TAKEN_AWAY,
+    BridgeEnd.SWITCHED_OFF: Phrase.SWITCHED_OFF,
 }
 
 
@@ -377,41 +419,38 @@ async def look_after_failed(tx: Transaction, event: OutboundFailed) -> None:
         event.outbound_id,
     )
     assert row is not None
+    who = await reader_of(tx, bridge)
     if event.origin == Origin.HUMAN_AGENT:
-        said = excerpt(row["text"] or "your file", 200)
-        told = f"{await name_of(tx, bridge)} did not get this: {said}\n{event.reason}"
+        said = excerpt(row["text"] or who.say(Phrase.YOUR_FILE), 200)
+        told = f"{who.say(Phrase.NOT_ARRIVED, said=said)}\n{who.shown(event.reason)}"
         await tell(tx, bridge, Text(body=told))
     elif row["media_id"] is not None:
-        await tell(tx, bridge, Text(body=f"A file can't be passed on: {event.reason}"))
+        why = who.say(Phrase.NOT_PASSED_ON, why=who.shown(event.reason))
+        await tell(tx, bridge, Text(body=why))
     elif row["to_user_id"] == bridge.user_id:
         await end(tx, bridge, BridgeEnd.UNREACHABLE)
-        if thread.assigned_user_id == bridge.user_id:
+        # What its minutes would give back is left to them: who is at the desk still sees to it.
+        if thread.assigned_user_id == bridge.user_id and not await returns_in_time(tx):
             await put_back(tx, thread, bridge.handoff_id, why=ReturnedFor.UNREACHABLE)
 
 
-async def name_of(tx: Transaction, bridge: Open) -> str:
-    """What a human agent knows a contact by: never the number."""
-    name: str = await tx.sql.fetchval(
-        "SELECT coalesce(nullif(c.name, ''), c.username, 'the contact') FROM conversation k "
-        "JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id WHERE k.id = $1",
-        bridge.conversation_id,
-    )
-    return excerpt(name, 60)
+async def reader_of(tx: Transaction, bridge: Open) -> Reader:
+    """Who reads on the phone, and what they may see of the contact."""
+    row = await tx.sql.fetchrow(_READER, bridge.conversation_id, bridge.user_id)
+    assert row is not None
+    name = row["name"] and excerpt(row["name"], 60)
+    return reader(row["language"], name, row["username"], masked=row["masked"])
 
 
-async def last_lines(tx: Transaction, bridge: Open, name: str) -> list[tuple[str, str]]:
-    """(who, text) of the last messages of a conversation, oldest first."""
+async def last_lines(tx: Transaction, bridge: Open, who: Reader) -> list[str]:
+    """The last messages of a conversation, oldest first."""
     rows = await tx.sql.fetch(
         "SELECT author, text, type FROM message WHERE conversation_id = $1 "
         "ORDER BY created_at DESC, id DESC LIMIT $2",
         bridge.conversation_id,
         _LAST_LINES,
     )
-    who = {"contact": name, "agent": "AI", "human_agent": "Us", "system": "Notice"}
-    return [
-        (who[row["author"]], excerpt(row["text"] or f"[{row['type']}]", 300))
-        for row in reversed(rows)
-    ]
+    return [line(who, row["author"], row["text"] or f"[{row['type']}]") for row in reversed(rows)]
 
 
 async def _audit(tx: Transaction, action: str, bridge: Open, **details: Any) -> None:

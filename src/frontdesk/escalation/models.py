@@ -158,6 +158,8 @@ class Availability(TenantTable, table=True):
     # Kept with every assignment and end, under this row's lock, so the limit can't be overrun.
     open_conversations: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     last_assigned_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # Away because nothing was seen of them, and not because they said so.
+    sent_away: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     # Since when they are online, or away.
     presence_at: datetime = Field(
         default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False

@@ -20,7 +20,8 @@ async def set_presence(
     row = await tx.sql.fetchrow(
         "INSERT INTO availability (user_id, presence, max_conversations) "
         "VALUES ($1, $2, coalesce($3, 5)) ON CONFLICT (tenant_id, user_id) DO UPDATE "
-        "SET presence = $2, max_conversations = coalesce($3, availability.max_conversations), "
+        "SET presence = $2, sent_away = false, "
+        "max_conversations = coalesce($3, availability.max_conversations), "
         "presence_at = CASE WHEN $2 = availability.presence AND $2 = 'away' "
         "THEN availability.presence_at ELSE now() END "
         "RETURNING *",

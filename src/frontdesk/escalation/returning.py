@@ -60,6 +60,11 @@ async def get_policy(tx: Transaction) -> AssignmentPolicyPublic:
     return AssignmentPolicyPublic.model_validate(dict(row))
 
 
+async def returns_in_time(tx: Transaction) -> bool:
+    """Whether what a silent human agent has is seen to after some minutes, as the tenant wants."""
+    return (await get_policy(tx)).return_after_minutes is not None
+
+
 async def set_policy(tx: Transaction, wish: AssignmentPolicyUpdate) -> AssignmentPolicyPublic:
     """Say what becomes of them."""
     changed = ", ".join(f"{name} = excluded.{name}" for name in _POLICY)

@@ -357,6 +357,7 @@ async def _hear(resources: Resources, tenant_id: UUID, routed: Routed) -> None:
     try:
         async with resources.db.transaction(tenant_id) as session:
             is_new = await escalation.hear(session, routed.channel, routed.human_agent, routed.item)
+            crash("before_hear_commit", routed.key)
     except Unavailable as error:
         _put_off([routed.event], error)
     except Exception as error:
@@ -438,7 +439,8 @@ async def _apply(tx: Transaction, resources: Resources, routed: Routed) -> bool:
             traceparent=traceparent(routed.event.span),
         )
         if with_people is not None:
-            await escalation.relay(tx, with_people, item)
+            await escalation.relay(tx, with_people, item, limited=routed.limited)
+        if with_people is not None and not routed.limited:
             await escalation.propose_soon(tx, with_people, after_seconds=worker.debounce_seconds)
     elif isinstance(item, Echo):
         conversation_id = await conversation.receive_echo(tx, channel, item)
