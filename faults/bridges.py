@@ -75,6 +75,5 @@ SCENARIOS = (
         follows="heard again, and known; sent as any message is",
         outcome="passed on once, both ways",
         play=_dies_relaying,
-        fast=True,
     ),
 )
