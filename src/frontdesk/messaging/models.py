@@ -34,9 +34,8 @@ class WebhookEvent(SQLModel, table=True):
 
     __tablename__ = "webhook_event"
     __table_args__ = (
-        sa.Index(
-            "ix_webhook_event_due", "due_at", "id", postgresql_where=sa.text("state = 'pending'")
-        ),
+        # Not by `due_at`: each claim moves it, and the oldest are taken first.
+        sa.Index("ix_webhook_event_pending", "id", postgresql_where=sa.text("state = 'pending'")),
         sa.Index("ix_webhook_event_received", "received_at"),
         sa.Index("ix_webhook_event_dead", "id", postgresql_where=sa.text("state = 'dead'")),
         sa.Index(

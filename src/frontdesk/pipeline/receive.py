@@ -57,13 +57,15 @@ SETTLE_PAUSES_SECONDS = (0.2, 1.0, 3.0)
 # So many tenants of a batch are served side by side, each in a transaction of its own.
 TENANTS_AT_ONCE = 4
 
-# What has failed before is claimed alone, so that it can take nobody along.
+# What has failed before is claimed alone, so that it can take nobody along. It came before what
+# nobody has claimed yet; to look beyond would read a whole backlog.
 _CLAIM = """
 WITH fresh AS (
     SELECT id FROM webhook_event WHERE state = 'pending' AND due_at <= now() AND attempts = 0
     ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
 ), failed AS (
     SELECT id FROM webhook_event WHERE state = 'pending' AND due_at <= now() AND attempts > 0
+        AND id <= coalesce((SELECT max(id) FROM fresh), 9223372036854775807)
     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE webhook_event SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2)

@@ -26,10 +26,10 @@ SELECT tenant_id, extract(epoch FROM now() - min(due_at))::float8 AS seconds FRO
 WHERE due_at <= now() AND status = 'ACTIVE' AND inbound_seq > handled_seq
     AND (lease_until IS NULL OR lease_until < now())
 GROUP BY tenant_id
-UNION ALL
-SELECT $1, extract(epoch FROM now() - min(due_at))::float8 FROM webhook_event
-WHERE state = 'pending' AND due_at <= now() AND attempts = 0
-HAVING count(*) > 0
+UNION ALL (
+    SELECT $1, extract(epoch FROM now() - due_at)::float8 FROM webhook_event
+    WHERE state = 'pending' AND due_at <= now() AND attempts = 0 ORDER BY id LIMIT 1
+)
 """
 
 
