@@ -26,6 +26,7 @@ from frontdesk.core.logging import configure_logging
 from frontdesk.core.masking import Masking
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import Settings
+from frontdesk.core.shortcut import Shortcut
 from frontdesk.core.tracing import tracing
 from frontdesk.escalation.routes import router as escalation
 from frontdesk.evaluation.routes import router as evaluation
@@ -38,6 +39,7 @@ from frontdesk.identity import authenticate, authenticate_key
 from frontdesk.identity.routes import router as identity
 from frontdesk.knowledge.routes import router as knowledge
 from frontdesk.learning.routes import router as learning
+from frontdesk.messaging.routes import BUSIEST
 from frontdesk.messaging.routes import router as messaging
 from frontdesk.observability import Check, check_drills, record_refusal
 from frontdesk.observability.routes import router as observability
@@ -164,6 +166,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     app.state.record_refusal = record_refusal
     app.state.more_checks = MORE_CHECKS
     app.add_middleware(Again, file_paths=FILE_PATHS)
+    app.add_middleware(Shortcut, route=BUSIEST)
     app.add_middleware(
         Edge,
         public_url=settings.web.public_url,
