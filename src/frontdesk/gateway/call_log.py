@@ -14,7 +14,7 @@ import structlog
 from frontdesk.billing import Alert, Settlement, UsageRecord, record_usage, settle
 from frontdesk.core.errors import Unavailable
 from frontdesk.core.resources import Resources
-from frontdesk.observability import LlmCallRecord, record_llm_call
+from frontdesk.observability import LlmCallRecord, record_llm_calls
 
 log = structlog.get_logger(__name__)
 
@@ -102,8 +102,7 @@ class CallLog:
     async def _store(self, tenant_id: UUID, entries: Sequence[_Entry]) -> None:
         alerts: list[Alert] = []
         async with self._resources.db.hot(tenant_id) as tx:
-            for entry in entries:
-                await record_llm_call(tx, entry.call)
+            await record_llm_calls(tx, [entry.call for entry in entries])
             new: frozenset[str] = frozenset()
             if used := [entry.usage for entry in entries if entry.usage is not None]:
                 new = await record_usage(tx, *used)

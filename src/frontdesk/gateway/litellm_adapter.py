@@ -239,6 +239,8 @@ def _load() -> _LiteLLM:
     litellm.types.utils.ModelResponse.service_tier = None
     # It would price each call from its own map, a fifth of its CPU; our price table does that.
     litellm.response_cost_calculator = _no_cost
+    # Its own notes on an answer, which nobody reads, are a tenth.
+    litellm.utils.update_response_metadata = _no_notes
     return _LiteLLM(
         acompletion=litellm.acompletion,
         atranscription=litellm.atranscription,
@@ -253,6 +255,10 @@ def _load() -> _LiteLLM:
 
 
 def _no_cost(**_: Any) -> None:
+    return None
+
+
+def _no_notes(**_: Any) -> None:
     return None
 
 

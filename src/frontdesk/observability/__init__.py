@@ -25,7 +25,7 @@ from frontdesk.observability.llm_calls import (
     find_asked_message,
     get_llm_call,
     list_calls_for,
-    record_llm_call,
+    record_llm_calls,
 )
 from frontdesk.observability.models import Outage, ReplayState
 from frontdesk.observability.overdue import OVERDUE_AFTER_MINUTES, WAITS_TOO_LONG
@@ -96,7 +96,7 @@ __all__ = [
     "list_due_replays",
     "list_replays",
     "queue_replay",
-    "record_llm_call",
+    "record_llm_calls",
     "record_refusal",
     "whole_changes",
 ]

@@ -1,6 +1,6 @@
 """One row per attempt at a model, with all it takes to make the same call again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -68,9 +68,10 @@ _INSERT = (
 )
 
 
-async def record_llm_call(tx: Transaction, record: LlmCallRecord) -> None:
-    """Store an attempt at a model. One statement: this is on the message path."""
-    await tx.sql.execute(_INSERT, *(_column(name, getattr(record, name)) for name in _COLUMNS))
+async def record_llm_calls(tx: Transaction, records: Iterable[LlmCallRecord]) -> None:
+    """Store attempts at models. One round trip for all: this is on the message path."""
+    rows = [[_column(name, getattr(record, name)) for name in _COLUMNS] for record in records]
+    await tx.sql.executemany(_INSERT, rows)
 
 
 async def list_llm_calls(
