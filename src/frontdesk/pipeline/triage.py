@@ -176,7 +176,7 @@ def _to_person(language: str, escalation: Escalation) -> Triaged:
 def language_of(turn: Turn, said_by_model: str | None = None) -> tuple[str, str]:
     """The contact's language as far as it can be told, and by what."""
     offered = tuple(turn.agent.config.languages)
-    now, known = read_language(turn.burst_text, offered), turn.claim.language
+    now, known = turn.language, turn.claim.language
     before: Reading | None = None
     if known is not None and now.language != known:
         written = [m.text for m in turn.background.history if m.author == "contact" and m.text]

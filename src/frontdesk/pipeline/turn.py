@@ -24,6 +24,7 @@ from frontdesk.escalation import (
     Source,
 )
 from frontdesk.gateway import Completion
+from frontdesk.pipeline.language import Reading, read_language
 from frontdesk.prompts import Exposure, PromptSnapshot
 
 
@@ -142,6 +143,11 @@ class Turn:
     def said(self) -> Said:
         """The burst's words, as rules look at them."""
         return Said([m.text for m in self.background.burst if m.text])
+
+    @cached_property
+    def language(self) -> Reading:
+        """What language of the agent's the burst seems to be in."""
+        return read_language(self.burst_text, tuple(self.agent.config.languages))
 
     @property
     def burst_text(self) -> str:
