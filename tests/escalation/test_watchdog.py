@@ -45,6 +45,13 @@ async def test_who_waits_too_long_is_listed_with_owner_and_reason_and_told_once(
     await desk.say("One more thing", number="4915550002")
     await _wait(desk)
     assert len(await _told(desk)) == 2
+    # An agent's contacts may wait for longer, or less long, than the tenant's other ones.
+    assert len(await ana.get("/overdue")) == 1
+    await desk.configure(overdue_after_minutes=60)
+    assert await ana.get("/overdue") == []
+    await desk.configure(overdue_after_minutes=5)
+    assert len(await ana.get("/overdue")) == 1
+    await desk.configure(overdue_after_minutes=None)
     policy = {"return_after_minutes": None, "return_to": "alert", "overdue_after_minutes": None}
     await admin.put("/assignment-policy", policy)
     assert await ana.get("/overdue") == []

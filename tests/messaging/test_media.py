@@ -270,6 +270,20 @@ async def _upload(
     )
 
 
+async def test_what_was_uploaded_and_never_sent_goes_after_a_day(desk: Desk) -> None:
+    ana, phone = await desk.ana(), desk.phone()
+    phone.send_document("kept.pdf", b"%PDF-kept")
+    await desk.work_until_idle()
+    thread = f"/conversations/{(await desk.conversation())['id']}"
+    await ana.post(f"{thread}/take-over")
+    unsent = (await _upload(ana, thread.rpartition("/")[2], PIXEL_PNG)).json()
+    await desk.sql("UPDATE media SET stored_at = now() - interval '2 days' RETURNING id")
+    await desk.work_until_idle()
+    assert (await _bytes(ana, unsent["id"])).json()["detail"] == "It was deleted."
+    (kept,) = await desk.sql("SELECT id FROM media WHERE message_id IS NOT NULL")
+    assert (await _bytes(ana, str(kept["id"]))).content == b"%PDF-kept"
+
+
 async def test_a_human_agent_sends_a_file_once_and_whatsapp_is_given_it_first(desk: Desk) -> None:
     phone, ana = desk.phone(), await desk.ana()
     await desk.say("Can you show me?")

@@ -49,6 +49,7 @@ async def test_a_tenant_may_call_back_instead_or_say_when_it_opens_and_no_more(d
     more = await desk.say("Hello? How long?", "Anybody?", number="4915550002")
     assert first == more, "no flood"
     assert first[0].endswith(_opening())
+    assert "write to us again" in first[0], "nobody gets it, so nobody is said to answer it"
     conversation = await desk.conversation("4915550002")
     assert (conversation["status"], conversation["waiting_since"]) == ("ACTIVE", None)
     assert await desk.sql("SELECT 1 FROM handoff") == await desk.sql("SELECT 1")

@@ -30,9 +30,12 @@ def absence_at(config: AgentConfig, at: datetime, language: str) -> Absence | No
     hours = config.business_hours
     if hours is None or is_open(hours, at):
         return None
-    calls_back = config.when_closed is WhenClosed.CALLBACK
-    notices = config.callback_notice if calls_back else config.closed_notice
-    text = config.notice_in(notices, language)
+    notices = {
+        WhenClosed.QUEUE: config.closed_notice,
+        WhenClosed.CALLBACK: config.callback_notice,
+        WhenClosed.MESSAGE: config.come_back_notice,
+    }
+    text = config.notice_in(notices[config.when_closed], language)
     opens = opens_at(hours, at)
     if opens is not None:
         said = config.notice_in(config.opening_notice, language)

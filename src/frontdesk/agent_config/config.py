@@ -18,6 +18,7 @@ from frontdesk.agent_config.notices import (
     AWAY_NOTICE,
     CALLBACK_NOTICE,
     CLOSED_NOTICE,
+    COME_BACK_NOTICE,
     HANDOFF_NOTICE,
     OPENING_NOTICE,
     QUEUE_NOTICE,
@@ -237,10 +238,18 @@ class AgentConfig(BaseModel):
         WhenClosed.QUEUE,
         description="What becomes of a conversation that needs a person outside business hours: "
         "`queue`: it waits for the morning. `callback`: the same, tagged `callback`, and the contact "
-        "is asked for a number. `message`: nobody gets it, the contact is told when you open.",
+        "is asked for a number. `message`: nobody gets it, the contact is asked to write again when "
+        "you are open.",
     )
     answers_when_closed: bool = Field(
         True, description="Off: outside business hours everything goes the way of `when_closed`."
+    )
+    overdue_after_minutes: int | None = Field(
+        None,
+        ge=1,
+        le=7 * MINUTES_OF_WINDOW,
+        description="So long may its contacts wait for an answer, of the agent or of people, before "
+        "people are told; null: as the assignment policy says.",
     )
     closed_notice: Notices = Field(
         CLOSED_NOTICE,
@@ -250,8 +259,12 @@ class AgentConfig(BaseModel):
     callback_notice: Notices = Field(
         CALLBACK_NOTICE, description="The same with `when_closed` at `callback`."
     )
+    come_back_notice: Notices = Field(
+        COME_BACK_NOTICE,
+        description="The same with `when_closed` at `message`; it asks to write again, as nobody gets it.",
+    )
     opening_notice: Notices = Field(
-        OPENING_NOTICE, description="Added to both; `{opens}` is the day and the time."
+        OPENING_NOTICE, description="Added to each of these; `{opens}` is the day and the time."
     )
     follow_up_minutes: int | None = Field(
         None,
@@ -356,6 +369,7 @@ class AgentConfig(BaseModel):
             id(self.wait_notice): WAIT_NOTICE,
             id(self.closed_notice): CLOSED_NOTICE,
             id(self.callback_notice): CALLBACK_NOTICE,
+            id(self.come_back_notice): COME_BACK_NOTICE,
             id(self.opening_notice): OPENING_NOTICE,
             id(self.still_there_notice): STILL_THERE_NOTICE,
             id(self.survey_question): SURVEY_QUESTION,

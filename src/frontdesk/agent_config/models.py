@@ -28,6 +28,8 @@ class Agent(TenantRow, table=True):
     name: str = Field(sa_type=sa.Text)
     version: int = 1
     enabled: bool = True
+    # As the version in force says: whoever watches all conversations need not read that.
+    overdue_after_minutes: int | None = None
     # A configuration comes into force only once it has passed an evaluation run.
     requires_run: bool = Field(default=False, sa_column_kwargs={"server_default": sa.text("false")})
 

@@ -112,7 +112,26 @@ CALLBACK_NOTICE = {
     "नंबर और सही समय लिखें।",
 }
 
-# After one of the two, when it is known.
+# The same where nobody gets it: none promises an answer.
+COME_BACK_NOTICE = {
+    "en": "Thank you. A colleague needs to look at this, and we are closed right now. Please write to "
+    "us again when we are open.",
+    "es": "Gracias. Esto lo tiene que ver una persona de nuestro equipo y ahora está cerrado. Por favor, "
+    "escríbenos de nuevo cuando hayamos abierto.",
+    "pt": "Obrigado. Uma pessoa da nossa equipe precisa ver isto e agora estamos fechados. Por favor, "
+    "escreva de novo quando estivermos abertos.",
+    "it": "Grazie. Deve occuparsene una persona del nostro team e ora siamo chiusi. Scrivici di nuovo "
+    "quando siamo aperti, per favore.",
+    "de": "Vielen Dank. Das muss sich jemand aus unserem Team ansehen, und gerade ist geschlossen. Bitte "
+    "schreiben Sie uns wieder, wenn geöffnet ist.",
+    "fr": "Merci. Une personne de notre équipe doit s'en occuper et nous sommes fermés en ce moment. "
+    "Merci de nous écrire à nouveau quand nous serons ouverts.",
+    "ar": "شكرًا لك. يحتاج هذا الأمر إلى أحد زملائي، ونحن مغلقون الآن. يرجى الكتابة إلينا مجددًا عندما نفتح.",
+    "hi": "धन्यवाद। इसे हमारी टीम के किसी सदस्य को देखना होगा, और अभी हम बंद हैं। कृपया हमारे खुलने पर फिर से "
+    "लिखें।",
+}
+
+# After one of these, when it is known.
 OPENING_NOTICE = {
     "en": "We open again on {opens}.",
     "es": "Volvemos a abrir el {opens}.",

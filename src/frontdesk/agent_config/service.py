@@ -44,7 +44,7 @@ from frontdesk.identity import PlanLimit, require_room
 from frontdesk.observability import audit, changes
 
 _INSERT = """
-INSERT INTO agent (id, name, version, enabled) VALUES ($1, $2, 1, true)
+INSERT INTO agent (id, name, version, enabled, overdue_after_minutes) VALUES ($1, $2, 1, true, $3)
 ON CONFLICT DO NOTHING RETURNING id
 """
 
@@ -60,7 +60,9 @@ async def create_agent(
     """
     await require_room(session, PlanLimit.AGENTS, "SELECT count(*) FROM agent")
     agent_id = ids.new()
-    made = await session.sql.fetchval(_INSERT, agent_id, body.name)
+    made = await session.sql.fetchval(
+        _INSERT, agent_id, body.name, body.config.overdue_after_minutes
+    )
     if made is None:
         raise AgentNameTaken(f"There is an agent called {body.name}.")
     session.add(_version(agent_id, 1, body.config, author_id))
@@ -300,6 +302,7 @@ async def _put_in_force(
 ) -> AgentPublic:
     before = (await session.exec(_version_of(agent.id, agent.version))).one()
     agent.version += 1
+    agent.overdue_after_minutes = config.overdue_after_minutes
     version = _version(agent.id, agent.version, config, author_id)
     session.add(version)
     await session.flush()

@@ -17,7 +17,19 @@ state = 'stored' AND (message_id IS NULL AND stored_at < now() - make_interval(d
     OR stored_at < now() - make_interval(days => least($1::int, (SELECT r.media_days
         FROM tenant_retention r WHERE r.tenant_id = media.tenant_id))))
 """  # noqa: S608  # Ours.
-_LIST = f"SELECT tenant_id, id FROM media WHERE {_OVERDUE} ORDER BY stored_at LIMIT $2"  # noqa: S608  # Ours.
+# The same, found by three indexes: an OR would read all that is stored.
+_FIRST = "state = 'stored' ORDER BY stored_at LIMIT $2"
+_LIST = f"""
+(SELECT tenant_id, id, stored_at FROM media WHERE message_id IS NULL
+    AND stored_at < now() - make_interval(days => {UNSENT_DAYS}) AND {_FIRST})
+UNION (SELECT tenant_id, id, stored_at FROM media
+    WHERE stored_at < now() - make_interval(days => $1::int) AND {_FIRST})
+UNION (SELECT m.* FROM tenant_retention r CROSS JOIN LATERAL (SELECT tenant_id, id, stored_at
+    FROM media WHERE media.tenant_id = r.tenant_id
+    AND stored_at < now() - make_interval(days => r.media_days) AND {_FIRST}) m
+    WHERE r.media_days < $1::int)
+ORDER BY stored_at LIMIT $2
+"""  # noqa: S608  # Ours.
 _DELETE = f"UPDATE media SET {FORGET} WHERE id = $2 AND {_OVERDUE} RETURNING id"  # noqa: S608  # Ours.
 _OF_CONTACT = """
 SELECT id FROM media

@@ -292,7 +292,19 @@ class Media(TenantRow, table=True):
         refers("channel_id", to="channel"),
         sa.UniqueConstraint("tenant_id", "message_id"),
         sa.Index("ix_media_due", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+        # Those whose days are over: by the deployment's, by a tenant's own, and never sent.
         sa.Index("ix_media_stored", "stored_at", postgresql_where=sa.text("state = 'stored'")),
+        sa.Index(
+            "ix_media_kept",
+            "tenant_id",
+            "stored_at",
+            postgresql_where=sa.text("state = 'stored'"),
+        ),
+        sa.Index(
+            "ix_media_unsent",
+            "stored_at",
+            postgresql_where=sa.text("state = 'stored' AND message_id IS NULL"),
+        ),
         sa.Index("ix_media_conversation", "tenant_id", "conversation_id"),
     )
 

@@ -93,15 +93,16 @@ OVERDUE = (
 
 # Where a tenant says nothing else.
 OVERDUE_AFTER_MINUTES = 15
-# Conversations `k` whose contact has waited longer than the tenant lets them. By the rank, which an
-# index has: those who have waited longest are its first, and it is read no further than to those who
-# have just begun to wait, whatever the tenant says.
+# Conversations `k` whose contact has waited longer than their agent or the tenant lets them. By the
+# rank, which an index has: those who have waited longest are its first, and it is read no further
+# than to those who have just begun to wait, whatever is allowed.
 WAITS_TOO_LONG = f"""
 LEFT JOIN assignment_policy p ON p.tenant_id = k.tenant_id
+LEFT JOIN agent a ON a.tenant_id = k.tenant_id AND a.id = k.agent_id
 WHERE k.status <> 'CLOSED' AND k.waiting_since IS NOT NULL
     AND k.inbox_rank < now() - timestamptz '2000-01-01 00:00:00+00'
-    AND k.inbox_rank < now() - make_interval(mins => CASE WHEN p.tenant_id IS NULL
-        THEN {OVERDUE_AFTER_MINUTES} ELSE p.overdue_after_minutes END)
+    AND k.inbox_rank < now() - make_interval(mins => coalesce(a.overdue_after_minutes,
+        CASE WHEN p.tenant_id IS NULL THEN {OVERDUE_AFTER_MINUTES} ELSE p.overdue_after_minutes END))
         - timestamptz '2000-01-01 00:00:00+00'
 """
 _OWNER = """
