@@ -17,7 +17,11 @@ SUBSCRIPTIONS: Subscriptions = {
     SilenceNeedsPerson: [escalation.look_after_silence],
     PriorityChanged: [escalation.reprioritise],
     MediaSettled: [conversation.go_on_with_file, escalation.relay_file],
-    OutboundFailed: [escalation.look_after_failed_send, escalation.look_after_failed_bridge],
+    OutboundFailed: [
+        escalation.look_after_failed_send,
+        escalation.look_after_failed_bridge,
+        conversation.forget_failed_promises,
+    ],
     ContactPolicyChanged: [feed.tell_contact_policy],
     ReplyModelsChanging: [agent_config.gate_reply_models],
     ExperimentMoved: [evaluation.watch_canary],

@@ -54,6 +54,16 @@ async def test_what_people_promise_is_listed_reminded_of_and_settled(desk: Desk)
     await desk.sql(opened, UUID(unsent["id"]))
     await desk.work_until_idle()
     assert len((await ana.get(f"{at}/commitments"))["items"]) == 2
+    # Nor does what names no day; sent again, it is promised after all.
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.FAILED, code=131026))
+    unsaid = await ana.post(f"{at}/messages", {"text": "I will look into it."})
+    await desk.work_until_idle()
+    assert len((await ana.get(f"{at}/commitments"))["items"]) == 2
+    await ana.post(f"/messages/{unsaid['id']}/retry", status=202)
+    await desk.work_until_idle()
+    undated, *_ = (await ana.get(f"{at}/commitments"))["items"]
+    assert (undated["text"], undated["promised_for"]) == ("I will look into it.", None)
+    await ana.post(f"/commitments/{undated['id']}/settle", {"state": "cancelled"})
     # Once before its time and once at it, whoever has the conversation is reminded.
     for shift in ("'3 hours'", "'-1 seconds'"):
         await desk.sql(

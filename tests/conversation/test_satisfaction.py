@@ -153,6 +153,10 @@ async def test_thumbs_count_from_the_contact_and_from_people(desk: Desk) -> None
     gone = await ana.http.delete(f"/api/v1{answer}")
     assert gone.status_code == 204
     assert (await ana.get("/ratings"))["items"] == []
+    entries = (await (await desk.admin()).get("/audit-entries", limit=50))["items"]
+    assert [
+        (each["action"], each["details"]) for each in entries if "rating" in each["action"]
+    ] == [("rating.removed", {"before": {"value": "up", "comment": "It is right."}, "after": None})]
     assert len(desk.simulator.model.asked("reply")) == 1, "a reaction is no question"
 
 

@@ -226,6 +226,29 @@ async def test_a_late_sent_does_not_revive_what_has_failed(desk: Desk) -> None:
     assert (row["state"], row["error_code"]) == ("sent", None), "it arrived after all"
 
 
+async def test_what_a_person_sends_again_is_settled_by_proof_and_not_by_an_old_failure(
+    desk: Desk,
+) -> None:
+    await desk.say("How long does delivery take?")
+    await desk.sql(
+        "UPDATE outbound SET state = 'needs_attention', delivery = NULL, delivery_at = NULL, "
+        "unknowns = 3, last_error = 'no answer' RETURNING id"
+    )
+    await desk.sql("UPDATE channel SET status = 'PAUSED' RETURNING id")
+    row, ana = await _outbound(desk), await desk.ana()
+    await ana.post(f"/messages/{row['id']}/resolution", {"arrived": False})
+    again = await _outbound(desk)
+    told = (again["state"], again["attempt"], again["last_error"])
+    assert told == ("pending", row["attempt"] + 1, None)
+    _status(desk, "failed")
+    await desk.work_until_idle()
+    assert (await _outbound(desk))["state"] == "pending", "that it failed is no news"
+    _status(desk, "sent")
+    await desk.work_until_idle()
+    assert (await _outbound(desk))["state"] == "sent", "that it had been taken is"
+    assert len(desk.phone().replies) == 1
+
+
 async def test_being_throttled_uses_up_no_try_of_an_outage(desk: Desk) -> None:
     desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=130429), 5)
     desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=131000))

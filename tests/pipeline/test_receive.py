@@ -151,6 +151,27 @@ async def test_a_flood_of_one_contact_is_shown_and_mostly_not_answered(desk: Des
     assert 15 <= len(limited) <= 20
 
 
+async def test_contacts_of_one_person_write_at_one_persons_rate(desk: Desk) -> None:
+    numbers = ("4915550001", "4915550002")
+    for number in numbers:
+        await desk.say("Hello", number=number)
+    ana = await desk.ana()
+    kept, merged = [(await desk.conversation(each))["contact"]["id"] for each in numbers]
+    await ana.post(f"/contacts/{kept}/merge", {"contact_id": merged})
+    for number in range(desk.resources.settings.limits.contact_messages_per_minute + 10):
+        desk.phone(numbers[0]).say(f"Message number {number}")
+    await desk.work_until_idle()
+
+    async def is_limited(text: str) -> bool:
+        await desk.say(text, number=numbers[1])
+        (row,) = await desk.sql("SELECT ignored_reason FROM message WHERE text = $1", text)
+        return row["ignored_reason"] == "rate_limited"
+
+    assert all([await is_limited(f"And {number}?") for number in range(4)][-2:])
+    await ana.http.delete(f"/api/v1/contacts/{merged}/merge")
+    assert not await is_limited("On my own again?")
+
+
 async def test_webhooks_are_taken_while_redis_is_down(desk: Desk) -> None:
     bell = desk.resources.db.bell
 

@@ -1,7 +1,9 @@
 """Conversation: contacts, threads, the outcome of every burst, timers, and the inbox."""
 
 from frontdesk.conversation.awaiting import go_on_with_file
+from frontdesk.conversation.commitments import forget_failed as forget_failed_promises
 from frontdesk.conversation.commitments import list_promises
+from frontdesk.conversation.commitments import notice_again as notice_promises_again
 from frontdesk.conversation.contacts import find_contact, find_or_create_contact, opt_out
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as ConversationHasClosed
@@ -17,6 +19,7 @@ from frontdesk.conversation.memory import (
     remember,
     summarise_soon,
 )
+from frontdesk.conversation.merged_people import MergedPeople
 from frontdesk.conversation.models import Actor, Direction, Priority, Status, TimerKind, TurnOutcome
 from frontdesk.conversation.notes import add_note
 from frontdesk.conversation.people import is_opted_out, person_of
@@ -98,6 +101,7 @@ __all__ = [
     "Direction",
     "Locked",
     "Memory",
+    "MergedPeople",
     "MessagePublic",
     "NewMessage",
     "NewTimer",
@@ -130,6 +134,7 @@ __all__ = [
     "find_contact",
     "find_memory",
     "find_or_create_contact",
+    "forget_failed_promises",
     "get_conversation",
     "get_message",
     "get_provenance",
@@ -145,6 +150,7 @@ __all__ = [
     "lock",
     "lock_if_ours",
     "look_at",
+    "notice_promises_again",
     "opt_out",
     "pause_seconds",
     "person_of",

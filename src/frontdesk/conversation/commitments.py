@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlmodel import col, select
 
 from frontdesk import feed
@@ -24,6 +25,7 @@ from frontdesk.conversation.promising import Sounding, find_promises
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.pages import Page, newest_page
+from frontdesk.messaging import OutboundFailed
 from frontdesk.observability import audit
 
 COMMITMENT = "conversation.commitment"
@@ -66,6 +68,31 @@ async def notice(
         user_id,
     )
     tx.ring(COMMITMENT, commitment_id)
+
+
+async def forget_failed(tx: Transaction, event: OutboundFailed) -> None:
+    """Subscriber: what was promised in a message that will not arrive was promised to nobody."""
+    rows = await tx.sql.fetch(
+        "SELECT id FROM commitment WHERE message_id = $1 AND state IN ('noticed', 'open') ORDER BY id",
+        event.outbound_id,
+    )
+    for row in rows:
+        await dismiss(tx, row["id"])
+
+
+async def notice_again(tx: Transaction, message_id: UUID) -> None:
+    """A message that failed is sent again: what it promises is read anew."""
+    await tx.sql.execute(
+        "DELETE FROM commitment WHERE message_id = $1 AND place > 0 AND state = 'dismissed'",
+        message_id,
+    )
+    commitment_id = await tx.sql.fetchval(
+        "UPDATE commitment SET state = 'noticed', due_at = now(), attempts = 0 "
+        "WHERE message_id = $1 AND state = 'dismissed' RETURNING id",
+        message_id,
+    )
+    if commitment_id is not None:
+        tx.ring(COMMITMENT, commitment_id)
 
 
 async def dismiss(tx: Transaction, commitment_id: UUID) -> None:
@@ -237,6 +264,14 @@ async def remind(tx: Transaction, commitment_id: UUID, now: datetime) -> None:
     await audit(tx, "commitment.reminded", "commitment", commitment_id, details=details)
 
 
+# An open promise in a message that was withdrawn was made to nobody.
+_WAS_SAID = sa.text(
+    "NOT (commitment.state = 'open' AND EXISTS (SELECT 1 FROM outbound o "
+    "WHERE o.tenant_id = commitment.tenant_id AND o.id = commitment.message_id "
+    "AND o.state IN ('failed', 'cancelled')))"
+)
+
+
 async def list_commitments(
     session: Session,
     view: CommitmentView | None,
@@ -252,7 +287,8 @@ async def list_commitments(
         NoSuchConversation: those of one are asked for that there is not.
     """
     query = select(Commitment).where(
-        col(Commitment.state).not_in([CommitmentState.NOTICED, CommitmentState.DISMISSED])
+        col(Commitment.state).not_in([CommitmentState.NOTICED, CommitmentState.DISMISSED]),
+        _WAS_SAID,
     )
     if conversation_id is not None:
         await get_conversation(session, conversation_id)

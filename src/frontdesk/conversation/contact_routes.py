@@ -15,12 +15,14 @@ from frontdesk.conversation.desk_schemas import (
     OptOutUpdate,
 )
 from frontdesk.conversation.errors import CannotMerge, FieldInUse
+from frontdesk.conversation.merged_people import MergedPeople
 from frontdesk.conversation.schemas import ContactPublic
 from frontdesk.core.api import (
     AdminOnly,
     Cursor,
     Limit,
     ReadsConversations,
+    ResourcesDep,
     TenantSession,
     WritesConversations,
     problems,
@@ -82,10 +84,16 @@ async def set_opt_out(
     responses=problems(NotFound, CannotMerge),
 )
 async def merge_contacts(
-    contact_id: UUID, body: MergeCreate, who: WritesConversations, session: TenantSession
+    contact_id: UUID,
+    body: MergeCreate,
+    who: WritesConversations,
+    session: TenantSession,
+    resources: ResourcesDep,
 ) -> ContactCard:
-    """They are one person: card, search and list show them together. `DELETE` takes it back."""
+    """They are one person: card, search and list show them together, and they write at one person's
+    rate. `DELETE` takes it back."""
     await people.merge(session, contact_id, body.contact_id, who)
+    resources.keep(MergedPeople).forget_after_commit(session)
     return await contacts.get_contact_card(session, contact_id)
 
 
@@ -95,10 +103,11 @@ async def merge_contacts(
     responses=problems(NotFound),
 )
 async def separate_contact(
-    contact_id: UUID, who: WritesConversations, session: TenantSession
+    contact_id: UUID, who: WritesConversations, session: TenantSession, resources: ResourcesDep
 ) -> ContactCard:
     """Everything is as it was before; the card of the contact that stands alone again."""
     await people.separate(session, contact_id, who)
+    resources.keep(MergedPeople).forget_after_commit(session)
     return await contacts.get_contact_card(session, contact_id)
 
 

@@ -20,6 +20,7 @@ from frontdesk.core.db import Session, Transaction
 from frontdesk.core.errors import NotFound
 from frontdesk.core.pages import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
 from frontdesk.messaging import ChannelRef, InboundMessage
+from frontdesk.observability import audit
 
 _TONES = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
 _THUMBS = {"👍": Thumb.UP, "👎": Thumb.DOWN}
@@ -69,7 +70,18 @@ async def rate_answer(
         raise NotFound("There is no such message.")
     if answer["author"] != Actor.AGENT:
         raise NoAnswerOfTheAgent
+    before = await tx.sql.fetchrow(
+        "SELECT value, comment FROM answer_rating WHERE message_id = $1 AND rater_id = $2 FOR UPDATE",
+        message_id,
+        user_id,
+    )
     await _rate(tx, answer, user_id, Actor.HUMAN_AGENT, value, comment)
+    after = None if value is None else {"value": value, "comment": comment}
+    if before is not None and dict(before) != after:
+        # Figures are made of ratings: what one was before it was changed or taken back stays known.
+        action = "rating.removed" if after is None else "rating.changed"
+        details = {"before": dict(before), "after": after}
+        await audit(tx, action, "message", message_id, user_id=user_id, details=details)
 
 
 async def _rate(

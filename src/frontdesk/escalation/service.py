@@ -25,6 +25,7 @@ from frontdesk.conversation import (
     change_owner,
     get_conversation,
     lock,
+    notice_promises_again,
     send_message,
     settle,
     withdraw,
@@ -209,7 +210,8 @@ async def retry(tx: Transaction, message_id: UUID, who: Principal) -> MessagePub
     thread = await lock(tx, conversation_id)
     must_own(thread, who)
     await refuse_hopeless(tx, message_id)
-    await send_again(tx, message_id)
+    if await send_again(tx, message_id):
+        await notice_promises_again(tx, message_id)
     return await conversation.get_message(tx, message_id)
 
 

@@ -96,12 +96,17 @@ async def set_assignment_policy(
     body: AssignmentPolicyUpdate, who: AdminOnly, session: TenantSession
 ) -> AssignmentPolicyPublic:
     """After so many minutes of silence: back to the queue, to a colleague, or an alert in the feed."""
+    before = await returning.get_policy(session)
+    policy = await returning.set_policy(session, body)
     await audit(
         session,
         "assignment_policy.changed",
         "tenant",
         who.tenant_id,
         user_id=who.user_id,
-        details=body.model_dump(mode="json"),
+        details={
+            **policy.model_dump(mode="json"),
+            "before": before.model_dump(mode="json"),
+        },
     )
-    return await returning.set_policy(session, body)
+    return policy

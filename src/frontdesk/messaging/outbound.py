@@ -172,10 +172,12 @@ async def resolve_uncertain(tx: Transaction, outbound_id: UUID, *, arrived: bool
         )
     else:
         # A person's own decision to send again: whoever owned the conversation then no longer
-        # matters, so the row goes on as theirs.
+        # matters, so the row goes on as theirs. Attempts go on counting: that the earlier one failed
+        # is no news any more. That it arrived after all still is, as nobody ever knew.
         moved = await tx.sql.fetchrow(
             "UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), "  # noqa: S608  # Ours.
-            f"refusals = 0, unknowns = 0 WHERE id = $1 RETURNING {MOVED}",
+            "attempt = attempt + 1, refusals = 0, unknowns = 1, last_error = NULL, "
+            f"error_code = NULL WHERE id = $1 RETURNING {MOVED}",
             outbound_id,
         )
         tx.ring(OUTBOUND, outbound_id)

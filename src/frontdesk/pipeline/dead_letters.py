@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from frontdesk import escalation
+from frontdesk import conversation, escalation
 from frontdesk.core.db import Connection
 from frontdesk.core.json import loads
 from frontdesk.core.resources import Resources
@@ -135,6 +135,7 @@ async def replay_letter(resources: Resources, by: Caller, letter_id: UUID) -> Ch
             if letter.state in _MAY_BE_SENT:
                 await escalation.refuse_hopeless(tx, letter.id, uncertain_too=True)
             if changed := await send_again(tx, letter.id):
+                await conversation.notice_promises_again(tx, letter.id)
                 await note(tx, "replayed", letter, by)
     return await _changed(resources, by, letter, changed, "It will be tried again at once.")
 

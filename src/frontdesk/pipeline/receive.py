@@ -288,13 +288,17 @@ async def _limited(resources: Resources, items: list[Routed]) -> list[Routed]:
     The rate is that at which contacts write: neither a webhook that comes again nor the backlog of
     an outage counts.
     """
+    people = resources.keep(conversation.MergedPeople)
     counted: dict[tuple[UUID, str], list[Bucket]] = {}
     for routed in items:
         item = routed.item
         if routed.human_agent is not None:
             continue
-        if isinstance(item, InboundMessage) and routed.event.is_new and _counts(item):
-            counted.setdefault(routed.key, _buckets(resources, routed.channel, item))
+        if not (isinstance(item, InboundMessage) and routed.event.is_new and _counts(item)):
+            continue
+        if routed.key not in counted:
+            person = await people.name_of(routed.channel.tenant_id, item.sender)
+            counted[routed.key] = _buckets(resources, routed.channel, person)
     waits = await resources.limiter.wait_seconds_each(list(counted.values()))
     over = {key for key, wait in zip(counted, waits, strict=True) if wait}
     return [replace(routed, limited=routed.key in over) for routed in items] if over else items
@@ -328,12 +332,12 @@ def _counts(item: InboundMessage) -> bool:
     return (datetime.now(UTC) - item.provider_at).total_seconds() <= BACKLOG_SECONDS
 
 
-def _buckets(resources: Resources, channel: ChannelRef, item: InboundMessage) -> list[Bucket]:
+def _buckets(resources: Resources, channel: ChannelRef, person: str) -> list[Bucket]:
     limits = resources.settings.limits
     per_minute, per_second = limits.contact_messages_per_minute, limits.channel_messages_per_second
     key = f"{channel.tenant_id}:in:{channel.id}"
     return [
-        Bucket(f"{key}:{conversation.sort_key(item.sender)}", per_minute / 60, per_minute),
+        Bucket(f"{key}:{person}", per_minute / 60, per_minute),
         Bucket(key, per_second, per_second * 10),
     ]
 
