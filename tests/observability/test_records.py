@@ -13,7 +13,7 @@ import pytest
 from frontdesk.core import ids
 from frontdesk.core.callers import Role
 from frontdesk.core.resources import Resources
-from frontdesk.observability import LlmCallRecord, audit, record_llm_call
+from frontdesk.observability import LlmCallRecord, audit, record_llm_calls
 
 Browse = Callable[[UUID, Role], Awaitable[httpx.AsyncClient]]
 CALLS, AUDIT = "/api/v1/llm-calls", "/api/v1/audit-entries"
@@ -44,7 +44,7 @@ def a_call(**changes: Any) -> LlmCallRecord:
 async def record(resources: Resources, tenant_id: UUID, *calls: LlmCallRecord) -> None:
     async with resources.db.hot(tenant_id) as tx:
         for call in calls:
-            await record_llm_call(tx, call)
+            await record_llm_calls(tx, [call])
 
 
 async def test_a_call_holds_all_it_takes_to_make_it_again(
