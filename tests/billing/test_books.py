@@ -1,5 +1,6 @@
-"""The sums of finished days: exact against the ledger, whatever comes late, and checked."""
+"""The sums of days: exact against the ledger, whatever comes late, and checked."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,12 +10,11 @@ import pytest
 
 from frontdesk.billing import UsageKind, reconcile
 from frontdesk.billing.books import keep_books, list_due_books
-from frontdesk.billing.facts import unsummed_days
 from frontdesk.billing.rollups import mend
 from frontdesk.core import ids
 from frontdesk.core.resources import Resources
 
-from .conftest import SignIn
+from .conftest import SUPER_ADMIN, SignIn
 from .using import PRICED_USD, PRICES, use
 
 TODAY = datetime.now(UTC).date()
@@ -32,10 +32,23 @@ async def keep(resources: Resources, tenant_id: UUID) -> None:
     await keep_books(resources, tenant_id, tenant_id)
 
 
-async def settled(resources: Resources, tenant_id: UUID) -> None:
-    """As if what was written had been written long before the books were kept."""
+async def an_hour_passes(resources: Resources, tenant_id: UUID) -> None:
+    """As if all there is had been written, and the books been kept, an hour earlier."""
+    async with resources.db.system() as sql:
+        for table, column in (("usage_entry", "created_at"), ("usage_book", "rolled_at")):
+            await sql.execute(
+                f"UPDATE {table} SET {column} = {column} - interval '1 hour' WHERE tenant_id = $1",
+                tenant_id,
+            )
+
+
+async def summed(resources: Resources, tenant_id: UUID) -> dict[date, int]:
+    """How many entries of each day are in its sums."""
     async with resources.db.hot(tenant_id) as tx:
-        await tx.sql.execute("UPDATE usage_book SET rolled_at = rolled_at + interval '1 hour'")
+        rows = await tx.sql.fetch(
+            "SELECT day, sum(entries)::int AS entries FROM usage_rollup GROUP BY day"
+        )
+    return {row["day"]: row["entries"] for row in rows}
 
 
 async def report(sign_in: SignIn, tenant_id: UUID, group_by: str = "feature") -> Any:
@@ -68,8 +81,8 @@ async def test_a_report_is_the_same_before_and_after_its_days_are_summed(
     assert before["total"]["amount_usd"] == "0.162000000"
     assert before["total"]["unpriced"] == 3
     await keep(resources, tenant_id)
-    async with resources.db.hot(tenant_id) as tx:
-        assert await unsummed_days(tx, BEFORE, TODAY) == [TODAY]
+    in_sums = await summed(resources, tenant_id)
+    assert (in_sums[BEFORE], in_sums[YESTERDAY]) == (6, 6)
     assert await report(sign_in, tenant_id, group_by) == before
 
 
@@ -81,14 +94,74 @@ async def test_what_comes_late_for_a_summed_day_counts_at_once_and_is_summed_nex
     late = await use(resources, tenant_id, noon(YESTERDAY), usd="7")
     async with resources.db.system() as sql:  # Written now, for yesterday.
         await sql.execute("UPDATE usage_entry SET created_at = now() WHERE id = $1", late)
-    async with resources.db.hot(tenant_id) as tx:
-        assert await unsummed_days(tx, BEFORE, TODAY) == [YESTERDAY, TODAY]
     assert (await report(sign_in, tenant_id))["total"]["amount_usd"] == "7.162000000"
     await keep(resources, tenant_id)
-    await settled(resources, tenant_id)
-    async with resources.db.hot(tenant_id) as tx:
-        assert await unsummed_days(tx, BEFORE, TODAY) == [TODAY]
+    assert (await summed(resources, tenant_id))[YESTERDAY] == 6
+    await an_hour_passes(resources, tenant_id)
     assert (await report(sign_in, tenant_id))["total"]["amount_usd"] == "7.162000000"
+    await keep(resources, tenant_id)
+    assert (await summed(resources, tenant_id))[YESTERDAY] == 7
+    assert (await report(sign_in, tenant_id))["total"]["amount_usd"] == "7.162000000"
+    assert await reconcile(resources, tenant_id, BEFORE, TODAY) == []
+
+
+async def test_the_hours_of_today_are_summed_as_they_end(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn
+) -> None:
+    now = datetime.now(UTC)
+    for minutes in (200, 90, 0):
+        await use(resources, tenant_id, now - timedelta(minutes=minutes), usd="1")
+    await keep(resources, tenant_id)
+    assert sum((await summed(resources, tenant_id)).values()) == 2
+    for entries in (3, 3):
+        assert (await report(sign_in, tenant_id))["total"]["amount_usd"] == "3.000000000"
+        await an_hour_passes(resources, tenant_id)
+        await keep(resources, tenant_id)
+        assert sum((await summed(resources, tenant_id)).values()) == entries
+
+
+async def test_a_report_counts_each_entry_once_while_sums_are_made(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn
+) -> None:
+    for number in range(60):
+        at = datetime.now(UTC) - timedelta(hours=25 * number)
+        await use(resources, tenant_id, at, usd="1")
+    keeping = asyncio.create_task(keep_all(resources, tenant_id))
+    client, span = sign_in(tenant_id), {"from": str(TODAY - timedelta(days=70)), "to": str(TODAY)}
+    told = set()
+    while not keeping.done():
+        answer = await client.get("/api/v1/usage", params=span)
+        told.add(answer.json()["total"]["amount_usd"])
+    await keeping
+    assert told == {"60.000000000"}
+    assert sum((await summed(resources, tenant_id)).values()) == 59
+
+
+async def keep_all(resources: Resources, tenant_id: UUID) -> None:
+    """Make all sums there are to make, a few times over."""
+    for _ in range(3):
+        await keep(resources, tenant_id)
+
+
+async def test_a_new_budget_counts_what_is_in_sums_and_what_is_not_and_no_corrections(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn
+) -> None:
+    old = await use(resources, tenant_id, noon(BEFORE), usd="1")
+    await use(resources, tenant_id, noon(BEFORE), usd="5", kind=UsageKind.WHATSAPP)
+    await keep(resources, tenant_id)
+    await use(resources, tenant_id, datetime.now(UTC), usd="2", feature="triage")
+    url = f"/api/v1/tenants/{tenant_id}/usage-entries/{old}/corrections"
+    said = await sign_in(tenant_id, SUPER_ADMIN).post(url, json={"reason": "It was wrong."})
+    assert said.status_code == 201, said.text
+    admin = sign_in(tenant_id)
+    for scope, spent in (
+        ({"scope": "tenant"}, "3"),
+        ({"scope": "feature", "feature": "reply"}, "1"),
+    ):
+        budget = {**scope, "period": "total", "hard_usd": "10"}
+        made = await admin.post("/api/v1/budgets", json=budget)
+        assert made.status_code == 201, made.text
+        assert Decimal(made.json()["use"][0]["spent_usd"]) == Decimal(spent)
 
 
 async def test_a_wrong_number_is_found_and_mended(
@@ -96,7 +169,6 @@ async def test_a_wrong_number_is_found_and_mended(
 ) -> None:
     await some_usage(resources, tenant_id)
     await keep(resources, tenant_id)
-    await settled(resources, tenant_id)
     assert await reconcile(resources, tenant_id, BEFORE, TODAY) == []
     async with resources.db.hot(tenant_id) as tx:
         await tx.sql.execute(
@@ -166,5 +238,6 @@ async def test_books_come_due_each_hour_and_a_new_tenant_s_after_one(
     assert not await is_due()
     async with resources.db.hot(tenant_id) as tx:
         (book,) = await tx.sql.fetch("SELECT *, due_at - now() AS wait FROM usage_book")
-    assert book["rolled_day"] == book["stored_day"] == YESTERDAY
+    assert book["stored_day"] == YESTERDAY
+    assert book["rolled_at"] is not None
     assert timedelta(0) < book["wait"] < timedelta(minutes=80)

@@ -181,8 +181,6 @@ async def close_books(month: Month) -> dict[str, Any]:
         "VALUES (now(), (now() AT TIME ZONE 'UTC')::date - 1)"
     )
     await month.payer.overlook()
-    # As if the last entry had been written a while before the days were summed.
-    await desk.sql("UPDATE usage_book SET rolled_at = rolled_at + interval '1 hour'")
     made = month.payer.stripe.end_period(month.subscription["id"])
     await desk.work_until_idle()
     invoice: dict[str, Any] = await (await desk.admin()).get(f"/billing/invoices/{made['id']}")
@@ -207,6 +205,11 @@ async def months(desks: list[Desk], admin_sql: asyncpg.Connection) -> list[Month
         for days in range(30):
             async with month.desk.resources.db.hot(month.desk.id) as tx:
                 await record_storage(tx, (BEGINS + timedelta(days=days)).date())
+        await admin_sql.execute(
+            "UPDATE usage_entry SET created_at = day + interval '23 hours' "
+            "WHERE tenant_id = $1 AND kind = 'storage'",
+            month.desk.id,
+        )
     return made
 
 
@@ -328,9 +331,7 @@ async def plants_are_found(
     llm, message = await entry(second, "llm", 12), await entry(second, "whatsapp", 12)
     await changed(llm, "input_tokens = input_tokens + 1000, amount_usd = amount_usd + 0.000075")
     await changed(message, "amount_usd = amount_usd + 0.01")
-    await second.desk.sql("DELETE FROM usage_rollup WHERE day = $1", llm["day"])
-    await second.desk.sql("UPDATE usage_book SET rolled_day = NULL, due_at = now()")
-    await second.desk.work_until_idle()
+    await commands(f"usage reconcile --tenant {second.desk.id} --month {llm['day']:%Y-%m} --repair")
     named = {each["what"]: each for each in await found(second, llm["day"])}
     assert named[f"entry {llm['id']}"]["should_be"].endswith(
         f"as call {llm['source_id']} was answered"

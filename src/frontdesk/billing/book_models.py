@@ -18,9 +18,8 @@ class UsageBook(TenantTable, table=True):
     __table_args__ = (of_tenant(), sa.Index("ix_usage_book_due", "due_at"))
 
     due_at: datetime = Field(sa_type=Timestamp)
-    # What was written to the ledger until then is in the sums, of days up to that day.
+    # What was written to the ledger before then is in the sums, and nothing else.
     rolled_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    rolled_day: date | None = Field(default=None, sa_type=sa.Date)
     # The last day whose storage is in the ledger.
     stored_day: date | None = Field(default=None, sa_type=sa.Date)
     # The end of the last hour that was compared with those before.
@@ -32,7 +31,22 @@ class UsageRollup(TenantRow, table=True):
 
     __tablename__ = "usage_rollup"
     # No reference to the tenant: it can be made again from the ledger, which has none.
-    __table_args__ = (sa.Index("ix_usage_rollup_day", "tenant_id", "day"),)
+    __table_args__ = (
+        sa.UniqueConstraint(
+            "tenant_id",
+            "day",
+            "kind",
+            "feature",
+            "model",
+            "agent_id",
+            "prompt_name",
+            "prompt_version",
+            "pricing_type",
+            "own_key",
+            name="uq_usage_rollup_slice",
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
 
     day: date = Field(sa_type=sa.Date)
     kind: str = Field(sa_type=sa.Text)

@@ -1,7 +1,7 @@
 """Budgets as their tenant looks after them: made, changed, removed, and watched as they burn."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, time
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from frontdesk.billing.budget_schemas import BudgetCreate, BudgetPublic, BudgetUsePublic, Caps
 from frontdesk.billing.errors import BudgetExists, NoSuchBudget
+from frontdesk.billing.facts import FACTS, add_up
 from frontdesk.billing.ledger import MODEL_KINDS
 from frontdesk.billing.models import Budget, BudgetUse
 from frontdesk.billing.reservations import BudgetBook
@@ -26,11 +27,18 @@ _INSERT = """
 INSERT INTO budget (id, scope, feature, period, hard_usd, soft_usd)
 VALUES ($1, $2, $3, $4, $5, $6)
 """
-# What this period has cost so far counts: a month's budget made in the middle is for the month.
+# What this period has cost so far counts: a month's budget made in the middle is for the month. What
+# corrections say moves no budget.
+_SPENT = f"""
+WITH facts AS ({FACTS})
+SELECT (SELECT coalesce(sum(amount_usd), 0) FROM facts
+        WHERE kind = ANY($4) AND ($5::text IS NULL OR feature = $5))
+    - (SELECT coalesce(sum(amount_usd), 0) FROM usage_entry
+        WHERE corrects_id IS NOT NULL AND day BETWEEN $1 AND $2
+        AND kind = ANY($4) AND ($5::text IS NULL OR feature = $5)) AS usd
+"""  # noqa: S608  # Ours.
 _SEED = """
-INSERT INTO budget_use (budget_id, subject, period_start, spent_usd)
-SELECT $1, $2, $3, coalesce(sum(amount_usd), 0) FROM usage_entry
-WHERE kind = ANY($6) AND corrects_id IS NULL AND created_at >= $4 AND ($5::text IS NULL OR feature = $5)
+INSERT INTO budget_use (budget_id, subject, period_start, spent_usd) VALUES ($1, $2, $3, $4)
 """
 _LAST_HOUR = """
 SELECT coalesce(sum(amount_usd), 0) FROM usage_entry WHERE created_at > now() - interval '1 hour'
@@ -79,10 +87,9 @@ async def create_budget(
         raise BudgetExists from None
     if body.scope in (BudgetScope.TENANT, BudgetScope.FEATURE):
         first = period_start(body.period, now)
-        since = datetime.combine(first, time.min, UTC)
-        await session.sql.execute(
-            _SEED, budget_id, ids.NIL, first, since, body.feature, list(MODEL_KINDS)
-        )
+        kinds = [kind.value for kind in MODEL_KINDS]
+        (spent,) = await add_up(session, _SPENT, first, date.max, kinds, body.feature)
+        await session.sql.execute(_SEED, budget_id, ids.NIL, first, spent["usd"])
     resources.keep(BudgetBook).forget_after_commit(session)
     details = body.model_dump(mode="json")
     await audit(session, "budget.created", "budget", budget_id, user_id=by, details=details)

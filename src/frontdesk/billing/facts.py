@@ -1,12 +1,14 @@
-"""What reports add up: the sums of finished days, and the ledger itself for all others.
+"""What reports add up: the sums by day of what was written a while ago, and the ledger of the rest.
 
-A finished day is read from its sums (`rollups.py`) unless something was written for it since they
-were made: a late entry, or a correction. So what is added up is the ledger's, to the last digit,
-however much of it has been summed before.
+Every entry is in exactly one of them: in the sums (`rollups.py`) when it was written before
+`usage_book.rolled_at`, and else it is read from the ledger, of whatever day it is. So what is added up
+is the ledger's, to the last digit, however much of it has been summed before, and a late entry or a
+correction for a day long past counts at once.
 """
 
-from collections.abc import Iterable
-from datetime import date, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from frontdesk.billing.ledger import BILLED_KINDS, MODEL_KINDS
 from frontdesk.core.db import Transaction
@@ -49,12 +51,12 @@ SUMS = {
 SUMMED = ", ".join(f"{expression} AS {name}" for name, expression in SUMS.items())
 _BY = ", ".join(("day", *DIMENSIONS))
 
-# Days from `$1` to `$2`; of those in `$3` the ledger is read.
+# Days from `$1` to `$2`; what was written since `$3` is not in the sums yet. See `add_up`.
 FACTS = f"""
-SELECT {_BY}, {", ".join(SUMS)} FROM usage_rollup
-WHERE day BETWEEN $1 AND $2 AND day <> ALL($3::date[])
+SELECT {_BY}, {", ".join(SUMS)} FROM usage_rollup WHERE day BETWEEN $1 AND $2
 UNION ALL
-SELECT {_BY}, {SUMMED} FROM usage_entry WHERE day = ANY($3::date[]) GROUP BY {_BY}
+SELECT {_BY}, {SUMMED} FROM usage_entry
+WHERE day BETWEEN $1 AND $2 AND created_at >= coalesce($3::timestamptz, '-infinity') GROUP BY {_BY}
 """  # noqa: S608  # Ours.
 
 # What a report shows, of facts.
@@ -75,19 +77,24 @@ coalesce(sum(amount_usd) FILTER (WHERE own_key), 0) AS own_key_usd,
 coalesce(sum(unpriced), 0) AS unpriced
 """
 
-_WRITTEN_SINCE = """
-SELECT b.rolled_day, ARRAY(
-    SELECT DISTINCT e.day FROM usage_entry e
-    WHERE e.created_at >= b.rolled_at - $1::interval AND e.day <= b.rolled_day) AS changed
-FROM usage_book b WHERE b.rolled_day IS NOT NULL
+# Postgres is to plan for how little was written since, which a plan for any moment does not know.
+_ROLLED_AT = """
+SELECT (SELECT rolled_at FROM usage_book), set_config('plan_cache_mode', 'force_custom_plan', true)
 """
 
 
-async def unsummed_days(tx: Transaction, first: date, last: date) -> list[date]:
-    """The days of a span whose sums are not made yet, or no longer what the ledger says."""
-    book = await tx.sql.fetchrow(_WRITTEN_SINCE, UNSEEN_FOR)
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    if book is None:
-        return days
-    changed = set(book["changed"])
-    return [day for day in days if day > book["rolled_day"] or day in changed]
+async def add_up(
+    tx: Transaction, statement: str, first: date, last: date, *more: Any
+) -> Sequence[Mapping[str, Any]]:
+    """The rows of a statement over `FACTS` of the days from first to last.
+
+    Args:
+        more: what the statement calls `$4` and on.
+    """
+    # Sums that were made meanwhile show in the moment up to which they reach: it only ever moves on.
+    rolled_at: datetime | None = await tx.sql.fetchval(_ROLLED_AT)
+    while True:
+        rows = await tx.sql.fetch(statement, first, last, rolled_at, *more)
+        before, rolled_at = rolled_at, await tx.sql.fetchval(_ROLLED_AT)
+        if rolled_at == before:
+            return [dict(row) for row in rows]

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from frontdesk.billing.facts import FACTS, REPORTED, unsummed_days
+from frontdesk.billing.facts import FACTS, REPORTED, add_up
 from frontdesk.billing.month_schemas import ForecastPublic, MonthPublic, OutcomesPublic
 from frontdesk.billing.outcomes import count_outcomes
 from frontdesk.billing.schemas import UsageGrouping, UsageGroupPublic, UsageSums
@@ -70,8 +70,7 @@ async def report_month(tx: Transaction, span: Span, *, today: date) -> MonthPubl
     Args:
         span: of one month, as `span_of_month` gives it.
     """
-    unsummed = await unsummed_days(tx, span.first, span.last)
-    rows = [dict(row) for row in await tx.sql.fetch(_ALL, span.first, span.last, unsummed)]
+    rows = await add_up(tx, _ALL, span.first, span.last)
     total = next(row for row in rows if row["slice"] is None)
     slices = {
         name: [_group(row) for row in rows if row["slice"] == name and _is_used(row)]
@@ -101,9 +100,7 @@ async def _forecast(
     tx: Transaction, days: Sequence[UsageGroupPublic], today: date
 ) -> ForecastPublic | None:
     first, last = today - timedelta(days=FORECAST_DAYS), today - timedelta(days=1)
-    unsummed = await unsummed_days(tx, first, last)
-    before = await tx.sql.fetchrow(_BEFORE, first, last, unsummed)
-    assert before is not None
+    (before,) = await add_up(tx, _BEFORE, first, last)
     if before["first"] is None:
         return None
     # A tenant that began a week ago has a week.

@@ -1,35 +1,42 @@
-"""The sums of finished days: made by due work, made anew when something was written for the day."""
+"""The sums of days: what was written since is added to them by due work, and they can be made anew."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from frontdesk.billing.facts import DIMENSIONS, SUMMED, SUMS, UNSEEN_FOR, unsummed_days
+from frontdesk.billing.facts import DIMENSIONS, SUMMED, SUMS, UNSEEN_FOR
 from frontdesk.billing.storage import DAYS_OF_A_MONTH
 from frontdesk.core.db import Transaction, take_time
 from frontdesk.core.resources import Resources
 
+# A day of a big tenant's ledger at once.
+_STEP = timedelta(days=1)
 _BY = ", ".join(DIMENSIONS)
+_ADD = f"""
+INSERT INTO usage_rollup AS r (id, day, {_BY}, {", ".join(SUMS)})
+SELECT gen_random_uuid(), day, {_BY}, {SUMMED} FROM usage_entry
+WHERE created_at >= $1 AND created_at < $2 GROUP BY day, {_BY}
+ON CONFLICT (tenant_id, day, {_BY}) DO UPDATE
+SET {", ".join(f"{name} = r.{name} + excluded.{name}" for name in SUMS)}
+"""  # noqa: S608  # Ours.
 _MAKE = f"""
 INSERT INTO usage_rollup (id, day, {_BY}, {", ".join(SUMS)})
-SELECT gen_random_uuid(), $1, {_BY}, {SUMMED} FROM usage_entry WHERE day = $1 GROUP BY {_BY}
+SELECT gen_random_uuid(), day, {_BY}, {SUMMED} FROM usage_entry
+WHERE day = $1 AND created_at < $2 GROUP BY day, {_BY}
 """  # noqa: S608  # Ours.
-_NEXT_DAY = "SELECT min(day) FROM usage_entry WHERE day > $1 AND day < $2"
-_CHANGED = """
-SELECT DISTINCT day FROM usage_entry WHERE created_at >= $1::timestamptz - $2::interval AND day <= $3
-ORDER BY day
-"""
-_BOOK = """
-SELECT rolled_at, rolled_day, now() AS now, (now() AT TIME ZONE 'UTC')::date AS today
-FROM usage_book
+# One at a time: two would both add the same.
+_BOOK = "SELECT rolled_at, now() - $1::interval AS until FROM usage_book FOR UPDATE"
+_NEXT = """
+SELECT min(created_at) FROM usage_entry WHERE created_at >= coalesce($1::timestamptz, '-infinity')
 """
 _DIFFERENT = f"""
 SELECT coalesce(l.feature, r.feature) AS feature, coalesce(l.model, r.model) AS model,
     (to_jsonb(l) - '{{{",".join(DIMENSIONS)}}}'::text[])::text AS in_ledger,
     (to_jsonb(r) - '{{{",".join(DIMENSIONS)}}}'::text[])::text AS in_sums
-FROM (SELECT {_BY}, {SUMMED} FROM usage_entry WHERE day = $1 GROUP BY {_BY}) l
+FROM (SELECT {_BY}, {SUMMED} FROM usage_entry
+    WHERE day = $1 AND created_at < (SELECT rolled_at FROM usage_book) GROUP BY {_BY}) l
 FULL JOIN (SELECT {_BY}, {", ".join(SUMS)} FROM usage_rollup WHERE day = $1) r
 ON l.kind = r.kind AND l.feature = r.feature AND l.model = r.model AND l.own_key = r.own_key
     AND coalesce(l.agent_id::text, '') = coalesce(r.agent_id::text, '')
@@ -88,50 +95,31 @@ class Difference:
     of_sums: bool = False
 
 
-async def roll_up(resources: Resources, tenant_id: UUID) -> list[date]:
-    """Make the sums of finished days that have none, or that something was written for since.
+async def roll_up(resources: Resources, tenant_id: UUID) -> None:
+    """Add what was written since the last time, but for the last minutes, to the sums of its days.
 
-    Each day is replaced in one transaction, so reports see the old sums or the new ones. Run twice,
-    or cut short, the next run makes the same again. Gives the days whose sums were made.
+    Each step is one transaction, in which the moment up to which it reaches moves on as well: reports
+    see all of it or nothing, and run twice, or cut short, the next run goes on from there.
     """
-    async with resources.db.transaction(tenant_id) as tx:
-        book = await tx.sql.fetchrow(_BOOK)
-        if book is None:
-            return []
-        yesterday = book["today"] - timedelta(days=1)
-        made = []
-        if book["rolled_at"] is not None:
-            changed = await tx.sql.fetch(
-                _CHANGED, book["rolled_at"], UNSEEN_FOR, min(book["rolled_day"], yesterday)
-            )
-            made = [row["day"] for row in changed]
-    for day in made:
-        await _make(resources, tenant_id, day)
-    day = book["rolled_day"] or date.min
-    while (day := await _next_day(resources, tenant_id, day, book["today"])) is not None:
-        await _make(resources, tenant_id, day)
-        made.append(day)
-    async with resources.db.transaction(tenant_id) as tx:
-        await tx.sql.execute(
-            "UPDATE usage_book SET rolled_at = $1, rolled_day = $2", book["now"], yesterday
-        )
-    return made
+    while await _add_a_step(resources, tenant_id):
+        pass
 
 
-async def _next_day(resources: Resources, tenant_id: UUID, day: date, today: date) -> date | None:
+async def _add_a_step(resources: Resources, tenant_id: UUID) -> bool:
+    """Add up to a day's worth; whether there is more."""
     async with resources.db.transaction(tenant_id) as tx:
-        found: date | None = await tx.sql.fetchval(_NEXT_DAY, day, today)
-        return found
-
-
-async def _make(resources: Resources, tenant_id: UUID, day: date) -> None:
-    async with resources.db.transaction(tenant_id) as tx:
-        # A day of a big tenant takes longer than a statement of the message path may.
+        # A big tenant's takes longer than a statement of the message path may.
         await take_time(tx.sql)
-        # One at a time: two would both delete what was there, and both add theirs.
-        await tx.sql.execute("SELECT FROM usage_book FOR UPDATE")
-        await tx.sql.execute("DELETE FROM usage_rollup WHERE day = $1", day)
-        await tx.sql.execute(_MAKE, day)
+        book = await tx.sql.fetchrow(_BOOK, UNSEEN_FOR)
+        if book is None:
+            return False
+        since: datetime | None = await tx.sql.fetchval(_NEXT, book["rolled_at"])
+        until: datetime = book["until"]
+        if since is not None and since < until:
+            until = min(until, since + _STEP)
+            await tx.sql.execute(_ADD, since, until)
+        await tx.sql.execute("UPDATE usage_book SET rolled_at = greatest(rolled_at, $1)", until)
+        return bool(until < book["until"])
 
 
 async def reconcile(
@@ -139,19 +127,16 @@ async def reconcile(
 ) -> list[Difference]:
     """Count a tenant's days anew from the ledger, and say what does not agree.
 
-    Three things are held together: the sums with the ledger, the amount of each entry with its
-    tokens, seconds or pieces times its unit prices, and the billed model calls with their entries,
-    token by token. Days without sums, and
-    those that something was written for since, have no sums that could be wrong.
+    Three things are held together: the sums with the entries that are in them, the amount of each
+    entry with its tokens, seconds or pieces times its unit prices, and the billed model calls with
+    their entries, token by token.
     """
     found: list[Difference] = []
     async with resources.db.transaction(tenant_id) as tx:
         await take_time(tx.sql)
-        unsummed = set(await unsummed_days(tx, first, last))
         for number in range((last - first).days + 1):
             day = first + timedelta(days=number)
-            if day not in unsummed:
-                found += await _wrong_sums(tx, day)
+            found += await _wrong_sums(tx, day)
             found += [
                 Difference(
                     day, f"entry {row['id']}", f"{row['amount_usd']} USD", f"{row['should']} USD"
@@ -190,7 +175,12 @@ async def _wrong_sums(tx: Transaction, day: date) -> list[Difference]:
     ]
 
 
-async def mend(resources: Resources, tenant_id: UUID, days: list[date]) -> None:
+async def mend(resources: Resources, tenant_id: UUID, days: Sequence[date]) -> None:
     """Make the sums of these days anew from the ledger."""
     for day in days:
-        await _make(resources, tenant_id, day)
+        async with resources.db.transaction(tenant_id) as tx:
+            await take_time(tx.sql)
+            book = await tx.sql.fetchrow(_BOOK, UNSEEN_FOR)
+            await tx.sql.execute("DELETE FROM usage_rollup WHERE day = $1", day)
+            if book is not None and book["rolled_at"] is not None:
+                await tx.sql.execute(_MAKE, day, book["rolled_at"])

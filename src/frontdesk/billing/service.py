@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from frontdesk.billing.facts import FACTS, REPORTED, SUMMED, unsummed_days
+from frontdesk.billing.facts import FACTS, REPORTED, SUMMED, add_up
 from frontdesk.billing.ledger import UsageKind
 from frontdesk.billing.models import UsageEntry
 from frontdesk.billing.money_schemas import EntryPublic
@@ -53,12 +53,19 @@ WITH facts AS (
     SELECT coalesce({{owner}}, '{ids.NIL}') AS key, kind, own_key, {SUMMED}
     FROM usage_entry e LEFT JOIN LATERAL (
         SELECT c.contact_id FROM conversation c WHERE c.id = e.conversation_id) k ON {{joined}}
-    WHERE day BETWEEN $1 AND $2 AND ($3::text IS NULL OR kind = $3)
+    WHERE day BETWEEN $1 AND $2 AND ($3::text IS NULL OR kind = $3) AND {{among}}
     GROUP BY 1, 2, 3
 )
 SELECT key, {REPORTED} FROM facts WHERE $4::uuid IS NULL OR key < $4
 GROUP BY key ORDER BY key DESC LIMIT $5
 """  # noqa: S608  # Ours.
+# The conversations of a page, found along their index: a page does not add up those of all others.
+_CONVERSATIONS = """
+SELECT DISTINCT conversation_id FROM usage_entry
+WHERE day BETWEEN $1 AND $2 AND ($3::text IS NULL OR kind = $3) AND conversation_id IS NOT NULL
+    AND ($4::uuid IS NULL OR conversation_id < $4)
+ORDER BY conversation_id DESC LIMIT $5
+"""
 _OF_CONVERSATION = f"""
 WITH facts AS (
     SELECT feature, model, kind, own_key, {SUMMED}
@@ -128,10 +135,7 @@ async def report_usage(
     """
     is_paged = group_by in _OWNERS
     key = "NULL::text" if is_paged else KEYS[group_by]
-    unsummed = await unsummed_days(session, span.first, span.last)
-    total, *rows = await session.sql.fetch(
-        _SLICED.format(key=key), span.first, span.last, unsummed, kind
-    )
+    total, *rows = await add_up(session, _SLICED.format(key=key), span.first, span.last, kind)
     next_after = None
     if is_paged:
         rows = await _owned(session, span, group_by, kind, after, limit + 1)
@@ -155,9 +159,20 @@ async def _owned(
     after: UUID | None,
     limit: int,
 ) -> list[Any]:
-    joined = "true" if group_by is UsageGrouping.CONTACT else "false"
-    statement = _OWNED.format(owner=_OWNERS[group_by], joined=joined)
-    return list(await tx.sql.fetch(statement, span.first, span.last, kind, after, limit))
+    asked = span.first, span.last, kind, after, limit
+    owner = _OWNERS[group_by]
+    if group_by is UsageGrouping.CONTACT:
+        return list(
+            await tx.sql.fetch(_OWNED.format(owner=owner, joined="true", among="true"), *asked)
+        )
+    found = [row["conversation_id"] for row in await tx.sql.fetch(_CONVERSATIONS, *asked)]
+    rows = await tx.sql.fetch(
+        _OWNED.format(owner=owner, joined="false", among="conversation_id = ANY($6)"), *asked, found
+    )
+    if len(found) == limit:
+        return list(rows)
+    of_none = _OWNED.format(owner=owner, joined="false", among="conversation_id IS NULL")
+    return [*rows, *await tx.sql.fetch(of_none, *asked)]
 
 
 async def get_conversation_usage(
