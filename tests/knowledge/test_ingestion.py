@@ -244,22 +244,49 @@ async def test_what_robots_txt_forbids_is_not_fetched_and_the_source_says_so(sho
 
 
 async def test_a_site_that_asks_for_pauses_is_read_page_by_page(shop, agent_id, site):
+    paths = ("/b", "/c", "/d")
     site.pages = {
         "/robots.txt": "User-agent: Frontdesk\nCrawl-delay: 3600\n",
-        "/help": page("Help", "We are glad to help.", "/b"),
-        "/b": page("Shipping", "We ship within two days."),
+        "/help": page("Help", "We are glad to help.", *paths),
+        **{path: page(path, f"This is page {path}.") for path in paths},
     }
     site.types["/robots.txt"] = "text/plain"
     body = {"agent_id": str(agent_id), "url": f"{site.url}/help", "most_pages": 9}
     await shop.admin.http.post("/api/v1/knowledge/pages", json=body)
     for _ in range(3):
         await ingest_all(shop)
-    assert (site.asked["/help"], site.asked["/b"]) == (1, 0)
-    (waiting,) = await shop.sql(
-        "SELECT attempts, due_at - clock_timestamp() < interval '11 seconds' AS is_soon "
-        "FROM knowledge_source WHERE site_id IS NOT NULL"
-    )
-    assert (waiting["attempts"], waiting["is_soon"]) == (0, True)
+    assert (site.asked["/help"], sum(site.asked[path] for path in paths)) == (1, 0)
+
+    async def waits():
+        rows = await shop.sql(
+            "SELECT attempts, extract(epoch FROM due_at - clock_timestamp()) AS seconds "
+            "FROM knowledge_source WHERE site_id IS NOT NULL ORDER BY due_at"
+        )
+        assert {row["attempts"] for row in rows} == {0}
+        return [float(row["seconds"]) for row in rows]
+
+    # One after the other, not all at once when the first pause is over.
+    first, second, third = await waits()
+    assert first < 10 < second < 20 < third < 30
+    # A page that comes too early keeps its place.
+    await make_due(shop)
+    await ingest_all(shop)
+    again = await waits()
+    assert len(again) == 3
+    assert again[-1] < third
+
+
+async def test_of_an_endless_robots_txt_the_beginning_is_obeyed(shop, agent_id, site):
+    site.pages = {
+        "/robots.txt": "User-agent: *\nDisallow: /private\n" + "# And so on.\n" * 100_000,
+        "/private": page("Secret", "Nobody should read this."),
+    }
+    site.types["/robots.txt"] = "text/plain"
+    body = {"agent_id": str(agent_id), "url": f"{site.url}/private"}
+    answer = await shop.admin.http.post("/api/v1/knowledge/pages", json=body)
+    await ingest_all(shop)
+    source = await read(shop, answer.json()["id"])
+    assert source["last_error"] == "The site's robots.txt does not let us read this page."
 
 
 async def test_what_says_the_same_stays_the_same_chunk(shop, agent_id):

@@ -220,6 +220,7 @@ class HttpClient:
         content_types: Collection[str],
         max_bytes: int,
         timeout_seconds: float,
+        cuts_off: bool = False,
         hosts: Collection[str] | None = None,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
@@ -235,6 +236,7 @@ class HttpClient:
         Args:
             content_types: lower-case media types that are read, like `text/html`.
             max_bytes: of the content after decompression.
+            cuts_off: of a longer answer so much is read, instead of none.
             timeout_seconds: for all of it, from the first look-up to the last byte.
             hosts: if given, only these, by their exact lower-case names; redirects too.
             headers: not sent along to where a redirect leads on another origin.
@@ -260,6 +262,7 @@ class HttpClient:
                         addresses,
                         content_types,
                         max_bytes,
+                        cuts_off=cuts_off,
                         method=method,
                         headers=dict(headers or {}),
                         data=body,
@@ -301,6 +304,8 @@ class HttpClient:
         addresses: Sequence[Address],
         content_types: Collection[str],
         max_bytes: int,
+        *,
+        cuts_off: bool,
         **request: Any,
     ) -> "Fetched | URL":
         """The answer to one request, or where it redirects to."""
@@ -337,9 +342,9 @@ class HttpClient:
                         raise FetchRefused(f"It answers with {fetched.content_type or 'no type'}.")
                     return fetched
                 content = await _read(response, max_bytes)
-                if len(content) > max_bytes:
+                if len(content) > max_bytes and not cuts_off:
                     raise FetchRefused(f"It is larger than {max_bytes} bytes.")
-                return replace(fetched, content=content)
+                return replace(fetched, content=content[:max_bytes])
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotConnected(f"{url.host} can't be reached.") from error
         # ValueError: a header that can't be sent, or a redirect to what is no address.

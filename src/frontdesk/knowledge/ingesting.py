@@ -185,7 +185,7 @@ async def _read(resources: Resources, job: Job) -> SourceState:
             await drop_file(resources, job.tenant_id, job.id)
             return SourceState.SPLITTING
         etag = row["etag"] if row["is_known"] else None
-        page = await fetch_page(resources, row["url"], etag)
+        page = await fetch_page(resources, job.id, row["url"], etag)
         if page is None or (row["is_known"] and page.sha256 == row["sha256"]):
             return SourceState.EMBEDDING
         await asyncio.to_thread(file.write_bytes, page.content)

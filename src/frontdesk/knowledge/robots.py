@@ -2,19 +2,20 @@
 
 The rules are those for `Frontdesk`, else those for everybody. A site without the file allows
 everything; one that fails to serve it is asked later. A wish for pauses (`Crawl-delay`) is kept
-across all workers, up to a bound.
+across all workers, up to a bound: each page that waits has a time of its own.
 """
 
 import re
 import time
 from dataclasses import dataclass
+from uuid import UUID
 
 from frontdesk.core.http import FetchRefused, NoAnswer
 from frontdesk.core.redis import REDIS_DOWN
 from frontdesk.core.resources import Resources
 
 AGENT = "frontdesk"
-# RFC 9309: a crawler must read at least 500 KiB; what is longer is not read.
+# RFC 9309: a crawler must read at least 500 KiB; what stands behind is not read.
 MOST_BYTES = 512 * 1024
 KEPT_SECONDS = 3_600
 MOST_DELAY_SECONDS = 10.0
@@ -23,6 +24,30 @@ _MOST_SITES = 1_000
 _MOST_RULES = 2_000
 _MOST_CHARACTERS = 2_048
 _STARS = re.compile(r"\*+")
+# KEYS: a site's and a page's; ARGV: the pause in milliseconds. Answers how long the page has to wait,
+# 0 when it is its turn. A page keeps its place in the row, and one that comes late puts the next off.
+_TAKE_TURN = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local delay = tonumber(ARGV[1])
+local site = redis.call('HMGET', KEYS[1], 'free', 'open')
+local free, open = tonumber(site[1]) or now, tonumber(site[2]) or now
+local mine = tonumber(redis.call('GET', KEYS[2]))
+if not mine then
+  mine = math.max(now, free, open)
+  free = mine + delay
+end
+local wait = math.max(mine, open) - now
+if wait > 0 then
+  redis.call('SET', KEYS[2], mine, 'PX', wait + 60000)
+else
+  redis.call('DEL', KEYS[2])
+  open = now + delay
+end
+redis.call('HSET', KEYS[1], 'free', free, 'open', open)
+redis.call('PEXPIRE', KEYS[1], math.max(free, open) - now + 1000)
+return math.max(wait, 0)
+"""
 
 
 @dataclass(frozen=True)
@@ -105,6 +130,7 @@ class Robots:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._kept: dict[str, tuple[float, Rules]] = {}
+        self._take_turn = resources.redis.register_script(_TAKE_TURN)
 
     async def of(self, origin: str) -> Rules:
         """The rules of a site, at most an hour old.
@@ -124,19 +150,16 @@ class Robots:
         self._kept[origin] = (time.monotonic(), rules)
         return rules
 
-    async def pause_seconds(self, origin: str, rules: Rules) -> float:
-        """How long to wait before the next fetch; 0: it is ours, and the next one's time begins."""
+    async def pause_seconds(self, origin: str, rules: Rules, page_id: UUID) -> float:
+        """How long a page has to wait; 0: it is its turn, and the next one's is a pause later."""
         if not rules.delay_seconds:
             return 0.0
-        redis, key = self._resources.redis, f"frontdesk:crawl:{origin}"
-        delay_ms = int(rules.delay_seconds * 1_000)
+        keys = f"frontdesk:crawl:{origin}", f"frontdesk:crawl:{origin}:{page_id}"
         try:
-            if await redis.set(key, b"1", nx=True, px=max(1, delay_ms)):
-                return 0.0
-            left_ms = await redis.pttl(key)
+            waits = await self._take_turn(keys, [max(1, int(rules.delay_seconds * 1_000))])
         except REDIS_DOWN:
             return 0.0  # A courtesy; without Redis there is nowhere to keep it.
-        return max(0.1, float(left_ms) / 1_000)
+        return float(waits) / 1_000
 
     async def _read(self, origin: str) -> Rules:
         try:
@@ -145,11 +168,15 @@ class Robots:
                 content_types=("text/plain",),
                 max_bytes=MOST_BYTES,
                 timeout_seconds=_SECONDS,
+                cuts_off=True,
             )
         except FetchRefused:
-            return (
-                Rules()
-            )  # A page instead of the file, or far too long: there are no rules to read.
+            return Rules()  # A page instead of the file: there are no rules to read.
         if answer.status == 429 or answer.status >= 500:
             raise NoAnswer(f"robots.txt: status {answer.status}")
-        return read_rules(answer.content.decode(errors="replace")) if answer.is_success else Rules()
+        if not answer.is_success:
+            return Rules()
+        content = answer.content
+        if len(content) == MOST_BYTES:
+            content = content.rpartition(b"\n")[0]  # Half a rule would be another one.
+        return read_rules(content.decode(errors="replace"))

@@ -77,8 +77,13 @@ class Page:
         return sha256(self.content).hexdigest()
 
 
-async def fetch_page(resources: Resources, url: str, etag: str | None) -> Page | None:
+async def fetch_page(
+    resources: Resources, source_id: UUID, url: str, etag: str | None
+) -> Page | None:
     """A page of the public internet; None when it is what it was at `etag`.
+
+    Args:
+        source_id: whose page it is, and whose turn where the site wants pauses.
 
     Raises:
         Gone, NotNow: the site says so, or does not answer.
@@ -86,7 +91,7 @@ async def fetch_page(resources: Resources, url: str, etag: str | None) -> Page |
         Unreadable: we do not ask there, the site's robots.txt forbids it, or it is no document.
     """
     try:
-        await _ask_leave(resources, url)
+        await _ask_leave(resources, source_id, url)
         answer = await resources.http.fetch_public(
             url,
             content_types=_TYPES,
@@ -114,9 +119,9 @@ async def fetch_page(resources: Resources, url: str, etag: str | None) -> Page |
     return Page(clean(answer.url), answer.content, told or None)
 
 
-async def _ask_leave(resources: Resources, url: str) -> None:
+async def _ask_leave(resources: Resources, source_id: UUID, url: str) -> None:
     rules = await _rules_for(resources, url)
-    pause = await resources.keep(Robots).pause_seconds(_origin(url), rules)
+    pause = await resources.keep(Robots).pause_seconds(_origin(url), rules, source_id)
     if pause:
         raise TooSoon(pause)
 
