@@ -10,23 +10,20 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
+from benchmarks import libraries
 from benchmarks.ground import Ground
 from frontdesk import identity, knowledge
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.resources import Resources, open_resources
-from frontdesk.core.settings import with_database
 from frontdesk.knowledge import Fit, Found, Relevance, SourceCreate
 from frontdesk.knowledge.embedding import Meaning, meaning_of
-from frontdesk.knowledge.retrieval import Places, _found, search
+from frontdesk.knowledge.retrieval import Places, _found, choose, find_candidates
 from frontdesk.knowledge.searching import find
 from frontdesk.knowledge.work import INGEST
 from frontdesk.subscriptions import SUBSCRIPTIONS
@@ -131,7 +128,7 @@ async def _rank(
 ) -> Found:
     """The best pieces one way, and what was decided of them."""
     if way != "vector":
-        return await search(tx, agent_id, text, 5, meaning)
+        return choose(await find_candidates(tx, agent_id, text, meaning), text, 5, meaning)
     found = [_found(row) for row in await find(tx, agent_id, "", meaning)]
     by_meaning = sorted(found, key=lambda c: c.places.by_meaning or 99)[:5]
     fits = [Places(by_meaning=c.places.by_meaning, stands=c.places.stands) for c in by_meaning]
@@ -198,71 +195,22 @@ async def _agent(resources: Resources, slug: str) -> tuple[UUID, UUID]:
     return tenant.id, agent_id
 
 
-_FILL = """
-INSERT INTO knowledge_chunk (tenant_id, id, source_id, agent_id, position, heading, text, embedding,
-    embedder)
-SELECT '{tenant}', gen_random_uuid(), '{source}', '{agent}', n, 'Article ' || n,
-    (SELECT string_agg(word, ' ') FROM (
-        SELECT words[1 + floor(power(random(), 2) * array_length(words, 1))::int] AS word
-        FROM generate_series(1, 60 + n * 0)) AS drawn) || ' code QX-' || n,
-    (SELECT array_agg(random() - 0.5) FROM generate_series(1, 384 + n * 0))::real[]::halfvec, 'made'
-FROM generate_series(1, {count}) AS n,
-    (SELECT string_to_array('{words}', ' ') || array(
-        SELECT substr(md5(w::text), 1, 7) FROM generate_series(1, 5000) AS w) AS words) AS lexicon
-"""
-
-
-async def _measure_size(resources: Resources, ground: Ground, counts: Sequence[int]) -> None:
-    """Searches among so many chunks of one tenant, with vectors that are random."""
-    words = " ".join({w.strip(".,;:").lower() for _, t in articles().values() for w in t.split()})
-    clean = " ".join(w for w in words.split() if w.isascii() and w.isalpha())
-    sql = await asyncpg.connect(with_database(ground.postgres.url, "frontdesk"))
-    print(f"\n{'chunks':>8}   p50 ms  p95 ms")
-    for count in counts:
-        tenant_id, agent_id = await _agent(resources, f"size-{count}")
-        async with resources.db.hot(tenant_id) as tx:
-            body = SourceCreate(agent_id=agent_id, title="Made", body="Made.")
-            source = await knowledge.add_source(resources, tx, body)
-        await sql.execute("DROP INDEX ix_knowledge_chunk_near_384")
-        await sql.execute(
-            _FILL.format(
-                tenant=tenant_id, source=source.id, agent=agent_id, count=count, words=clean
-            )
-        )
-        await sql.execute("SET maintenance_work_mem = '512MB'")
-        await sql.execute(
-            "CREATE INDEX ix_knowledge_chunk_near_384 ON knowledge_chunk USING hnsw "
-            "((embedding::halfvec(384)) halfvec_cosine_ops) WHERE vector_dims(embedding) = 384"
-        )
-        await sql.execute("VACUUM ANALYZE knowledge_chunk")
-        seconds = []
-        drawn = await sql.fetch(
-            f"SELECT embedding::text, text FROM knowledge_chunk WHERE agent_id = '{agent_id}' LIMIT 60"
-        )
-        for place, (vector, text) in enumerate(drawn):
-            meaning = Meaning("made", vector, 384)
-            asked = " ".join(text.split()[place % 20 : place % 20 + 6]) + f" QX-{place * 13}"
-            began = time.perf_counter()
-            async with resources.db.hot(tenant_id) as tx:
-                await search(tx, agent_id, asked, 6, replace(meaning))
-            seconds.append(time.perf_counter() - began)
-        p95 = statistics.quantiles(seconds[5:], n=20)[-1] * 1000
-        print(f"{count:>8} {statistics.median(seconds[5:]) * 1000:>8.1f} {p95:>7.1f}", flush=True)
-
-
 def main() -> None:
     """Measure both, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval")
-    parser.add_argument("--sizes", default="1000,100000", help="chunks of one tenant; none: skip")
-    sizes = [int(size) for size in parser.parse_args().sizes.split(",") if size.isdecimal()]
+    parser.add_argument("--only", choices=("quality", "sizes"), help="measure only this")
+    only = parser.parse_args().only
 
-    async def run(ground: Ground) -> None:
-        async with open_resources(ground.settings(), SUBSCRIPTIONS) as resources:
-            await _measure(resources, *await _make(resources))
-            await _measure_size(resources, ground, sizes)
+    async def measure(ground: Ground) -> None:
+        # Before anything is connected to the database that libraries are copied from.
+        if only != "quality":
+            await libraries.measure(ground)
+        if only != "sizes":
+            async with open_resources(ground.settings(), SUBSCRIPTIONS) as resources:
+                await _measure(resources, *await _make(resources))
 
     with Ground() as ground:
-        asyncio.run(run(ground))
+        asyncio.run(measure(ground))
 
 
 if __name__ == "__main__":

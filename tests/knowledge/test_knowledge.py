@@ -4,8 +4,8 @@ import pytest
 from tests.feed.shop import make_shop
 
 from frontdesk.core import ids
-from frontdesk.knowledge import search
 from frontdesk.knowledge.chunks import split
+from frontdesk.knowledge.retrieval import choose, find_candidates
 from frontdesk.knowledge.routes import router
 from frontdesk.knowledge.work import INGEST
 
@@ -38,7 +38,8 @@ async def read(shop, source_id):
 
 async def find(shop, agent_id, query, limit=6):
     async with shop.resources.db.hot(shop.id) as tx:
-        return list((await search(tx, agent_id, query, limit)).chunks)
+        candidates = await find_candidates(tx, agent_id, query, None)
+    return list(choose(candidates, query, limit, None).chunks)
 
 
 @pytest.fixture

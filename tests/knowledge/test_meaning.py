@@ -104,14 +104,35 @@ def test_what_fits_stands_out_by_meaning_or_is_backed_by_words(places, fits):
     assert places.fits is fits
 
 
-async def test_among_very_many_chunks_indexes_find_the_same(shop, agent_id, monkeypatch):
+# Others' vectors crowd an agent's own out of the index of neighbours: none of its own comes.
+CROWDED = """
+SET LOCAL enable_sort = off; SET LOCAL hnsw.iterative_scan = off; SET LOCAL hnsw.ef_search = 1
+"""
+
+
+@pytest.mark.parametrize("is_crowded", [False, True])
+async def test_among_very_many_chunks_indexes_find_the_same(
+    shop, agent_id, monkeypatch, is_crowded
+):
     await fill(shop, agent_id)
     questions = [*TOPICS.values(), "what is ZX-1017?", "lamp number 42 of the catalogue"]
     all_compared = [await ask(shop, agent_id, q, 1) for q in questions]
     monkeypatch.setattr("frontdesk.knowledge.searching.MANY_CHUNKS", 20)
+    monkeypatch.setattr("frontdesk.knowledge.searching.MANY_VECTORS", 20)
     monkeypatch.setattr("frontdesk.knowledge.searching._BACKGROUND", 30)
+    if is_crowded:
+        monkeypatch.setattr("frontdesk.knowledge.searching._AMONG_EVERYBODYS", CROWDED)
     by_index = [await ask(shop, agent_id, q, 1) for q in questions]
     assert [[c.title for c in found] for found in by_index] == [
         [c.title for c in found] for found in all_compared
     ]
     assert [q for q, found in zip(questions, all_compared, strict=True) if not found] == []
+
+
+async def test_a_slip_of_the_pen_is_found_among_very_many_chunks_too(shop, agent_id, monkeypatch):
+    await shop.sql("DELETE FROM model_routing")
+    await fill(shop, agent_id)
+    monkeypatch.setattr("frontdesk.knowledge.searching.MANY_CHUNKS", 20)
+    monkeypatch.setattr("frontdesk.knowledge.searching._BACKGROUND", 5)
+    (best, *_) = await find(shop, agent_id, "warrantey")
+    assert (best.title, best.places.by_words, best.places.by_letters) == ("Warranty", None, 1)

@@ -15,7 +15,7 @@ from frontdesk.knowledge.pieces import Piece, list_pieces
 from frontdesk.knowledge.privacy import HOLDINGS
 from frontdesk.knowledge.questions import leans_on_before, stand_alone
 from frontdesk.knowledge.relevance import Fit, Relevance
-from frontdesk.knowledge.retrieval import Chunk, Found, coverage, search
+from frontdesk.knowledge.retrieval import Chunk, Found, coverage
 from frontdesk.knowledge.schemas import Body as SourceBody
 from frontdesk.knowledge.schemas import PageCreate, SourceCreate, SourcePublic, SourceSummary
 from frontdesk.knowledge.schemas import Title as SourceTitle
@@ -57,6 +57,5 @@ __all__ = [
     "list_sources",
     "look_up",
     "note_gap",
-    "search",
     "stand_alone",
 ]

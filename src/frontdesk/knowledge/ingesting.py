@@ -72,7 +72,8 @@ WHERE id = $1 AND due_at = $2 RETURNING id
 _FAIL = """
 UPDATE knowledge_source
 SET last_error = $3, due_at = now() + make_interval(hours => refetch_hours), attempts = 0,
-    state = CASE WHEN $4 THEN 'ready' ELSE 'failed' END
+    state = CASE WHEN $4 THEN 'ready' ELSE 'failed' END,
+    vocabulary = CASE WHEN $4 THEN vocabulary END, codes = CASE WHEN $4 THEN codes END
 WHERE id = $1 AND due_at = $2 RETURNING id
 """
 _PUT_OFF = """
@@ -99,6 +100,16 @@ SELECT piece.id, $1, $2, piece.position, piece.heading, piece.text, piece.langua
     piece.stemmer::regconfig
 FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[])
     AS piece (id, position, heading, text, language, stemmer)
+"""
+LIST_WORDS = """
+UPDATE knowledge_source SET (vocabulary, codes) = (
+    SELECT array_agg(word) FILTER (WHERE word !~ '[0-9]'),
+        array_agg(word) FILTER (WHERE word ~ '[0-9]')
+    FROM (
+        SELECT DISTINCT word FROM knowledge_chunk c, unnest(tsvector_to_array(words)) AS word
+        WHERE c.source_id = $1 AND length(word) > 1
+    ) AS each
+) WHERE id = $1
 """
 _MOVE_CHUNKS = """
 UPDATE knowledge_chunk c SET position = kept.position
@@ -294,6 +305,7 @@ async def _split(resources: Resources, job: Job) -> None:
                 6,
             ),
         )
+        await tx.sql.execute(LIST_WORDS, job.id)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:

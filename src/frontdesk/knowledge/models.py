@@ -74,6 +74,9 @@ class KnowledgeSource(TenantRow, table=True):
     attempts: int = 0
     last_error: str | None = Field(default=None, sa_type=sa.Text)
     embedder: str | None = Field(default=None, sa_type=sa.Text)  # What made all its vectors.
+    # Each word of its chunks once, those with digits apart: what is asked and in none may be like one.
+    vocabulary: list[str] | None = Field(default=None, sa_type=sa.ARRAY(sa.Text))
+    codes: list[str] | None = Field(default=None, sa_type=sa.ARRAY(sa.Text))
     # Of a file.
     filename: str | None = Field(default=None, sa_type=sa.Text)
     size_bytes: int | None = Field(default=None, sa_type=sa.BigInteger)
@@ -126,8 +129,8 @@ class KnowledgeGap(TenantRow, table=True):
     answered_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
-# The agent is a word of each entry, so that a search walks over one agent's entries only.
-CHUNK_WORDS = "(words || array_to_tsvector(ARRAY[agent_id::text]))"
+# Each word begins with its agent, so that a search walks over one agent's entries only.
+CHUNK_WORDS = "frontdesk_own_words(agent_id, words)"
 # An index of neighbours is of vectors of one length: the local model's, and OpenAI's usual one.
 INDEXED_DIMENSIONS = (384, 1536)
 

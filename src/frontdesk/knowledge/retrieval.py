@@ -139,27 +139,38 @@ class Found:
     relevance: Relevance = Relevance(Fit.NONE)  # noqa: RUF009  # Frozen.
 
 
-async def search(
-    tx: Transaction,
-    agent_id: UUID,
-    query: str,
-    limit: int = 6,
-    meaning: Meaning | None = None,
-) -> Found:
-    """The pieces of an agent's enabled sources that fit a question.
+@dataclass(frozen=True)
+class Candidates:
+    """What may fit a question: all of the little that an agent knows, or what was found of much."""
 
-    An agent that knows little (12 chunks, or under 6,000 characters) is given all of it. From more,
-    only what fits is given, at most `limit` pieces and perhaps none.
-    """
+    little: Sequence[Chunk] = ()
+    rows: Sequence[Record] = ()
+
+
+async def find_candidates(
+    tx: Transaction, agent_id: UUID, query: str, meaning: Meaning | None
+) -> Candidates:
+    """What of an agent's enabled sources may fit a question; `choose` decides."""
     little = await all_of_little(tx, agent_id)
     if little:
-        return ranked(query, little)
+        return Candidates(little=little)
     # A backslash would be an escape inside the quoted words of a tsquery.
     asked = clean(query).replace("\\", " ")[:MOST_QUERY_CHARACTERS]
-    rows = await find(tx, agent_id, asked, meaning)
-    found = [_found(row) for row in rows]
+    return Candidates(rows=await find(tx, agent_id, asked, meaning))
+
+
+def choose(candidates: Candidates, query: str, limit: int, meaning: Meaning | None) -> Found:
+    """The pieces that fit a question, decided by what was found of them.
+
+    An agent that knows little (12 chunks, or under 6,000 characters) is given all of it. From more,
+    only what fits is given, at most `limit` pieces and perhaps none. Takes milliseconds, where there
+    are vectors to compare: not for the event loop.
+    """
+    if candidates.little:
+        return ranked(query, candidates.little)
+    found = [_found(row) for row in candidates.rows]
     fitting = sorted((c for c in found if c.places.fits), key=lambda c: -c.score)[:limit]
-    relevance = decide(_evidence(fitting, rows, meaning))
+    relevance = decide(_evidence(fitting, candidates.rows, meaning))
     return Found(() if relevance.fit is Fit.NONE else tuple(fitting), relevance)
 
 

@@ -6,9 +6,11 @@ and stemmed by its own language. Small words of the usual languages ask for noth
 count more than those in every chunk. A word that is found nowhere may be mistyped, or bent as no
 stemmer knows: then the words most like it are meant.
 
-All chunks of an agent are looked at, unless they are very many: then indexes bring those that may
-fit. Under row-level security Postgres uses no index of words, so that question goes past it, names
-tenant and agent, and brings ids alone (docs/decisions/0012-search-asks-twice.md).
+All chunks of an agent are looked at, unless they are many: then indexes bring those that may fit.
+Under row-level security Postgres uses no index of words, so that question goes past it, names tenant
+and agent, and brings ids alone (docs/decisions/0012-search-asks-twice.md). What a search costs grows
+with what the agent knows, and never with what others do: each word of the index is an agent's own,
+and where neighbours of others crowd an agent's out, its own are all compared.
 """
 
 from collections.abc import Sequence
@@ -18,48 +20,84 @@ from asyncpg import Record
 
 from frontdesk.core.db import Transaction
 from frontdesk.knowledge.embedding import Meaning
-from frontdesk.knowledge.models import CHUNK_WORDS
+from frontdesk.knowledge.models import CHUNK_WORDS, INDEXED_DIMENSIONS
 
+# What each of an agent's words begins with in the index.
+OWN = "right($1::uuid::text, 12)"
 # From here on indexes choose. Fewer are all compared, which misses nothing.
 MANY_CHUNKS = 2_000
-# Of so many that hold a word; one that more hold tells nothing by itself.
-_OF_A_WORD = 300
+# Up to here vectors are all compared nevertheless: a microsecond each.
+MANY_VECTORS = 10_000
+# Of so many that hold a word; one that more hold tells little by itself.
+_OF_A_WORD = 100
 _NEAREST = 60
+# Vectors of everybody's that are looked at for an agent's nearest.
+_MOST_NEIGHBOURS = 4_000
 # Others of the same agent, so that rare words and near neighbours stand out from something.
 _BACKGROUND = 300
+# A word that so many of those hold is not looked for by itself: it is in thousands.
+_COMMON = 15
+_MISSED = 6
 
-_ASKED = """
+_AMONG_EVERYBODYS = f"""
+SET LOCAL hnsw.iterative_scan = 'relaxed_order';
+SET LOCAL hnsw.max_scan_tuples = {_MOST_NEIGHBOURS}
+"""
+_ASKED = f"""
 WITH stemmer (dictionary) AS (
     SELECT unnest(ARRAY[
         'english_stem', 'spanish_stem', 'portuguese_stem', 'italian_stem', 'german_stem',
         'french_stem', 'arabic_stem', 'hindi_stem'
     ]::regdictionary[])
 ), asked AS MATERIALIZED (
-    SELECT word, (
-        SELECT string_agg(
-            quote_literal(form) || CASE WHEN length(form) >= 4 THEN ':*' ELSE '' END, ' | '
-        )::tsquery
-        FROM (
-            SELECT word AS form
-            UNION
-            SELECT stem FROM stemmer, unnest(ts_lexize(dictionary, word)) AS stem
-            WHERE length(stem) >= 3
-        ) AS forms
-    ) AS query
+    SELECT word, query, own
     FROM unnest(tsvector_to_array(to_tsvector('simple', frontdesk_unaccent($2)))) AS word
-    WHERE NOT EXISTS (SELECT FROM stemmer WHERE ts_lexize(dictionary, word) = '{}')
+    CROSS JOIN LATERAL (
+        SELECT string_agg(quote_literal(form) || ending, ' | ')::tsquery AS query,
+            string_agg(quote_literal({OWN} || form) || ending, ' | ')::tsquery AS own
+        FROM (
+            SELECT form, CASE WHEN length(form) >= 4 THEN ':*' ELSE '' END AS ending
+            FROM (
+                SELECT word AS form
+                UNION
+                SELECT stem FROM stemmer, unnest(ts_lexize(dictionary, word)) AS stem
+                WHERE length(stem) >= 3
+            ) AS made
+        ) AS forms
+    ) AS queries
+    WHERE NOT EXISTS (SELECT FROM stemmer WHERE ts_lexize(dictionary, word) = '{{}}')
     LIMIT 32
 )
+"""  # noqa: S608  # Our own statements.
+# Of words that are found nowhere, those of the agent's sources that are most like them.
+_MEANT = """
+vocabulary AS MATERIALIZED (
+    SELECT DISTINCT lexeme FROM knowledge_source s, unnest(
+        -- Codes are like codes and words like words, and a catalogue has very many codes.
+        CASE WHEN (SELECT bool_or(word !~ '[0-9]') FROM missed) THEN s.vocabulary END
+            || CASE WHEN (SELECT bool_or(word ~ '[0-9]') FROM missed) THEN s.codes END
+    ) AS lexeme
+    WHERE s.agent_id = $1 AND s.enabled AND EXISTS (SELECT FROM missed)
+        -- Most words are left out here, before they are compared: they are far longer or shorter.
+        AND length(lexeme) BETWEEN (SELECT min(length(word)) - 3 FROM missed)
+            AND (SELECT max(length(word)) + 3 FROM missed)
+), meant AS MATERIALIZED (
+    SELECT lexeme, max(similarity(word, lexeme)) AS likeness
+    FROM missed JOIN vocabulary ON similarity(word, lexeme) >= 0.45
+    GROUP BY lexeme
+    ORDER BY likeness DESC, lexeme LIMIT 12
+)
 """
-_SEARCH = f"""{_ASKED}, pool AS MATERIALIZED (
+_SEARCH = """{asked}, pool AS MATERIALIZED (
     SELECT c.id,
         -- Changes nothing but takes the words out of their compressed store once, not once a word.
         setweight(c.words, 'D') AS words,
+        -- A question by itself, as Postgres would read the vector's text anew for each chunk.
         CASE WHEN c.embedder = $3 AND vector_dims(c.embedding) = $5
-            THEN c.embedding <=> $4::text::halfvec END AS distance
-    FROM knowledge_chunk c
+            THEN c.embedding <=> (SELECT $4::text::halfvec) END AS distance
+    FROM {chunks} knowledge_chunk c {among}
     JOIN knowledge_source s ON s.tenant_id = c.tenant_id AND s.id = c.source_id
-    WHERE c.agent_id = $1 AND s.enabled AND ($6::uuid[] IS NULL OR c.id = ANY($6))
+    WHERE c.agent_id = $1 AND s.enabled
 ), size AS MATERIALIZED (
     SELECT count(*) AS chunks FROM pool
 ), hit AS MATERIALIZED (
@@ -82,21 +120,9 @@ _SEARCH = f"""{_ASKED}, pool AS MATERIALIZED (
     SELECT word FROM asked
     WHERE length(word) >= 5 AND NOT EXISTS (SELECT FROM known WHERE known.word = asked.word)
     LIMIT 6
-), vocabulary AS MATERIALIZED (
-    SELECT DISTINCT lexeme FROM pool, unnest(tsvector_to_array(pool.words)) AS lexeme
-    -- In a large library this takes too long.
-    WHERE EXISTS (SELECT FROM missed) AND (SELECT chunks FROM size) <= 1500
-        -- Most words are left out here, before they are compared: they are far longer or shorter.
-        AND length(lexeme) BETWEEN (SELECT min(length(word)) - 3 FROM missed)
-            AND (SELECT max(length(word)) + 3 FROM missed)
-), meant AS MATERIALIZED (
-    SELECT quote_literal(lexeme)::tsquery AS query, max(similarity(word, lexeme)) AS likeness
-    FROM missed JOIN vocabulary ON similarity(word, lexeme) >= 0.45
-    GROUP BY lexeme
-    ORDER BY likeness DESC LIMIT 12
-), alike AS (
+), {meant}, alike AS (
     SELECT pool.id, max(meant.likeness) AS likeness
-    FROM meant JOIN pool ON pool.words @@ meant.query
+    FROM meant JOIN pool ON pool.words @@ quote_literal(lexeme)::tsquery
     GROUP BY pool.id
 ), fuzzy AS MATERIALIZED (
     SELECT id, row_number() OVER (ORDER BY likeness DESC, id) AS place FROM alike
@@ -130,25 +156,75 @@ FROM placed
 JOIN knowledge_chunk c ON c.id = placed.id
 JOIN knowledge_source s ON s.tenant_id = c.tenant_id AND s.id = c.source_id
 ORDER BY c.source_id, c.position
-"""  # noqa: S608  # Our own statements.
-# The query's agent is a word of each entry, so only entries of that agent are walked over.
-_BY_WORDS = f"""{_ASKED}, marked AS (
-    SELECT query && quote_literal($1::uuid::text)::tsquery AS query FROM asked
-    UNION ALL
-    SELECT (SELECT string_agg('(' || query::text || ')', ' & ')::tsquery FROM asked)
-        && quote_literal($1::uuid::text)::tsquery
+"""
+_SEARCH_ALL = _SEARCH.format(asked=_ASKED, chunks="", among="", meant=_MEANT)
+_SEARCH_AMONG = _SEARCH.format(
+    asked=_ASKED,
+    chunks="unnest($6::uuid[]) AS candidate (id) JOIN",
+    among="ON c.id = candidate.id",
+    meant="meant AS (SELECT * FROM unnest($7::text[], $8::real[]) AS meant (lexeme, likeness))",
 )
-SELECT DISTINCT hit.id FROM marked CROSS JOIN LATERAL (
+# From all over the sources, each as often as it is long.
+_OTHERS = """
+WITH source AS MATERIALIZED (
+    SELECT id, (SELECT max(position) FROM knowledge_chunk c WHERE c.source_id = s.id) AS last
+    FROM knowledge_source s WHERE agent_id = $1 AND enabled LIMIT $2
+)
+SELECT c.id FROM source
+CROSS JOIN LATERAL generate_series(
+    0, last, greatest(1, (SELECT sum(last + 1) FROM source) / $2)::int
+) AS place
+JOIN knowledge_chunk c ON c.source_id = source.id AND c.position = place
+"""
+_BY_WORDS = f"""{_ASKED}, other AS MATERIALIZED (
+    SELECT setweight(words, 'D') AS words FROM knowledge_chunk
+    WHERE tenant_id = $3 AND id = ANY ($4)
+), common AS MATERIALIZED (
+    SELECT word FROM asked JOIN other ON other.words @@ asked.query
+    GROUP BY word HAVING count(*) > {_COMMON}
+)
+SELECT word, hit.id, word IN (SELECT word FROM common) AS is_common
+FROM asked LEFT JOIN LATERAL (
     SELECT c.id FROM knowledge_chunk c
-    WHERE {CHUNK_WORDS} @@ marked.query AND c.agent_id = $1 AND c.tenant_id = $3
+    WHERE {CHUNK_WORDS} @@ asked.own AND c.agent_id = $1 AND c.tenant_id = $3
+        AND word NOT IN (SELECT word FROM common)
+    LIMIT {_OF_A_WORD}
+) AS hit ON true
+UNION ALL
+(
+    SELECT NULL, c.id, false FROM knowledge_chunk c
+    WHERE {CHUNK_WORDS} @@ (
+        -- All of them together, or of the telling ones if there are any.
+        SELECT string_agg('(' || own::text || ')', ' & ')::tsquery FROM asked
+        WHERE word NOT IN (SELECT word FROM common)
+            OR NOT EXISTS (SELECT word FROM asked EXCEPT SELECT word FROM common)
+    ) AND c.agent_id = $1 AND c.tenant_id = $3
+    LIMIT {_OF_A_WORD}
+)
+"""  # noqa: S608  # Our own statements.
+_MEANT_BY = f"""
+WITH missed AS MATERIALIZED (SELECT unnest($2::text[]) AS word LIMIT {_MISSED}), {_MEANT}
+SELECT lexeme, likeness FROM meant
+"""  # noqa: S608  # Our own statements.
+_HOLDING = f"""
+SELECT hit.id FROM unnest($2::text[]) AS lexeme CROSS JOIN LATERAL (
+    SELECT c.id FROM knowledge_chunk c
+    WHERE {CHUNK_WORDS} @@ quote_literal({OWN} || lexeme)::tsquery
+        AND c.agent_id = $1 AND c.tenant_id = $3
     LIMIT {_OF_A_WORD}
 ) AS hit
 """  # noqa: S608  # Our own statements.
-_BY_MEANING = """
+_NEIGHBOURS = f"""
 SELECT id FROM knowledge_chunk
-WHERE tenant_id = $1 AND agent_id = $2 AND embedder = $3 AND vector_dims(embedding) = {dimensions}
-ORDER BY embedding::halfvec({dimensions}) <=> $4::text::halfvec({dimensions}) LIMIT {nearest}
-"""
+WHERE tenant_id = $1 AND agent_id = $2 AND embedder = $3
+    AND vector_dims(embedding) = {{dimensions}}
+ORDER BY embedding::halfvec({{dimensions}}) <=> $4::text::halfvec({{dimensions}}) LIMIT {_NEAREST}
+"""  # noqa: S608  # Our own statements.
+_NEAREST_OF_ALL = f"""
+SELECT id FROM knowledge_chunk
+WHERE agent_id = $1 AND embedder = $2 AND vector_dims(embedding) = $4
+ORDER BY embedding <=> (SELECT $3::text::halfvec) LIMIT {_NEAREST}
+"""  # noqa: S608  # Our own statements.
 
 
 async def find(
@@ -163,32 +239,60 @@ async def find(
     count = await tx.sql.fetchval(
         "SELECT count(*) FROM (SELECT FROM knowledge_chunk WHERE agent_id = $1 LIMIT $2) AS first",
         agent_id,
-        MANY_CHUNKS + 1,
+        MANY_VECTORS + 1,
     )
-    ids = await _candidates(tx, agent_id, words, meaning) if count > MANY_CHUNKS else None
     model, vector, dimensions = (
         (meaning.model, meaning.vector, meaning.dimensions) if meaning else (None, None, None)
     )
-    return list(await tx.sql.fetch(_SEARCH, agent_id, words, model, vector, dimensions, ids))
+    asked = (agent_id, words, model, vector, dimensions)
+    if count <= MANY_CHUNKS:
+        return list(await tx.sql.fetch(_SEARCH_ALL, *asked))
+    others = [row["id"] for row in await tx.sql.fetch(_OTHERS, agent_id, _BACKGROUND)]
+    holding, meant = await _by_words(tx, agent_id, words, others)
+    near = await _by_meaning(tx, agent_id, meaning, compares_all=count <= MANY_VECTORS)
+    ids = list({*others, *holding, *near})
+    lexemes, likeness = [row["lexeme"] for row in meant], [row["likeness"] for row in meant]
+    return list(await tx.sql.fetch(_SEARCH_AMONG, *asked, ids, lexemes, likeness))
 
 
-async def _candidates(
-    tx: Transaction, agent_id: UUID, words: str, meaning: Meaning | None
-) -> list[UUID]:
-    """Ids of chunks that may fit, and of some others."""
-    background = await tx.sql.fetch(
-        "SELECT id FROM knowledge_chunk WHERE agent_id = $1 LIMIT $2", agent_id, _BACKGROUND
-    )
-    found = {row["id"] for row in background}
-    async with tx.db.system() as connection, connection.transaction():
-        rows = await connection.fetch(_BY_WORDS, agent_id, words, tx.tenant_id)
-        found |= {row["id"] for row in rows}
-        if meaning is not None:
+async def _by_words(
+    tx: Transaction, agent_id: UUID, words: str, others: Sequence[UUID]
+) -> tuple[set[UUID], Sequence[Record]]:
+    """Chunks that hold a word of the question, or one that may be meant by it; and what may be meant."""
+    async with tx.db.system() as connection:
+        rows = await connection.fetch(_BY_WORDS, agent_id, words, tx.tenant_id, others)
+        holding = {row["id"] for row in rows if row["id"]}
+        missed = [
+            row["word"]
+            for row in rows
+            if row["word"] and not row["id"] and not row["is_common"] and len(row["word"]) >= 5
+        ]
+        if not missed:
+            return holding, ()
+        meant = await tx.sql.fetch(_MEANT_BY, agent_id, missed)
+        rows = await connection.fetch(
+            _HOLDING, agent_id, [row["lexeme"] for row in meant], tx.tenant_id
+        )
+    return holding | {row["id"] for row in rows}, meant
+
+
+async def _by_meaning(
+    tx: Transaction, agent_id: UUID, meaning: Meaning | None, *, compares_all: bool
+) -> set[UUID]:
+    """The chunks nearest to a question."""
+    if meaning is None:
+        return set()
+    rows: Sequence[Record] = ()
+    if not compares_all and meaning.dimensions in INDEXED_DIMENSIONS:
+        async with tx.db.system() as connection, connection.transaction():
             # One tenant's neighbours are looked for among everybody's.
-            await connection.execute("SET LOCAL hnsw.iterative_scan = 'relaxed_order'")
-            statement = _BY_MEANING.format(dimensions=meaning.dimensions, nearest=_NEAREST)
+            await connection.execute(_AMONG_EVERYBODYS)
+            statement = _NEIGHBOURS.format(dimensions=meaning.dimensions)
             rows = await connection.fetch(
                 statement, tx.tenant_id, agent_id, meaning.model, meaning.vector
             )
-            found |= {row["id"] for row in rows}
-    return list(found)
+    if len(rows) < _NEAREST:
+        rows = await tx.sql.fetch(
+            _NEAREST_OF_ALL, agent_id, meaning.model, meaning.vector, meaning.dimensions
+        )
+    return {row["id"] for row in rows}

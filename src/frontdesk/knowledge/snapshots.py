@@ -1,5 +1,6 @@
 """What an agent knows as the message path needs it: little knowledge is kept close by."""
 
+import asyncio
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +11,15 @@ from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.resources import Resources
 from frontdesk.core.tracing import traced
 from frontdesk.knowledge.embedding import meaning_of
-from frontdesk.knowledge.retrieval import Chunk, Found, Places, all_of_little, ranked, search
+from frontdesk.knowledge.retrieval import (
+    Chunk,
+    Found,
+    Places,
+    all_of_little,
+    choose,
+    find_candidates,
+    ranked,
+)
 
 SOURCE = "knowledge.source"
 
@@ -57,7 +66,8 @@ async def look_up(
     locally: bool = False,
     conversation_id: UUID | None = None,
 ) -> Found:
-    """What `search` gives; for an agent that knows little, mostly without asking the database.
+    """The pieces that fit a question, best first; for an agent that knows little, mostly without
+    asking the database.
 
     The first question after the model for vectors was changed makes the sources due for that.
 
@@ -77,7 +87,8 @@ async def look_up(
         if meaning is not None:
             for row in await tx.sql.fetch(_STALE, agent_id, meaning.model):
                 tx.ring(SOURCE, row["id"])
-        return await search(tx, agent_id, query, limit, meaning)
+        candidates = await find_candidates(tx, agent_id, query, meaning)
+    return await asyncio.to_thread(choose, candidates, query, limit, meaning)
 
 
 async def knows_anything(tx: Transaction, agent_id: UUID) -> bool:

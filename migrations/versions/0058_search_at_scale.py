@@ -1,0 +1,47 @@
+"""Words by agent, and each source's vocabulary: a search costs what its own agent knows.
+
+The vocabularies and the index are made anew, which reads each chunk's words twice.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0058"
+down_revision = "0050"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute(
+        "CREATE FUNCTION frontdesk_own_words(uuid, tsvector) RETURNS tsvector "
+        "LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$ "
+        "SELECT array_to_tsvector(array_agg(right($1::text, 12) || word)) "
+        "FROM unnest(tsvector_to_array($2)) AS word $$"
+    )
+    _index("frontdesk_own_words(agent_id, words)")
+    for column in ("vocabulary", "codes"):
+        op.add_column(
+            "knowledge_source", sa.Column(column, postgresql.ARRAY(sa.Text()), nullable=True)
+        )
+    op.execute(
+        "UPDATE knowledge_source s SET (vocabulary, codes) = ("
+        "SELECT array_agg(word) FILTER (WHERE word !~ '[0-9]'), "
+        "array_agg(word) FILTER (WHERE word ~ '[0-9]') FROM ("
+        "SELECT DISTINCT word FROM knowledge_chunk c, unnest(tsvector_to_array(words)) AS word "
+        "WHERE c.tenant_id = s.tenant_id AND c.source_id = s.id AND length(word) > 1) AS each)"
+    )
+
+
+def downgrade() -> None:
+    for column in ("vocabulary", "codes"):
+        op.drop_column("knowledge_source", column)
+    _index("(words || array_to_tsvector(ARRAY[agent_id::text]))")
+    op.execute("DROP FUNCTION frontdesk_own_words(uuid, tsvector)")
+
+
+def _index(expression: str) -> None:
+    op.drop_index("ix_knowledge_chunk_words", "knowledge_chunk")
+    op.execute(f"CREATE INDEX ix_knowledge_chunk_words ON knowledge_chunk USING gin ({expression})")
