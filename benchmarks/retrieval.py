@@ -173,7 +173,7 @@ async def _measure(resources: Resources, tenant_id: UUID, agent_id: UUID, names:
 
 
 async def _make(resources: Resources) -> tuple[UUID, UUID, dict[UUID, str]]:
-    tenant_id, agent_id = await _agent(resources, "retrieval")
+    tenant_id, agent_id = await make_agent(resources, "retrieval")
     names: dict[UUID, str] = {}
     for name, (title, text) in articles().items():
         body = SourceCreate(agent_id=agent_id, title=title, body=text)
@@ -184,7 +184,7 @@ async def _make(resources: Resources) -> tuple[UUID, UUID, dict[UUID, str]]:
     return tenant_id, agent_id, names
 
 
-async def _agent(resources: Resources, slug: str) -> tuple[UUID, UUID]:
+async def make_agent(resources: Resources, slug: str) -> tuple[UUID, UUID]:
     async with resources.db.system_transaction() as system:
         tenant = await identity.create_tenant(system, slug, slug)
     agent_id = ids.new()
