@@ -163,6 +163,9 @@ async def run(settings: Settings) -> None:
             listener = asyncio.create_task(hear_for_ever(ear, dispatcher))
             gc.collect()
             gc.freeze()
+            # A model's answer is thousands of objects; at the default thresholds the collector
+            # would look at each of those in hand several times.
+            gc.set_threshold(20_000, 20, 50)
             log.info("worker_started", kinds=list(dispatcher.kinds))
             await stop.wait()
             log.info("worker_draining", busy=dispatcher.busy)
