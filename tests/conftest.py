@@ -71,6 +71,24 @@ class LateApp(httpx.AsyncBaseTransport):
         return await self.inner.handle_async_request(request)
 
 
+# Each takes half a minute or more: begun last, it would leave the other processes nothing to do.
+_LONGEST = (
+    "isolation/test_crossing.py",
+    "isolation/test_contract.py",
+    "isolation/test_roles.py",
+    "faults/",
+    "test_demo.py",
+    "test_commands.py",
+    "test_feed_faults.py",
+    "test_hostile_bodies.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest; all else keeps its order."""
+    items.sort(key=lambda item: not any(part in item.nodeid for part in _LONGEST))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def honest_hasher() -> Iterator[PasswordHash]:
     """Lets a password cost nothing here, as each desk has three; the hasher of production."""
