@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import io
 import random
+import resource
 import textwrap
 from collections.abc import Iterator
 from uuid import UUID
@@ -60,9 +61,19 @@ async def measure(resources: Resources, pages: int) -> None:
     source = await knowledge.add_file(
         resources, tenant_id, agent_id, upload, title=None, author_id=None
     )
+    cpu = _cpu_seconds()
     await INGEST.handle(resources, tenant_id, source.id)
+    cpu = _cpu_seconds() - cpu
     model = await embedding_model(resources, tenant_id)
     await _tell(resources, tenant_id, model)
+    print(f"{'CPU of the worker and its child':<45} {cpu:>6.1f} s")
+
+
+def _cpu_seconds() -> float:
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 async def _tell(resources: Resources, tenant_id: UUID, model: str | None) -> None:

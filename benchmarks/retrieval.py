@@ -23,7 +23,7 @@ from frontdesk.core.db import Transaction
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.knowledge import Fit, Found, Relevance, SourceCreate
 from frontdesk.knowledge.embedding import Meaning, meaning_of
-from frontdesk.knowledge.retrieval import Places, _found, choose, find_candidates
+from frontdesk.knowledge.retrieval import Chunk, _found, choose, find_candidates
 from frontdesk.knowledge.searching import find
 from frontdesk.knowledge.work import INGEST
 from frontdesk.subscriptions import SUBSCRIPTIONS
@@ -101,47 +101,47 @@ def questions() -> list[Question]:
 
 @dataclass
 class Tally:
-    """What one way of searching found."""
+    """What one way of searching found, and what was decided to give of it."""
 
-    places: list[int | None]
+    ranked: list[int | None]  # The place of the article that answers, among all that was found.
+    given: list[bool]  # Whether it is among the five pieces that are given.
     fits: list[tuple[Fit, bool]]  # What was decided, and whether nothing answers.
     seconds: list[float]
 
     def row(self, name: str) -> str:
         """A line of the table."""
-        recall = sum(p is not None and p <= 5 for p in self.places) / len(self.places)
-        mrr = sum(1 / p for p in self.places if p is not None) / len(self.places)
+        recall = sum(p is not None and p <= 5 for p in self.ranked) / len(self.ranked)
+        mrr = sum(1 / p for p in self.ranked if p is not None and p <= 5) / len(self.ranked)
         silent = [nothing for fit, nothing in self.fits if fit is Fit.NONE]
         unanswerable = sum(nothing for _, nothing in self.fits)
         precision = f"{sum(silent) / len(silent):.2f}" if silent else "-"
         p50 = statistics.median(self.seconds) * 1000
         p95 = statistics.quantiles(self.seconds, n=20)[-1] * 1000
         return (
-            f"{name:<18} {recall:>8.3f} {mrr:>6.3f} {precision:>10} "
-            f"{sum(silent) / unanswerable:>7.2f} "
-            f"{p50:>7.1f} {p95:>7.1f}"
+            f"{name:<18} {recall:>8.3f} {mrr:>6.3f} {sum(self.given) / len(self.given):>6.3f} "
+            f"{precision:>11} {sum(silent) / unanswerable:>7.2f} {p50:>7.1f} {p95:>7.1f}"
         )
 
 
 async def _rank(
     tx: Transaction, agent_id: UUID, way: str, text: str, meaning: Meaning | None
-) -> Found:
-    """The best pieces one way, and what was decided of them."""
-    if way != "vector":
-        return choose(await find_candidates(tx, agent_id, text, meaning), text, 5, meaning)
-    found = [_found(row) for row in await find(tx, agent_id, "", meaning)]
-    by_meaning = sorted(found, key=lambda c: c.places.by_meaning or 99)[:5]
-    fits = [Places(by_meaning=c.places.by_meaning, stands=c.places.stands) for c in by_meaning]
-    fit = Fit.FITS if any(places.fits for places in fits) else Fit.NONE
-    return Found(tuple(by_meaning), Relevance(fit))
+) -> tuple[list[Chunk], Found]:
+    """All pieces one way, best first, and what is given of them; by vectors alone, the best five."""
+    if way == "vector":
+        found = [_found(row) for row in await find(tx, agent_id, "", meaning)]
+        ranked = sorted(found, key=lambda c: c.places.by_meaning or 99)
+        return ranked, Found(tuple(ranked[:5]), Relevance(Fit.FITS))
+    candidates = await find_candidates(tx, agent_id, text, meaning)
+    ranked = sorted((_found(row) for row in candidates.rows), key=lambda c: -c.score)
+    return ranked, choose(candidates, text, 5, meaning)
 
 
 async def _measure(resources: Resources, tenant_id: UUID, agent_id: UUID, names: Any) -> None:
     asked = questions()
     print(f"{len(articles())} articles, {len(asked)} questions in {len(_ASKED)} languages\n")
-    print(f"{'':<18} recall@5    MRR  unans.prec  recall  p50 ms  p95 ms")
+    print(f"{'':<18} recall@5    MRR  given  unans.prec  recall  p50 ms  p95 ms")
     for way in _WAYS:
-        tally = Tally([], [], [])
+        tally = Tally([], [], [], [])
         missed = []
         for question in asked:
             text = question.text
@@ -156,16 +156,17 @@ async def _measure(resources: Resources, tenant_id: UUID, agent_id: UUID, names:
                 if meaning is None:
                     break
             async with resources.db.hot(tenant_id) as tx:
-                found = await _rank(tx, agent_id, way, text, meaning)
+                ranked, found = await _rank(tx, agent_id, way, text, meaning)
             tally.seconds.append(time.perf_counter() - began)
             tally.fits.append((found.relevance.fit, question.article is None))
             if question.article is not None:
-                titles = [names[chunk.source_id] for chunk in found.chunks]
+                titles = [names[chunk.source_id] for chunk in ranked]
                 place = titles.index(question.article) + 1 if question.article in titles else None
-                tally.places.append(place)
-                if place is None:
+                tally.ranked.append(place)
+                tally.given.append(question.article in [names[c.source_id] for c in found.chunks])
+                if place is None or place > 5:
                     missed.append(f"{question.language} {question.kind} {question.text}")
-        if not tally.places or len(tally.seconds) < len(asked):
+        if not tally.ranked or len(tally.seconds) < len(asked):
             print(f"{way:<18} needs the extra local-embeddings")
             continue
         print(tally.row(way), flush=True)

@@ -327,14 +327,16 @@ async def test_each_chunk_knows_its_language_and_its_words_are_stemmed_by_it(sho
 async def test_the_commands_add_a_file_show_how_far_it_is_and_search(
     shop, agent_id, commands, tmp_path
 ):
-    (tmp_path / "returns.md").write_text(f"# Returns\n{RETURNS}")
+    (tmp_path / "returns.md").write_text(f"# Returns\n{RETURNS}\n# Repairs\nWe mend lamps.")
     added, refused = await commands(
         f"kb add returns.md --tenant {shop.id}", f"kb add missing.md --tenant {shop.id}"
     )
     assert (added["code"], refused["code"]) == (0, 1), (added, refused)
     await ingest_all(shop)
     status, found = await commands(
-        f"kb status --tenant {shop.id}", f"kb search return --tenant {shop.id}"
+        f"kb status --tenant {shop.id}", f"kb search return --tenant {shop.id} --limit 1"
     )
     assert "ready       returns" in status["stdout"]
     assert RETURNS in found["stdout"]
+    assert "mend" not in found["stdout"]
+    assert "2 given, the best 1 of them shown; fit: all." in found["stdout"]

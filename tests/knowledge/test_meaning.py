@@ -88,6 +88,21 @@ async def test_a_source_whose_model_is_down_is_found_by_its_words_and_embedded_l
     assert (source["state"], source["embedded"], source["last_error"]) == ("ready", 1, None)
 
 
+async def test_a_source_that_is_gone_on_with_tells_all_that_is_done(shop, agent_id):
+    source_id = await add(shop, agent_id, "Help", "# A\nOne.\n# B\nTwo.\n# C\nThree.")
+    await ingest_all(shop)
+    # As a worker leaves it that ends between two batches.
+    await shop.sql("UPDATE knowledge_chunk SET embedder = NULL WHERE text = 'Two.'")
+    await shop.sql("UPDATE knowledge_source SET state = 'embedding', due_at = now()")
+    await ingest_all(shop)
+    assert (await read(shop, source_id))["embedded"] == 3
+    told = await shop.sql(
+        "SELECT payload ->> 'done' AS done, payload ->> 'of' AS of FROM feed_event "
+        "WHERE payload ->> 'of' = '3' ORDER BY seq"
+    )
+    assert [(row["done"], row["of"]) for row in told] == [("3", "3"), ("3", "3")]
+
+
 @pytest.mark.parametrize(
     ("places", "fits"),
     [

@@ -375,8 +375,10 @@ def _show(run: "RunPublic") -> None:
     for tag, counted in summary.tags.items():
         typer.echo(f"  {tag:<20} {counted.passed} of {counted.played}")
     cost = "unknown" if summary.cost_usd is None else f"${summary.cost_usd:.4f}"
+    # Traffic is compared with what had been answered; there is nothing it could fail.
+    passed = "" if summary.before else f"{summary.pass_rate:.1%} passed; "
     typer.echo(
-        f"{summary.pass_rate:.1%} passed; p50 {summary.latency_p50_seconds or 0:.2f} s, p95 "
+        f"{passed}p50 {summary.latency_p50_seconds or 0:.2f} s, p95 "
         f"{summary.latency_p95_seconds or 0:.2f} s; {summary.input_tokens} + "
         f"{summary.output_tokens} tokens; cost {cost}; spread {summary.spread:.3f}"
     )

@@ -146,15 +146,17 @@ def kb_search(
         return await knowledge.look_up(resources, tenant_id, agent_id, query, limit)
 
     found = _with_resources(run)
+    shown = found.chunks[:limit]  # Of little the agent is given all.
     if as_json:
         from dataclasses import asdict
 
-        print_json([asdict(chunk) for chunk in found.chunks])
+        print_json([asdict(chunk) for chunk in shown])
         return
-    for chunk in found.chunks:
+    for chunk in shown:
         typer.echo(f"{chunk.score:.4f}  {chunk.title}")
         typer.echo(f"    {' '.join(chunk.text.split())[:200]}")
-    typer.echo(f"{len(found.chunks)} found; fit: {found.relevance.fit}.")
+    more = f", the best {len(shown)} of them shown" if len(shown) < len(found.chunks) else ""
+    typer.echo(f"{len(found.chunks)} given{more}; fit: {found.relevance.fit}.")
     for reason in found.relevance.reasons:
         typer.echo(f"    {reason}")
 

@@ -51,7 +51,8 @@ SET attempts = attempts + 1, due_at = clock_timestamp() + make_interval(secs => 
     state = CASE WHEN state NOT IN ('queued', 'ready', 'failed') THEN state
         WHEN kind = 'text' THEN 'splitting' ELSE 'reading' END
 WHERE id = $1 AND due_at <= now()
-RETURNING *, EXISTS (SELECT FROM knowledge_chunk c WHERE c.source_id = $1) AS is_known
+RETURNING id, agent_id, kind, title, state, attempts, due_at, url, site_id, depth, most_pages, etag,
+    sha256, EXISTS (SELECT FROM knowledge_chunk c WHERE c.source_id = $1) AS is_known
 """
 _STEP = """
 UPDATE knowledge_source
@@ -329,13 +330,16 @@ async def _embed(resources: Resources, job: Job) -> str | None:
     model = await embedding_model(resources, job.tenant_id)
     if model is None:
         return None
-    done = 0
     while True:
         async with resources.db.hot(job.tenant_id) as tx:
             chunks = await chunks_without_vector(tx, job.id, model)
-            of = await tx.sql.fetchval(
-                "SELECT count(*) FROM knowledge_chunk WHERE source_id = $1", job.id
+            counts = await tx.sql.fetchrow(
+                "SELECT count(*) AS all, count(*) FILTER (WHERE embedder = $2) AS done "
+                "FROM knowledge_chunk WHERE source_id = $1",
+                job.id,
+                model,
             )
+            assert counts is not None
         if not chunks:
             return model
         try:
@@ -343,7 +347,7 @@ async def _embed(resources: Resources, job: Job) -> str | None:
         except NOT_EMBEDDED as error:
             await _embed_later(resources, job, f"It is found by its words only as yet: {error}")
             raise Lost from None
-        done += len(chunks)
+        done, of = counts["done"] + len(chunks), counts["all"]
         async with resources.db.hot(job.tenant_id) as tx:
             await keep_vectors(tx, chunks, vectors, model)
             await _step(tx, job, SourceState.EMBEDDING, done, of)
