@@ -200,6 +200,8 @@ async def test_from_much_only_what_fits_is_found(shop, agent_id):
         "quiero un reembolso": "Devoluciones",
         "wie schnell liefert ihr?": "Versand",
         "what is ZX-1017?": "Order codes",
+        "what is zx1017?": "Order codes",
+        "what is ZX 1017?": "Order codes",
         "gift crads by emial": "Gift cards",
         "I want to RETURN it": "Returns",
         "are you opened on friday?": "Opening hours",

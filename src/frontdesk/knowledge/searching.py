@@ -62,6 +62,10 @@ WITH stemmer (dictionary) AS (
                 UNION
                 SELECT stem FROM stemmer, unnest(ts_lexize(dictionary, word)) AS stem
                 WHERE length(stem) >= 3
+                UNION
+                -- ZX1017 and ZX 1017 for ZX-1017, of which Postgres keeps the words zx and -1017.
+                SELECT sign || substring(word FROM '[0-9]{{3,}}$')
+                FROM unnest(ARRAY['', '-']) AS sign WHERE word ~ '[0-9]{{3,}}$'
             ) AS made
         ) AS forms
     ) AS queries
