@@ -141,7 +141,7 @@ class RedisBell:
         It makes sure that an id is not there yet; these are random.
         """
         now_ms = timestamp_ms()
-        async with self._redis.pipeline() as pipe:
+        async with self._redis.pipeline(transaction=False) as pipe:
             for (kind, tenant_id, row_id), after_seconds in rings:
                 ring = (kind, str(tenant_id), str(row_id))
                 job = serialize_job(JOB, ring, {}, None, now_ms, serializer=dumps_bytes)
