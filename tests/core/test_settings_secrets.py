@@ -1,6 +1,7 @@
 """Settings refuse secrets that are none, all at once, and show no values."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,17 @@ def values(**changes: Any) -> dict[str, dict[str, Any]]:
 def test_secrets_of_ones_own_are_taken() -> None:
     load_settings(None, **values())
     load_settings(None, **values(whatsapp__app_secrets="simulated"))
+
+
+@pytest.mark.parametrize("name", ["MAIL", "LOG", "DATABASE", "mail"])
+def test_variables_that_others_set_are_not_ours(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(name, "/var/mail/somebody")
+    monkeypatch.setenv("MAIL__SMTP_TIMEOUT_SECONDS", "7")
+    (tmp_path / ".env").write_text("LOG=somewhere\nLOG__LEVEL=ERROR\n")
+    made = load_settings(tmp_path / ".env", **values())
+    assert (made.mail.smtp_timeout_seconds, made.log.level) == (7, "ERROR")
 
 
 KEY_AS = "k1:" + base64.b64encode(b"A" * 32).decode()

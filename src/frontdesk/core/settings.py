@@ -16,7 +16,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 APP_ROLE, SYSTEM_ROLE, MIGRATOR_ROLE = "frontdesk_app", "frontdesk_system", "frontdesk_migrator"
 MIN_SECRET_BYTES = 32
@@ -768,8 +774,8 @@ class TracingSettings(_Section):
         return value or None
 
 
-class Settings(BaseSettings):
-    """All of Frontdesk's settings, read from the environment and `.env`."""
+class _Environment(BaseSettings):
+    """Sections of settings, read from the environment and `.env`: each field by `SECTION__FIELD`."""
 
     model_config = SettingsConfigDict(
         env_nested_delimiter="__",
@@ -778,6 +784,31 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
         frozen=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *args: Any, **kwargs: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let nothing stand for a whole section: a login sets `MAIL`, and it is not ours."""
+        sources = super().settings_customise_sources(settings_cls, *args, **kwargs)
+        for source in sources:
+            if isinstance(source, EnvSettingsSource):
+                source.env_vars = {
+                    name: value
+                    for name, value in source.env_vars.items()
+                    if not _is_section(settings_cls, name)
+                }
+        return sources
+
+
+def _is_section(settings: type[BaseSettings], name: str) -> bool:
+    field = settings.model_fields.get(name)
+    kind = field.annotation if field is not None else None
+    return isinstance(kind, type) and issubclass(kind, _Section)
+
+
+class Settings(_Environment):
+    """All of Frontdesk's settings."""
 
     database: DatabaseSettings
     redis: RedisSettings
@@ -830,15 +861,11 @@ def load_settings(env_file: Path | str | None = ".env", **overrides: Any) -> Set
         raise SettingsError("\n".join(_problems(error))) from None
 
 
-class _DatabaseOnly(BaseSettings):
-    model_config = Settings.model_config
-
+class _DatabaseOnly(_Environment):
     database: DatabaseSettings
 
 
-class _InitOnly(BaseSettings):
-    model_config = Settings.model_config
-
+class _InitOnly(_Environment):
     frontdesk_init: InitSettings = InitSettings()
 
 
