@@ -46,6 +46,7 @@ WITHOUT_TENANT = {
     "worker_heartbeat",
     "model_check",
     "price",
+    "price_change",
     "stripe_event",
     "alembic_version",
 }
@@ -69,6 +70,7 @@ SYSTEM_DOOR = {
     "cli/channels.py": "an operator sees the numbers of all tenants",
     "cli/billing.py": "an operator sees the accounts of all tenants",
     "cli/erasing.py": "an operator sees the erasures of all tenants",
+    "billing/stripe/settling.py": "an operator sees the stuck batches of all tenants",
     "billing/stripe/events.py": "Stripe's events have no tenant yet",
     "billing/price_list.py": "prices are of no tenant, and their lack shows in all ledgers",
     "pipeline/receive.py": "raw webhooks have no tenant yet",

@@ -5,15 +5,19 @@ import json
 import os
 import subprocess
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
+import pytest
 from tests import forked
 
 from frontdesk.billing.books import keep_books
 from frontdesk.core import ids
 from frontdesk.core.resources import Resources
 
+from .conftest import SUPER_ADMIN, SignIn
 from .using import use
 
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -83,3 +87,32 @@ async def test_prices_are_set_and_their_lack_is_told_by_the_exit_code(
     assert model in {price["model"] for price in listed}
     lacking = await frontdesk(resources, "prices", "check", "--json")
     assert model not in {item["model"] for item in json.loads(lacking.stdout)}
+
+
+async def test_who_set_a_price_when_and_what_it_was_before_is_kept(
+    resources: Resources, tenant_id: UUID, sign_in: SignIn
+) -> None:
+    model = f"openai/{ids.new()}"
+    first = ("prices", "set", model, "--input", "1", "--source", "a list")
+    assert (await frontdesk(resources, *first)).returncode == 0
+    platform = sign_in(tenant_id, SUPER_ADMIN)
+    body = {
+        "model": model,
+        "input_usd_per_million": "2",
+        "output_usd_per_million": "3",
+        "source": "a newer list",
+    }
+    said = await platform.post("/api/v1/prices", json=body)
+    assert said.status_code == 201, said.text
+    log = await frontdesk(resources, "prices", "log", model, "--json")
+    newer, older = json.loads(log.stdout)
+    assert (older["before"], older["user_id"]) == (None, None)
+    assert newer["before"] == older["after"]
+    assert newer["user_id"] == platform.headers["x-user"]
+    assert newer["after"]["source"] == "a newer list"
+    assert Decimal(newer["after"]["input_usd_per_million"]) == 2
+    shown = (await frontdesk(resources, "prices", "log", model)).stdout
+    assert "by the operator" in shown
+    async with resources.db.system() as sql:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await sql.execute("DELETE FROM price_change")

@@ -102,6 +102,10 @@ async def test_a_resolution_costs_all_that_was_used(
         "whatsapp",
     ]
     assert [item["key"] for item in month["by_category"]] == ["service"]
+    # Whose time it was is no model.
+    assert [item["key"] for item in month["by_model"]] == ["openai/gpt-4o-mini", "service/DE"]
+    (person,) = month["by_human_agent"]
+    assert (UUID(person["key"]).version, person["human_seconds"]) == (7, 600)
 
 
 async def test_the_margin_is_what_is_paid_less_what_it_costs_the_platform(

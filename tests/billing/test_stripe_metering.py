@@ -1,5 +1,6 @@
 """Usage on its way to Stripe: every row of the ledger once, whatever happens in between."""
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -137,6 +138,70 @@ async def test_what_is_too_old_for_stripe_is_not_sent_and_says_so(payer: Payer) 
     rows = await payer.desk.sql("SELECT state, last_error FROM stripe_batch ORDER BY hour_at")
     assert [row["state"] for row in rows] == ["too_old", "sent"]
     assert rows[0]["last_error"]
+
+
+async def stuck(payer: Payer, *, hours_ago: int = 3) -> str:
+    """A batch of which nobody knows whether it arrived; its id."""
+    await payer.used(tokens=100, hours_ago=hours_ago)
+    payer.stripe.faults.next(StripeFault(StripeFaultKind.DONE_THEN_ERROR), only=EVENTS)
+    await payer.overlook()
+    await payer.desk.sql(
+        "UPDATE stripe_batch SET due_at = now(), doubtful_since = now() - interval '24 hours'"
+    )
+    await payer.desk.work_until_idle()
+    (row,) = await payer.desk.sql("SELECT id FROM stripe_batch WHERE state = 'uncertain'")
+    return str(row["id"])
+
+
+@pytest.mark.parametrize(
+    ("how", "state", "action", "counted"),
+    [
+        ("arrived", "sent", "found_arrived", 100),
+        ("resend", "sent", "sent_again", 100),
+        ("write-off", "written_off", "written_off", 0),
+    ],
+)
+async def test_what_is_stuck_is_listed_and_a_person_says_what_becomes_of_it(
+    payer: Payer, commands: Any, how: str, state: str, action: str, counted: int
+) -> None:
+    batch, tenant = await stuck(payer), str(payer.desk.id)
+    if how != "arrived":
+        payer.stripe.meters.lose(batch)
+    listing = f"stripe batches --tenant {tenant} --json"
+    settling = f"stripe settle {batch} {how} --tenant {tenant} --reason Seen --json"
+    listed, done, again, after = await commands(listing, settling, settling, listing)
+    (shown,) = json.loads(listed["stdout"])
+    assert (shown["id"], shown["state"], shown["value"]) == (batch, "uncertain", 100)
+    assert done["code"] == 0, done
+    assert again["code"] == 1, "it is settled already"
+    assert json.loads(after["stdout"]) == []
+    await payer.desk.work_until_idle()
+    (row,) = await payer.desk.sql("SELECT state FROM stripe_batch")
+    assert row["state"] == state
+    assert sent(payer)["tokens"] == counted
+    (audited,) = await payer.desk.sql(
+        "SELECT action, details->>'reason' AS reason FROM audit_entry WHERE subject = 'stripe_batch'"
+    )
+    assert (audited["action"], audited["reason"]) == (f"stripe_batch.{action}", "Seen")
+    # Its day is compared anew, and agrees with what was decided.
+    await payer.desk.sql("UPDATE stripe_check SET due_at = now()")
+    await payer.desk.work_until_idle()
+    (check,) = await payer.desk.sql("SELECT state FROM stripe_check")
+    assert check["state"] == "agrees"
+
+
+async def test_another_tenants_batch_is_not_there_to_be_settled(
+    payer: Payer, commands: Any
+) -> None:
+    batch = await stuck(payer)
+    other = await Desk.make(
+        payer.desk.app, payer.desk.resources, payer.desk.dispatcher, payer.desk.simulator
+    )
+    (done,) = await commands(f"stripe settle {batch} write-off --tenant {other.id} --reason Mine")
+    assert (done["code"], batch in done["stderr"]) == (1, True)
+    (row,) = await payer.desk.sql("SELECT state FROM stripe_batch")
+    assert row["state"] == "uncertain"
+    await other.aclose()
 
 
 async def test_corrections_are_taken_off_what_comes_next_and_never_sent_as_less_than_nothing(

@@ -17,7 +17,12 @@ from frontdesk.billing.month_pages import as_csv as month_as_csv
 from frontdesk.billing.month_pages import as_html as month_as_html
 from frontdesk.billing.month_pages import usd as in_usd
 from frontdesk.billing.months import month_of, report_month, tenant_name
-from frontdesk.billing.price_list import list_prices, list_unpriced, set_price
+from frontdesk.billing.price_list import (
+    list_price_changes,
+    list_prices,
+    list_unpriced,
+    set_price,
+)
 from frontdesk.billing.prices import TokenUsage, UnitPrices, cost_usd, message_price, price_of
 from frontdesk.billing.privacy import HOLDINGS
 from frontdesk.billing.reservations import (
@@ -37,14 +42,18 @@ from frontdesk.billing.schemas import (
     UsageSums,
 )
 from frontdesk.billing.stripe.errors import NoSuchPlan, StripeNotSetUp
+from frontdesk.billing.stripe.models import BatchState
 from frontdesk.billing.stripe.plans import set_up as set_up_stripe
 from frontdesk.billing.stripe.reconciling import compare as compare_with_stripe
+from frontdesk.billing.stripe.settling import STUCK, Verdict, list_waiting, settle_batch
 
 __all__ = [
     "BILLED_KINDS",
     "HOLDINGS",
+    "STUCK",
     "Account",
     "Alert",
+    "BatchState",
     "BudgetReached",
     "Ceiling",
     "ConversationUsagePublic",
@@ -65,6 +74,7 @@ __all__ = [
     "UsageRecord",
     "UsageReportPublic",
     "UsageSums",
+    "Verdict",
     "Wish",
     "compare_with_stripe",
     "correct",
@@ -73,8 +83,10 @@ __all__ = [
     "find_entry",
     "foresee",
     "in_usd",
+    "list_price_changes",
     "list_prices",
     "list_unpriced",
+    "list_waiting",
     "mend",
     "message_price",
     "month_as_csv",
@@ -90,5 +102,6 @@ __all__ = [
     "set_price",
     "set_up_stripe",
     "settle",
+    "settle_batch",
     "tenant_name",
 ]

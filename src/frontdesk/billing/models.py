@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from frontdesk.billing.rules import BudgetPeriod, BudgetScope
 from frontdesk.core.tables import (
+    NOW,
     Json,
     TenantRow,
     TenantTable,
@@ -31,6 +32,24 @@ class Price(SQLModel, table=True):
     output_usd_per_million: Decimal = Field(sa_type=Usd)
     cached_input_usd_per_million: Decimal | None = Field(default=None, sa_type=Usd)
     source: str = Field(sa_type=sa.Text)
+
+
+class PriceChange(SQLModel, table=True):
+    """That somebody set a price: who, when, and what it was before. Append-only, the platform's."""
+
+    __tablename__ = "price_change"
+    __table_args__ = (sa.Index("ix_price_change_model", "model", "id"),)
+
+    id: UUID = Field(primary_key=True)
+    created_at: datetime = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": NOW}, nullable=False
+    )
+    model: str = Field(sa_type=sa.Text)
+    # The price that held from the new one's day on, None without any, and the new one.
+    before: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    after: dict[str, Any] = Field(sa_type=Json)
+    user_id: UUID | None = None  # None is the operator at the command line.
+    request_id: str | None = Field(default=None, sa_type=sa.Text)
 
 
 class UsageEntry(TenantRow, table=True):

@@ -107,6 +107,18 @@ class PriceSet(Schema):
     )
 
 
+class PriceChangePublic(PublicSchema):
+    """That somebody set a price."""
+
+    id: UUID
+    created_at: datetime
+    model: str
+    before: dict[str, str | None] | None
+    after: dict[str, str | None]
+    user_id: UUID | None
+    request_id: str | None
+
+
 class UnpricedModel(PublicSchema):
     """Something that is used or configured and has no price now."""
 

@@ -14,7 +14,7 @@ from frontdesk.billing.month_schemas import MonthPublic
 from frontdesk.billing.schemas import UsageGroupPublic, UsageSums
 
 _COLUMNS = tuple(UsageSums.model_fields)
-_SLICES = ("day", "kind", "feature", "model", "agent", "prompt", "category")
+_SLICES = ("day", "kind", "feature", "model", "agent", "prompt", "category", "human_agent")
 _WIDTH, _HEIGHT, _ROW = 720, 180, 24
 _INK, _BAR = "#1f2937", "#0f766e"
 

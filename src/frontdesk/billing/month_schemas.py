@@ -43,6 +43,7 @@ class MonthPublic(PublicSchema):
     by_agent: list[UsageGroupPublic]
     by_prompt: list[UsageGroupPublic]
     by_category: list[UsageGroupPublic] = Field(description="WhatsApp's categories.")
+    by_human_agent: list[UsageGroupPublic] = Field(description="Whose time, by user.")
     outcomes: OutcomesPublic
     usd_per_conversation: Exact | None = Field(
         description="All costs by active conversations; null without any."

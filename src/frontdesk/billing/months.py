@@ -27,6 +27,7 @@ _SLICES = (
     UsageGrouping.AGENT,
     UsageGrouping.PROMPT,
     UsageGrouping.CATEGORY,
+    UsageGrouping.HUMAN_AGENT,
 )
 # All slices in one go over the facts. `place` is the number of the slice, and null of the total.
 _ALL = f"""

@@ -1,13 +1,21 @@
 """The price table as the platform looks after it: listed, extended, and looked through for gaps."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from frontdesk.billing.ledger import BILLED_KINDS
-from frontdesk.billing.money_schemas import PricePublic, PriceSet, UnpricedModel
+from frontdesk.billing.money_schemas import (
+    PriceChangePublic,
+    PricePublic,
+    PriceSet,
+    UnpricedModel,
+)
 from frontdesk.core import ids
+from frontdesk.core.json import dumps, loads
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
 from frontdesk.core.text import clean
@@ -47,6 +55,16 @@ SELECT jsonb_path_query(v.config, '$.models[*] ? (@.type() == "string")') #>> '{
 FROM agent a JOIN agent_version v
     ON v.tenant_id = a.tenant_id AND v.agent_id = a.id AND v.version = a.version
 """
+_BEFORE = """
+SELECT * FROM price WHERE model = $1 AND effective_from <= $2 ORDER BY effective_from DESC LIMIT 1
+"""
+_NOTE = """
+INSERT INTO price_change (id, model, before, after, user_id, request_id)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+_CHANGES = """
+SELECT * FROM price_change WHERE $1::text IS NULL OR model = $1 ORDER BY id DESC LIMIT $2
+"""
 _PRICED = "SELECT DISTINCT model FROM price WHERE effective_from <= now()"
 
 
@@ -70,6 +88,11 @@ async def set_price(resources: Resources, body: PriceSet, *, by: UUID | None = N
     if body.effective_from is not None:
         since = datetime.combine(body.effective_from, time.min, UTC)
     async with resources.db.system_transaction() as tx:
+        # Two at once would both take the same price for the one before theirs.
+        await tx.sql.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 44))", body.model
+        )
+        before = await tx.sql.fetchrow(_BEFORE, body.model, since)
         row = await tx.sql.fetchrow(
             _SET,
             body.model,
@@ -81,9 +104,40 @@ async def set_price(resources: Resources, body: PriceSet, *, by: UUID | None = N
         )
         assert row is not None
         price = PricePublic.model_validate(dict(row))
-    # Prices are no tenant's, and the audit log is each tenant's own.
+        # Prices are no tenant's, and the audit log is each tenant's own: they have one themselves.
+        await tx.sql.execute(
+            _NOTE,
+            ids.new(),
+            price.model,
+            None if before is None else _as_json(dict(before)),
+            _as_json(dict(row)),
+            by,
+            structlog.contextvars.get_contextvars().get("request_id"),
+        )
     log.info("price_set", model=price.model, since=str(since), by=str(by or "operator"))
     return price
+
+
+async def list_price_changes(
+    resources: Resources, model: str | None, *, limit: int
+) -> list[PriceChangePublic]:
+    """Who set which price when, and what it was before; the newest first."""
+    async with resources.db.system() as connection:
+        rows = await connection.fetch(_CHANGES, model, limit)
+    return [
+        PriceChangePublic.model_validate(
+            {
+                **dict(row),
+                "before": row["before"] and loads(row["before"]),
+                "after": loads(row["after"]),
+            }
+        )
+        for row in rows
+    ]
+
+
+def _as_json(price: Mapping[str, Any]) -> str:
+    return dumps({name: None if value is None else str(value) for name, value in price.items()})
 
 
 async def list_unpriced(resources: Resources) -> list[UnpricedModel]:

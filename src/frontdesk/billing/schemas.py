@@ -20,6 +20,7 @@ class UsageGrouping(StrEnum):
     AGENT = "agent"
     PROMPT = "prompt"
     CATEGORY = "category"
+    HUMAN_AGENT = "human_agent"
     CONVERSATION = "conversation"
     CONTACT = "contact"
 
@@ -72,7 +73,7 @@ class UsageGroupPublic(UsageSums):
 
     key: str | None = Field(
         description="The day or month (UTC), kind, model, feature, id of an agent, prompt with its "
-        "version, WhatsApp category, conversation or contact; null for what belongs to none.",
+        "version, WhatsApp category, human agent, conversation or contact; null for what belongs to none.",
         examples=["2026-11-21"],
     )
 

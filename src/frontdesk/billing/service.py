@@ -30,11 +30,13 @@ KEYS = {
     UsageGrouping.DAY: "day::text",
     UsageGrouping.MONTH: "to_char(day, 'YYYY-MM')",
     UsageGrouping.KIND: "kind",
-    UsageGrouping.MODEL: "model",
+    # The ledger has whose time it was where the model is otherwise.
+    UsageGrouping.MODEL: "CASE WHEN kind <> 'human' THEN model END",
     UsageGrouping.FEATURE: "feature",
     UsageGrouping.AGENT: "agent_id::text",
     UsageGrouping.PROMPT: "prompt_name || ' ' || prompt_version",
     UsageGrouping.CATEGORY: "CASE WHEN kind = 'whatsapp' THEN split_part(model, '/', 1) END",
+    UsageGrouping.HUMAN_AGENT: "CASE WHEN kind = 'human' THEN model END",
 }
 # Whose these are, the sums of days do not tell: there are too many. They come in pages.
 _OWNERS = {

@@ -102,8 +102,9 @@ def _show_month(report: Any, name: str) -> None:
         ("without a price", f"{total.unpriced} entries"),
     ):
         typer.echo(f"{words:<20} {value}")
-    for slice_name in ("kind", "feature", "model"):
-        typer.echo(f"by {slice_name}")
+    for slice_name in ("kind", "feature", "model", "human_agent"):
+        if getattr(report, f"by_{slice_name}"):
+            typer.echo(f"by {slice_name.replace('_', ' ')}")
         for group in getattr(report, f"by_{slice_name}"):
             typer.echo(f"  {group.key or 'none':<40} {in_usd(group.amount_usd):>20}")
 
@@ -280,6 +281,47 @@ def prices_set(
         print_json(price.model_dump(mode="json"))
     else:
         typer.echo(f"{price.model} costs that from {price.effective_from:%Y-%m-%d %H:%M} UTC on.")
+
+
+@prices.command("log", epilog=EXIT_CODES)
+def prices_log(
+    model: Annotated[str | None, typer.Argument(help="Only of this one.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Show so many at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show who set which price when, and what it was before; the newest first.
+
+    \b
+    Examples:
+      frontdesk prices log
+      frontdesk prices log openai/gpt-4o-mini --json
+    """
+
+    async def run(resources: "Resources") -> Any:
+        from frontdesk import billing
+
+        return await billing.list_price_changes(resources, model, limit=limit)
+
+    found = _with_resources(run)
+    if as_json:
+        print_json([change.model_dump(mode="json") for change in found])
+        return
+    for change in found:
+        who = change.user_id or "the operator"
+        typer.echo(f"{change.created_at:%Y-%m-%d %H:%M} UTC  {change.model}  by {who}")
+        typer.echo(f"    before  {_price(change.before)}")
+        typer.echo(f"    after   {_price(change.after)}")
+    if not found:
+        typer.echo("No price has been set yet.")
+
+
+def _price(price: dict[str, str | None] | None) -> str:
+    if price is None:
+        return "none"
+    names = {"input_usd_per_million": "input", "output_usd_per_million": "output"}
+    names["cached_input_usd_per_million"] = "cached"
+    numbers = ", ".join(f"{names[name]} {price[name] or '-'}" for name in names)
+    return f"{numbers}, from {price['effective_from']}, {price['source']}"
 
 
 @prices.command("check", epilog=EXIT_CODES)

@@ -2,12 +2,13 @@
 
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
 
 import typer
 
 from frontdesk.cli.telling import ACT_FIRST, EXIT_CODES, FAILED, AsJson, fail, print_json
-from frontdesk.cli.tending import _with_resources
+from frontdesk.cli.tending import _with_resources, find_tenant
 
 if TYPE_CHECKING:
     from frontdesk.core.resources import Resources
@@ -22,7 +23,8 @@ What each means, and what to do about a difference, is in docs/stripe.md.
 Examples:
   frontdesk stripe set-up
   frontdesk stripe accounts
-  frontdesk stripe reconcile --days 7""",
+  frontdesk stripe reconcile --days 7
+  frontdesk stripe batches""",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -98,6 +100,86 @@ def stripe_accounts(as_json: AsJson = False) -> None:
             problem = row["last_error"] or "no error"
             typer.echo(f"    {row['unsent']} unsent, {row['stuck']} stuck batches; {problem}")
     typer.echo(f"{len(rows)} in all. Next: frontdesk stripe reconcile")
+
+
+@stripe.command("batches", epilog=EXIT_CODES)
+def stripe_batches(
+    tenant: Annotated[str | None, typer.Option(help="Only this one: short name or id.")] = None,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="Also those that are still tried by themselves.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Show so many at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List usage that could not be told to Stripe and needs a person, the oldest hour first.
+
+    \b
+    Examples:
+      frontdesk stripe batches
+      frontdesk stripe batches --tenant green-leaf --waiting --json | jq -r '.[].last_error'
+    """
+
+    async def run(resources: "Resources") -> Any:
+        from frontdesk import billing
+
+        states = [*billing.STUCK, *([billing.BatchState.PENDING] if waiting else [])]
+        tenant_id = None if tenant is None else await find_tenant(resources, tenant)
+        return await billing.list_waiting(resources, states, tenant_id=tenant_id, limit=limit)
+
+    found = _with_resources(run)
+    if as_json:
+        print_json([batch.model_dump(mode="json") for batch in found])
+        return
+    for batch in found:
+        typer.echo(
+            f"{batch.id}  {batch.tenant}  {batch.hour_at:%Y-%m-%d %H:%M} UTC  "
+            f"{batch.value} {batch.meter.value}  {batch.state.value}"
+        )
+        typer.echo(f"    {batch.last_error or 'not tried yet'} ({batch.attempts} attempts)")
+    if not found:
+        typer.echo("There are none.")
+        return
+    typer.echo(f"{len(found)} in all. Next: frontdesk stripe settle ID --help")
+
+
+@stripe.command("settle", epilog=EXIT_CODES)
+def stripe_settle(
+    batch: Annotated[
+        UUID, typer.Argument(metavar="ID", help="As `frontdesk stripe batches` prints it.")
+    ],
+    how: Annotated[
+        Literal["arrived", "resend", "write-off"],
+        typer.Argument(
+            metavar="HOW",
+            help="arrived: Stripe has it. resend: it has not, send it. write-off: let it go.",
+        ),
+    ],
+    tenant: Annotated[str, typer.Option(help="Whose it is: short name or id.")],
+    reason: Annotated[str, typer.Option(help="Why; the tenant reads it in its audit log.")],
+    as_json: AsJson = False,
+) -> None:
+    """Decide what becomes of a batch that is too old or uncertain; written into the audit log.
+
+    `frontdesk stripe reconcile` says whether Stripe has it. What is sent again and had arrived is
+    counted twice. What is older than Stripe takes can only be let go, and billed by hand.
+
+    \b
+    Examples:
+      frontdesk stripe settle ID arrived --tenant green-leaf --reason "the day agrees with it"
+      frontdesk stripe settle ID write-off --tenant green-leaf --reason "on invoice 12 by hand"
+    """
+
+    async def run(resources: "Resources") -> Any:
+        from frontdesk import billing
+
+        tenant_id, verdict = await find_tenant(resources, tenant), billing.Verdict(how)
+        return await billing.settle_batch(resources, tenant_id, batch, verdict, reason=reason)
+
+    state = _with_resources(run)
+    if as_json:
+        print_json({"id": str(batch), "state": state.value})
+    else:
+        typer.echo(f"The batch is {state.value.replace('_', ' ')} now.")
 
 
 @stripe.command("reconcile", epilog=EXIT_CODES)

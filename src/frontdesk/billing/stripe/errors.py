@@ -39,6 +39,12 @@ class NoSuchBatch(NotFound):
     code, title = "no_such_batch", "There is no such batch"
 
 
+class BatchNotStuck(Conflict):
+    """The batch goes on by itself, or has ended: nobody has to decide about it."""
+
+    code, title = "batch_not_stuck", "The batch needs nobody"
+
+
 class StripeRefused(Conflict):
     """Stripe understood and refuses; the same call would be refused again.
 

@@ -96,13 +96,14 @@ class StripeEvent(SQLModel, table=True):
 
 
 class BatchState(StrEnum):
-    """What became of a batch. The last two need a person, see `docs/stripe.md`."""
+    """What became of a batch. Two of these need a person, see `docs/stripe.md`."""
 
     PENDING = "pending"
     SENT = "sent"
     NOTHING = "nothing"
     TOO_OLD = "too_old"
     UNCERTAIN = "uncertain"
+    WRITTEN_OFF = "written_off"
 
 
 class StripeBatch(TenantRow, table=True):

@@ -131,11 +131,20 @@ async def cut(tx: Transaction, metered_from: datetime, until: datetime, upto: da
             tx.ring(BATCH, row["id"])
     for meter, quantity in owed.items():
         await tx.sql.execute(_OWE, meter, quantity)
-    now = datetime.now(UTC)
-    for day in {row["hour_at"].astimezone(UTC).date() for row in made}:
-        ends_at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-        await tx.sql.execute(_CHECK_DAY, day, max(ends_at, now) + SETTLED_AFTER)
+    for day in {_day_of(row["hour_at"]) for row in made}:
+        await check_day(tx, day)
     return len(made)
+
+
+async def check_day(tx: Transaction, moment: datetime) -> None:
+    """Have the day of a moment compared with Stripe, once it is over and counted there."""
+    starts_at = _day_of(moment)
+    due_at = max(starts_at + timedelta(days=1), datetime.now(UTC)) + SETTLED_AFTER
+    await tx.sql.execute(_CHECK_DAY, starts_at.date(), due_at)
+
+
+def _day_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 async def list_due(connection: Connection, limit: int) -> Sequence[tuple[UUID, UUID]]:
