@@ -110,15 +110,23 @@ async def test_a_message_is_one_tree_from_webhook_to_send(desk: Desk, collector:
     assert {span.status for span in tree} == {UNSET}
 
 
-async def test_the_trace_id_is_the_request_id(desk: Desk, collector: Collector):
+async def test_the_trace_id_is_the_request_id_unless_the_client_chose_that(
+    desk: Desk, collector: Collector
+):
+    chosen = "0af7651916cd43dd8448eb211c80319c"
     settings = TracingSettings(endpoint=collector.url)
     async with tracing.tracing(settings, desk.resources.metrics, service="frontdesk-test"):
         admin = await desk.admin()
         answer = await admin.http.get("/api/v1/agents")
         odd = await admin.http.get("/api/v1/agents", headers={"X-Request-ID": "order-77-checkout"})
-    found = [s.trace_id for s in collector.spans if s.name == "GET /api/v1/agents"]
-    assert found == [answer.headers["x-request-id"], tracing.trace_id_of("order-77-checkout")]
-    assert odd.headers["x-request-id"] == "order-77-checkout"
+        given = await admin.http.get("/api/v1/agents", headers={"X-Request-ID": chosen})
+    ours, *theirs = [span for span in collector.spans if span.name == "GET /api/v1/agents"]
+    assert ours.trace_id == answer.headers["x-request-id"]
+    named = [odd.headers["x-request-id"], given.headers["x-request-id"]]
+    assert named == ["order-77-checkout", chosen]
+    # Its id decides whether a trace is kept: that is nobody's choice. It is found by the name.
+    assert chosen not in [span.trace_id for span in theirs]
+    assert [span.attributes["frontdesk.request_id"] for span in theirs] == named
 
 
 async def test_a_model_s_span_speaks_the_genai_conventions(desk: Desk, collector: Collector):

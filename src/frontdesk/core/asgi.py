@@ -21,7 +21,7 @@ from frontdesk.core import ids
 from frontdesk.core.api import problem_response
 from frontdesk.core.callers import ANSWER_HEADERS, ASKED_AT, REQUEST_ID
 from frontdesk.core.errors import Forbidden, FrontdeskError, TooLarge, UnsupportedMediaType
-from frontdesk.core.tracing import fail, root_span
+from frontdesk.core.tracing import annotate, fail, root_span
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +138,8 @@ class Edge:
             return
         started = time.perf_counter()
         path: str = scope["path"]
-        request_id = _request_id(scope)
+        given_id = _given_request_id(scope)
+        request_id = given_id or ids.new().hex
         scope[REQUEST_ID] = request_id
         scope[ASKED_AT] = datetime.now(UTC)
         pending: Headers = []
@@ -157,7 +158,10 @@ class Edge:
                 _describe(span, scope, status)
             await send(message)
 
-        with root_span(scope["method"], request_id=request_id, kind=SpanKind.SERVER) as span:
+        # Whoever asks names the request, but not the trace: its id decides which traces are kept.
+        own_id = request_id if given_id is None else None
+        with root_span(scope["method"], trace_id=own_id, kind=SpanKind.SERVER) as span:
+            annotate(request_id=given_id)
             await self._answer(scope, receive, answer, request_id, lambda: status)
 
     async def _answer(
@@ -262,12 +266,12 @@ def _describe(span: Span, scope: Scope, status: int) -> None:
         span.end()  # It streams for hours; the answer has begun.
 
 
-def _request_id(scope: Scope) -> str:
+def _given_request_id(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _GOOD_REQUEST_ID.fullmatch(value):
             given: str = value.decode()
             return given
-    return ids.new().hex
+    return None
 
 
 def _wanted_headers(scope: Scope) -> dict[bytes, str]:

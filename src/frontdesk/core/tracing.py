@@ -14,7 +14,6 @@ span is one shared object that does nothing. No words of anybody are in a span, 
 
 import asyncio
 import functools
-import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
@@ -43,7 +42,6 @@ Attributes = Mapping[str, str | int | float | bool | list[str]]
 
 _NOTHING: AbstractContextManager[Span] = nullcontext(INVALID_SPAN)
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 # The trace id that the next root span is to have; None for a random one.
 WANTED_TRACE_ID: ContextVar[int | None] = ContextVar("wanted_trace_id", default=None)
 
@@ -136,19 +134,19 @@ def root_span(
     attributes: Attributes | None = None,
     *,
     parent: str | None = None,
-    request_id: str | None = None,
+    trace_id: str | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> AbstractContextManager[Span]:
     """A span that belongs to no span around it: a request, or a row that is handled.
 
     Args:
         parent: the `traceparent` that the row carries, if any.
-        request_id: what its trace id is made of, see `trace_id_of`.
+        trace_id: what the trace is to be called, 32 hexadecimal digits of ours; None makes one up.
     """
     if _process.exporting is None:
         return _NOTHING
     context = _context_of(parent) or Context()
-    return _recorded(_process.exporting.tracer, name, attributes, context, kind, request_id)
+    return _recorded(_process.exporting.tracer, name, attributes, context, kind, trace_id)
 
 
 def traced(
@@ -222,13 +220,6 @@ def current_trace_id() -> str | None:
     return f"{context.trace_id:032x}" if context.is_valid else None
 
 
-def trace_id_of(request_id: str) -> str:
-    """The trace id of a request: its own id where it can be one, as those that we make can."""
-    if _TRACE_ID.fullmatch(request_id) and int(request_id, 16):
-        return request_id
-    return hashlib.sha256(request_id.encode()).hexdigest()[:32]
-
-
 @contextmanager
 def _recorded(
     tracer: Tracer,
@@ -236,9 +227,9 @@ def _recorded(
     attributes: Attributes | None,
     context: Context | None,
     kind: SpanKind,
-    request_id: str | None = None,
+    trace_id: str | None = None,
 ) -> Iterator[Span]:
-    wanted = WANTED_TRACE_ID.set(int(trace_id_of(request_id), 16)) if request_id else None
+    wanted = WANTED_TRACE_ID.set(int(trace_id, 16)) if trace_id else None
     try:
         started = tracer.start_span(name, context=context, kind=kind, attributes=attributes)
     finally:
