@@ -197,6 +197,20 @@ async def test_nobody_drills_by_mistake_or_without_being_allowed_to(
     assert again["code"] == "drill_runs"
 
 
+async def test_a_drill_whose_time_is_over_does_not_stand_in_the_way_of_another(
+    desk: Desk, platform: Person
+) -> None:
+    old = await start(platform, desk, "redis")
+    # No worker has come by since.
+    await desk.sql("UPDATE drill SET ends_at = now() - interval '1 minute', due_at = NULL")
+    new = await start(platform, desk, "redis")
+    assert new["id"] != old["id"]
+    rows = await desk.sql("SELECT id FROM drill WHERE ended_at IS NULL")
+    assert [str(row["id"]) for row in rows] == [new["id"]]
+    events = await desk.events()
+    assert [p["drill_id"] for kind, p in events if kind == "drill.ended"] == [old["id"]]
+
+
 async def test_an_operator_drills_from_the_shell(desk: Desk, commands: Any) -> None:
     (tenant,) = await desk.sql("SELECT slug FROM tenant")
     slug = tenant["slug"]

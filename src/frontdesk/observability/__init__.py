@@ -14,6 +14,7 @@ from frontdesk.observability.drills import (
     get_drill,
     list_drills,
     list_due_drills,
+    list_over,
 )
 from frontdesk.observability.health import Check, Finding, is_ready
 from frontdesk.observability.heartbeat import beat
@@ -94,6 +95,7 @@ __all__ = [
     "list_drills",
     "list_due_drills",
     "list_due_replays",
+    "list_over",
     "list_replays",
     "queue_replay",
     "record_llm_calls",

@@ -135,6 +135,12 @@ async def end_drill(
     return drill
 
 
+async def list_over(tx: Transaction) -> list[UUID]:
+    """The tenant's drills whose time has come and which nobody has ended yet."""
+    rows = await tx.sql.fetch("SELECT id FROM drill WHERE ended_at IS NULL AND ends_at <= now()")
+    return [row["id"] for row in rows]
+
+
 async def get_drill(tx: Transaction, drill_id: UUID) -> DrillRecord:
     """One of the tenant's drills, running or not; raises `NoSuchDrill`."""
     row = await tx.sql.fetchrow(f"SELECT {_COLUMNS} FROM drill WHERE id = $1", drill_id)  # noqa: S608  # Ours.

@@ -14,6 +14,7 @@ from frontdesk.observability import (
     end_drill,
     get_drill,
     list_drills,
+    list_over,
 )
 from frontdesk.pipeline.drill_report import DrillReport, report_of
 from frontdesk.pipeline.happenings import DrillEnded, DrillStarted
@@ -52,6 +53,9 @@ async def start_drill(
         raise Invalid(f"provider: one of {', '.join(sorted(known))}.")
     async with resources.db.hot(tenant_id) as tx:
         await _confirm(tx, confirm)
+        # One whose time has come is over, though no worker may have said so yet.
+        for over in await list_over(tx):
+            await _end(tx, over, early=False)
         drill = await begin_drill(tx, outage, provider=provider, minutes=minutes, by=by)
         feed.tell(
             tx,
