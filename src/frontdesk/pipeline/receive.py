@@ -141,15 +141,15 @@ async def receive(resources: Resources, _tenant_id: UUID, _row_id: UUID) -> None
 async def _receive_batch(resources: Resources, events: list[Event]) -> None:
     for event in events:
         event.span = begin("receive", {"frontdesk.batch": len(events)}, parent=event.traceparent)
-    poison = [event for event in events if event.attempts > MAX_ATTEMPTS]
-    for event in poison:
-        event.error = event.error or "it was tried too often; a worker may have died of it"
     try:
-        await _receive_all(resources, [event for event in events if event not in poison])
-    except Unavailable as error:
-        _put_off(events, error)
-    crash("before_settle", *(event.id for event in events))
-    try:
+        poison = [event for event in events if event.attempts > MAX_ATTEMPTS]
+        for event in poison:
+            event.error = event.error or "it was tried too often; a worker may have died of it"
+        try:
+            await _receive_all(resources, [event for event in events if event not in poison])
+        except Unavailable as error:
+            _put_off(events, error)
+        crash("before_settle", *(event.id for event in events))
         await _settle_patiently(resources, events)
     finally:
         for event in events:
