@@ -1,5 +1,9 @@
 """`/v1` as a stock OpenAI client sees it, a worker behind it."""
 
+import asyncio
+import json
+import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +14,7 @@ from fastapi import FastAPI
 from tests.desk import ORIGIN, Desk
 
 from frontdesk.core.callers import Scope
+from frontdesk.gateway.door import Door
 from frontdesk.simulator import ModelFault, ModelFaultKind
 
 ASKED: Any = [
@@ -160,3 +165,67 @@ async def test_the_same_idempotency_key_is_one_call_and_its_texts_are_gone_in_mi
     await desk.sql("UPDATE chat_request SET due_at = now() RETURNING id")
     await desk.work_until_idle()
     assert await desk.sql("SELECT 1 FROM chat_request") == []
+
+
+class Leaver:
+    """A program that streams a completion and goes away when it has seen so many messages of it."""
+
+    def __init__(self, app: FastAPI, key: str, leaves_after: int) -> None:
+        self._app, self._leaves_after, self._left = app, leaves_after, asyncio.Event()
+        self._body: bytes | None = json.dumps(
+            {"model": "default", "messages": ASKED, "stream": True}
+        ).encode()
+        self._headers = [
+            (b"authorization", f"Bearer {key}".encode()),
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(self._body)).encode()),
+        ]
+        self.seen = 0
+
+    async def ask(self) -> None:
+        scope = {
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1", "method": "POST", "scheme": "http",
+            "path": "/v1/chat/completions", "raw_path": b"/v1/chat/completions",
+            "query_string": b"", "root_path": "", "headers": self._headers,
+            "client": ("127.0.0.1", 1), "server": ("testserver", 80), "state": {},
+        }  # fmt: skip
+        if self._leaves_after == 0:
+            self._left.set()
+        await self._app(scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        self.seen += 1
+        if self.seen >= self._leaves_after:
+            self._left.set()
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_each_billed_answer_is_counted_to_the_token_whenever_its_client_goes_away(
+    desk: Desk, app: FastAPI, seed: int
+) -> None:
+    key, dice, model = await _key(desk, Scope.MODELS_USE), random.Random(seed), desk.simulator.model
+    faults = (
+        None, None, ModelFault(ModelFaultKind.STATUS), ModelFault(ModelFaultKind.NULL_CONTENT),
+        ModelFault(ModelFaultKind.DROP),
+    )  # fmt: skip
+    model.faults.sequence([dice.choice(faults) for _ in range(10)])
+    # At once, when the answer begins, amid its pieces, or never.
+    programs = [Leaver(app, key, dice.choice((0, 1, 2, 4, 1_000))) for _ in range(12)]
+    await asyncio.gather(*(program.ask() for program in programs))
+    await desk.work_until_idle()
+    await desk.resources.keep(Door).call_log.drain()
+    assert any(program.seen < 4 for program in programs)
+    entries = await desk.sql("SELECT input_tokens, output_tokens FROM usage_entry")
+    assert len(model.billed) >= len(programs)
+    assert Counter(tuple(entry) for entry in entries) == Counter(
+        (answer.input_tokens, answer.output_tokens) for answer in model.billed
+    )
