@@ -1,5 +1,6 @@
 """Files and sites, from the upload or the address to what is found."""
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 
@@ -340,3 +341,14 @@ async def test_the_commands_add_a_file_show_how_far_it_is_and_search(
     assert RETURNS in found["stdout"]
     assert "mend" not in found["stdout"]
     assert "2 given, the best 1 of them shown; fit: all." in found["stdout"]
+
+
+async def test_the_command_waits_until_a_file_is_read(shop, agent_id, commands, tmp_path):
+    (tmp_path / "returns.md").write_text(f"# Returns\n{RETURNS}")
+    adding = asyncio.create_task(commands(f"kb add returns.md --tenant {shop.id} --wait"))
+    while not adding.done():
+        await ingest_all(shop)
+        await asyncio.sleep(0.05)
+    (added,) = await adding
+    assert (added["code"], added["stderr"]) == (0, "")
+    assert "is ready: 1 chunks" in added["stdout"]

@@ -1,6 +1,6 @@
 """The sums of days: what was written since is added to them by due work, and they can be made anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -123,18 +123,27 @@ async def _add_a_step(resources: Resources, tenant_id: UUID) -> bool:
 
 
 async def reconcile(
-    resources: Resources, tenant_id: UUID, first: date, last: date
+    resources: Resources,
+    tenant_id: UUID,
+    first: date,
+    last: date,
+    *,
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Difference]:
     """Count a tenant's days anew from the ledger, and say what does not agree.
 
     Three things are held together: the sums with the entries that are in them, the amount of each
     entry with its tokens, seconds or pieces times its unit prices, and the billed model calls with
     their entries, token by token.
+
+    Args:
+        tell: is told after each day how many of how many have been counted.
     """
     found: list[Difference] = []
     async with resources.db.transaction(tenant_id) as tx:
         await take_time(tx.sql)
-        for number in range((last - first).days + 1):
+        days = (last - first).days + 1
+        for number in range(days):
             day = first + timedelta(days=number)
             found += await _wrong_sums(tx, day)
             found += [
@@ -143,6 +152,7 @@ async def reconcile(
                 )
                 for row in await tx.sql.fetch(_MISCOUNTED, day)
             ]
+            tell(number + 1, days)
         start = datetime.combine(first, time.min, UTC)
         end = datetime.combine(last, time.min, UTC) + timedelta(days=1)
         found += [

@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from frontdesk.cli.knowing import Tenant, _tenant_id
+from frontdesk.cli.progress import progress
 from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
 from frontdesk.cli.tending import _with_resources
 
@@ -135,7 +136,8 @@ def usage_reconcile(
         tenant_id = await _tenant_id(resources, tenant)
         async with resources.db.transaction(tenant_id) as tx:
             span, _ = await billing.month_of(tx, month)
-        found = await billing.reconcile(resources, tenant_id, span.first, span.last)
+        with progress("counting days") as tell:
+            found = await billing.reconcile(resources, tenant_id, span.first, span.last, tell=tell)
         if repair:
             wrong = sorted({difference.day for difference in found if difference.of_sums})
             await billing.mend(resources, tenant_id, wrong)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from frontdesk.cli.progress import progress
 from frontdesk.cli.telling import ACT_FIRST, EXIT_CODES, FAILED, AsJson, fail, print_json
 from frontdesk.cli.tending import _with_resources, find_tenant
 
@@ -213,12 +214,13 @@ def stripe_reconcile(
                 "OR t.slug = $1 OR t.id::text = $1) ORDER BY t.slug",
                 tenant and tenant.lower(),
             )
-        return [
-            found
-            for account in accounts
-            for day in reversed(wanted)
-            for found in await _compared(resources, account["tenant_id"], account["slug"], day)
-        ]
+        asked = [(account, day) for account in accounts for day in reversed(wanted)]
+        found: list[dict[str, Any]] = []
+        with progress("comparing days") as tell:
+            for number, (account, day) in enumerate(asked, 1):
+                found += await _compared(resources, account["tenant_id"], account["slug"], day)
+                tell(number, len(asked))
+        return found
 
     found = _with_resources(run)
     wrong = [each for each in found if not each["agrees"]]

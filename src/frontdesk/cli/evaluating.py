@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from frontdesk.cli.progress import progress
 from frontdesk.cli.prompting import Tenant, find_tenant, in_tenant
 from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
 from frontdesk.cli.tending import _with_resources
@@ -315,20 +316,18 @@ def eval_compare(
 async def _wait(
     resources: "Resources", tenant_id: UUID, run_id: UUID, seconds: float
 ) -> "RunPublic":
-    """The run once it is over, or as it is when the time is up; progress on standard error."""
+    """The run once it is over, or as it is when the time is up."""
     from frontdesk.evaluation import get_run
 
     until = asyncio.get_running_loop().time() + seconds
-    told = -1
-    while True:
-        async with resources.db.transaction(tenant_id) as session:
-            run = await get_run(session, run_id)
-        if run.state != "queued" or asyncio.get_running_loop().time() > until:
-            return run
-        if run.done != told and run.total:
-            typer.echo(f"{run.done} of {run.total}", err=True)
-            told = run.done
-        await asyncio.sleep(LOOK_SECONDS)
+    with progress("playing cases") as tell:
+        while True:
+            async with resources.db.transaction(tenant_id) as session:
+                run = await get_run(session, run_id)
+            if run.state != "queued" or asyncio.get_running_loop().time() > until:
+                return run
+            tell(run.done, run.total)
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _agent(session: "Session", agent: str | None) -> UUID:

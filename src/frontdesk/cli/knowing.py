@@ -6,7 +6,8 @@ from uuid import UUID
 
 import typer
 
-from frontdesk.cli.telling import EXIT_CODES, AsJson, print_json
+from frontdesk.cli.progress import progress
+from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
 from frontdesk.cli.tending import _caller, _with_resources
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ Examples:
     rich_markup_mode=None,
 )
 
+WAIT_SECONDS, LOOK_SECONDS = 600, 0.5
 Tenant = Annotated[str, typer.Option(help="The tenant: its short name or its id.")]
 Agent = Annotated[
     UUID | None, typer.Option(help="The agent's id; not needed where there is only one.")
@@ -48,12 +50,17 @@ def kb_add(
     refetch_hours: Annotated[
         int | None, typer.Option(min=1, help="Of a page: look so often whether it has changed.")
     ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Until a worker has read it; exits with 1 when that failed."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Give an agent a file (text, Markdown, HTML, PDF, DOCX), a page or a site to answer from.
 
     \b
     Examples:
+      frontdesk kb add handbook.pdf --tenant green-leaf --wait
       frontdesk kb add handbook.pdf --tenant green-leaf
       frontdesk kb add https://shop.example/help --pages 50 --refetch-hours 24 --tenant green-leaf
     """
@@ -81,9 +88,19 @@ def kb_add(
                 resources, tenant_id, agent_id, upload, title=title, author_id=None
             )
 
-    added = _with_resources(run)
+    async def run_and_wait(resources: "Resources") -> Any:
+        added = await run(resources)
+        return await _read(resources, await _tenant_id(resources, tenant), added.id)
+
+    added = _with_resources(run_and_wait if wait else run)
     if as_json:
         print_json(added.model_dump(mode="json", exclude={"body"}))
+    if wait and added.state != "ready":
+        fail(added.last_error or f"{added.id} is {added.state} still.", FAILED)
+    if as_json:
+        return
+    if wait:
+        typer.echo(f"{added.id} is ready: {added.chunks} chunks.")
     else:
         typer.echo(f"{added.id} is queued. Next: frontdesk kb status --tenant {tenant}")
 
@@ -208,6 +225,23 @@ async def _tenant_id(resources: "Resources", tenant: str) -> UUID:
     tenant_id = (await _caller(resources, tenant)).tenant_id
     assert tenant_id is not None
     return tenant_id
+
+
+async def _read(resources: "Resources", tenant_id: UUID, source_id: UUID) -> Any:
+    """A source once it is read, or as it is when the time is up."""
+    import asyncio
+
+    from frontdesk import knowledge
+
+    until = asyncio.get_running_loop().time() + WAIT_SECONDS
+    with progress("reading, chunks with a vector:") as tell:
+        while True:
+            async with resources.db.transaction(tenant_id) as tx:
+                source = await knowledge.get_source(tx, source_id)
+            if source.state in ("ready", "failed") or asyncio.get_running_loop().time() > until:
+                return source
+            tell(source.embedded, source.chunks)
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _agent_id(tx: "Transaction", agent: UUID | None) -> UUID:

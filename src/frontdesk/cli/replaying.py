@@ -1,12 +1,12 @@
 """The command that makes a recorded model call again and shows what differs."""
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import typer
 
+from frontdesk.cli.progress import progress
 from frontdesk.cli.prompting import Tenant
 from frontdesk.cli.telling import FAILED, AsJson, fail, print_json
 from frontdesk.cli.tending import _caller, _with_resources
@@ -81,20 +81,17 @@ def replay(
 async def _wait(
     resources: "Resources", tenant_id: UUID, made: "ReplayPublic", seconds: float
 ) -> "ReplayPublic":
-    """The replay once it is done, or as it is when the time is up; dots tell that it goes on."""
+    """The replay once it is done, or as it is when the time is up."""
     from frontdesk import pipeline
 
     until = asyncio.get_running_loop().time() + seconds
-    looks = 0
-    while made.state == "queued" and asyncio.get_running_loop().time() < until:
-        await asyncio.sleep(LOOK_SECONDS)
-        looks += 1
-        if sys.stderr.isatty() and looks % 5 == 0:
-            typer.echo(".", nl=False, err=True)
-        async with resources.db.transaction(tenant_id) as session:
-            made = await pipeline.get_replay(session, made.id)
-    if sys.stderr.isatty() and looks >= 5:
-        typer.echo("", err=True)
+    began = asyncio.get_running_loop().time()
+    with progress("waiting for the model, seconds:") as tell:
+        while made.state == "queued" and (now := asyncio.get_running_loop().time()) < until:
+            tell(round(now - began), None)
+            await asyncio.sleep(LOOK_SECONDS)
+            async with resources.db.transaction(tenant_id) as session:
+                made = await pipeline.get_replay(session, made.id)
     return made
 
 

@@ -19,7 +19,7 @@ from frontdesk.knowledge.retrieval import Chunk, Found, coverage
 from frontdesk.knowledge.schemas import Body as SourceBody
 from frontdesk.knowledge.schemas import PageCreate, SourceCreate, SourcePublic, SourceSummary
 from frontdesk.knowledge.schemas import Title as SourceTitle
-from frontdesk.knowledge.service import add_page, add_source, list_sources
+from frontdesk.knowledge.service import add_page, add_source, get_source, list_sources
 from frontdesk.knowledge.snapshots import knows_anything, look_up
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "cluster_gaps",
     "conversations_of",
     "coverage",
+    "get_source",
     "knows_anything",
     "leans_on_before",
     "list_clusters",
