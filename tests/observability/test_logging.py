@@ -24,6 +24,8 @@ def start(capsys: pytest.CaptureFixture[str]) -> Iterator[Start]:
     before = (root.handlers[:], root.level)
 
     def started() -> Lines:
+        # What a request of an earlier test bound is no part of these lines.
+        structlog.contextvars.clear_contextvars()
         # In the test itself: pytest swaps stdout once more between its fixtures and the test.
         configure_logging(LogSettings(level="INFO", json_lines=True), hash_key="k" * 32)
         return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
