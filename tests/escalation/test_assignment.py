@@ -219,3 +219,27 @@ def test_the_expected_wait_is_rounded_up_and_never_guessed(
     position: int, places: int, handling_minutes: float | None, said: int | None
 ) -> None:
     assert expected_minutes(position, places, handling_minutes) == said
+
+
+async def test_who_waits_may_be_asked_for_what_a_person_will_need(desk: Desk) -> None:
+    await desk.configure(asks_while_waiting=True)
+    asked = (await desk.say("I want to talk to a person, my lamp broke"))[-1]
+    assert asked.endswith("What is your order number, please?")
+    told = await desk.say("It is 4711")
+    assert told[-1] == asked, "asked once, and nothing more is said until a person does"
+    path, ana = f"/conversations/{(await desk.conversation())['id']}", await desk.ana()
+    (waiting,) = await ana.get("/handoffs")
+    await ana.post(f"{path}/take-over")
+    await desk.say("Are you there?")
+    handoff = await ana.get(f"{path}/handoff")
+    assert handoff["packet"]["question_meanwhile"] == "What is your order number, please?"
+    assert [each["text"] for each in handoff["said_meanwhile"]] == ["It is 4711"]
+    assert handoff["said_meanwhile"] == waiting["said_meanwhile"]
+    # With somebody free at once nothing is asked meanwhile, and a question that may not leave is not.
+    await ana.put("/me/availability", {"presence": "online"})
+    free = await desk.say("I want to talk to a person, my lamp broke", number="4915550002")
+    assert "order number" not in free[-1]
+    await ana.put("/me/availability", {"presence": "away"})
+    await desk.configure(asks_while_waiting=False)
+    off = await desk.say("I want to talk to a person, my lamp broke", number="4915550003")
+    assert "order number" not in off[-1]

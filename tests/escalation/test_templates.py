@@ -105,6 +105,7 @@ async def test_what_meta_says_of_a_template_holds_at_once(desk: Desk) -> None:
         "template_not_sendable",
         "WhatsApp has it as disabled.",
     )
+    assert told["part"] == "status"
     # What Meta lists no more is gone with the next list.
     desk.simulator.register_channel(desk.phone_number_id, templates=(OFFER,))
     await admin.post("/templates/sync", status=204)

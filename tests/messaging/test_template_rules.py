@@ -16,6 +16,7 @@ NAMED = {
 HEADER = {"type": "HEADER", "format": "TEXT", "text": "Order {{1}}"}
 TRACK = {"type": "URL", "text": "Track", "url": "https://example.com/{{1}}", "example": ["abc"]}
 BUTTONS = {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "Thanks"}, TRACK]}
+CODE = {"type": "BUTTONS", "buttons": [{"type": "COPY_CODE", "text": "Copy", "example": "LAMP50"}]}
 FOOTER = {"type": "FOOTER", "text": "Lumen & Oak"}
 
 
@@ -64,23 +65,73 @@ def test_values_that_do_not_fit_are_named(values: dict[str, str], told: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "category", "components", "says"),
+    ("status", "category", "components", "part", "says"),
     [
-        ("APPROVED", "UTILITY", [HEADER, BODY, BUTTONS], None),
-        ("IN_APPEAL", "UTILITY", [BODY], "in appeal"),
-        ("APPROVED", "AUTHENTICATION", [BODY], "signing in"),
-        ("APPROVED", "UTILITY", [{"type": "HEADER", "format": "IMAGE"}, BODY], "header"),
+        ("APPROVED", "UTILITY", [HEADER, BODY, BUTTONS], None, None),
+        ("APPROVED", "MARKETING", [BODY, CODE], None, None),
+        ("IN_APPEAL", "UTILITY", [BODY], "status", "in appeal"),
+        ("APPROVED", "AUTHENTICATION", [BODY], "sign_in_code", "signing in"),
+        (
+            "APPROVED",
+            "UTILITY",
+            [{"type": "HEADER", "format": "IMAGE"}, BODY],
+            "header_file",
+            "header",
+        ),
+        (
+            "APPROVED",
+            "UTILITY",
+            [{"type": "HEADER", "format": "LOCATION"}, BODY],
+            "header_place",
+            "location",
+        ),
         (
             "APPROVED",
             "UTILITY",
             [BODY, {"type": "BUTTONS", "buttons": [{"type": "FLOW"}]}],
+            "flow_button",
             "button",
         ),
-        ("APPROVED", "UTILITY", [FOOTER, {"type": "BUTTONS", "buttons": "?"}], "no text"),
+        (
+            "APPROVED",
+            "UTILITY",
+            [BODY, {"type": "BUTTONS", "buttons": [{"type": "CATALOG"}]}],
+            "button",
+            "catalog",
+        ),
+        ("APPROVED", "UTILITY", [{"type": "CAROUSEL"}, BODY], "part", "carousel"),
+        (
+            "APPROVED",
+            "UTILITY",
+            [FOOTER, {"type": "BUTTONS", "buttons": "?"}],
+            "no_text",
+            "no text",
+        ),
     ],
 )
 def test_what_can_not_be_sent_from_a_desk_says_why(
-    status: str, category: str, components: list[Any], says: str | None
+    status: str, category: str, components: list[Any], part: str | None, says: str | None
 ) -> None:
     problem = problem_of(status, category, components)
-    assert problem is None if says is None else says in (problem or "")
+    if says is None:
+        assert problem is None
+    else:
+        assert problem is not None
+        assert problem.part == part
+        assert says in problem.words
+
+
+def test_a_code_to_copy_is_a_value_like_any_other() -> None:
+    offer = [{"type": "BODY", "text": "Half price!"}, CODE]
+    assert [(each.key, each.example) for each in placeholders(offer)] == [("button.0", "LAMP50")]
+    wire = fill("offer", "en", offer, {"button.0": "LAMP25"}).content.wire()
+    assert wire["components"] == [
+        {
+            "type": "button",
+            "sub_type": "copy_code",
+            "index": "0",
+            "parameters": [{"type": "coupon_code", "coupon_code": "LAMP25"}],
+        }
+    ]
+    with pytest.raises(Unfit, match=r"too long: button\.0"):
+        fill("offer", "en", offer, {"button.0": "A" * 16})

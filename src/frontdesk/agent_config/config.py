@@ -211,6 +211,12 @@ class AgentConfig(BaseModel):
         "how long it takes.",
     )
 
+    asks_while_waiting: bool = Field(
+        False,
+        description="On: whoever has to wait for a person is asked, in the same message, for what that "
+        "person will need and is not known yet. What they answer is theirs to read with the handoff.",
+    )
+
     tools: Tools = Field(
         Tools(), description="What it may do besides answering; by default nothing."
     )

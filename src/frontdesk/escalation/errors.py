@@ -70,7 +70,7 @@ class KeyReused(Conflict):
 
 
 class TemplateNotSendable(Conflict):
-    """The template can't be sent from here now; the message says why."""
+    """The template can't be sent from here now; the message says why, and `part` what of it."""
 
     code, title = "template_not_sendable", "The template can't be sent"
 

@@ -53,12 +53,14 @@ class Notices:
     Args:
         in_queue, wait: added when everybody who is there is busy; they hold `{position}` and
             `{minutes}`.
+        question: added whenever they have to wait.
     """
 
     somebody_online: str
     nobody_online: str
     in_queue: str = ""
     wait: str = ""
+    question: str = ""
     once_as: str | None = None
     nobody_once_as: str | None = None
 
@@ -68,7 +70,11 @@ class Notices:
         parts += [self.in_queue.replace("{position}", str(standing.position))]
         if standing.minutes is not None:
             parts += [self.wait.replace("{minutes}", str(standing.minutes))]
-        return " ".join(part for part in parts if part)
+        return " ".join(part for part in [*parts, self.question] if part)
+
+    def while_nobody_is_there(self) -> str:
+        """What a contact is told when no human agent is."""
+        return " ".join(part for part in (self.nobody_online, self.question) if part)
 
 
 async def hand_off(
@@ -143,7 +149,7 @@ async def _what_to_say(
     if assigned:
         return notices.somebody_online, notices.once_as
     if not await is_anybody_online(tx, need.team_ids):
-        return notices.nobody_online, notices.nobody_once_as or notices.once_as
+        return notices.while_nobody_is_there(), notices.nobody_once_as or notices.once_as
     standing = await look_ahead(tx, need.team_ids, urgency)
     return notices.while_waiting(standing), notices.once_as
 

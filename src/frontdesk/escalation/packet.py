@@ -29,6 +29,10 @@ class HandoffPacket(BaseModel):
     promises: list[str] = Field(description="What has been promised to the contact.")
     suggested_next_action: str = Field(description="What the human agent should do first.")
     draft_reply: str = Field(description="A reply the human agent could send.")
+    question_meanwhile: str = Field(
+        description="What the human agent will need and the contact has not said, asked of the contact "
+        "in one short question; empty when nothing is missing."
+    )
 
 
 class Packet(BaseModel):
@@ -45,6 +49,8 @@ class Packet(BaseModel):
     promises: list[str] = []
     suggested_next_action: str = ""
     draft_reply: str = ""
+    # What the contact was asked to say while they wait; empty where the tenant does not want that.
+    question_meanwhile: str = ""
     # Each call of a tool in the turn, as `name(arguments): status. What came of it`.
     tool_steps: list[str] = []
     # What wrote it, so that what becomes of its draft can be told by them.

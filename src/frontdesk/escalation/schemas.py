@@ -20,7 +20,7 @@ from frontdesk.core.json import loads
 from frontdesk.core.pages import Exact, PublicSchema, Schema
 from frontdesk.core.text import clean
 from frontdesk.escalation.models import HandoffState, Presence, Reason, SilentAssignee
-from frontdesk.escalation.packet import Packet
+from frontdesk.escalation.packet import Packet, PacketFact
 from frontdesk.messaging import MAX_CAPTION_CHARACTERS
 
 
@@ -90,6 +90,9 @@ class HandoffPublic(HandoffStanding):
     """An episode in which people own a conversation, and what they were given with it."""
 
     packet: Packet
+    said_meanwhile: list[PacketFact] = Field(
+        description="What the contact wrote while nobody had it yet, each with its message, at most 20."
+    )
 
 
 class TeamPublic(PublicSchema):

@@ -321,21 +321,37 @@ async def answered_from_phone(tx: Transaction, conversation_id: UUID) -> None:
 async def get_handoff(tx: Transaction, conversation_id: UUID) -> HandoffPublic:
     """The newest handoff of a conversation; raises `NoSuchConversation`, `NeverHandedOver`."""
     row = await tx.sql.fetchrow(
-        "SELECT * FROM handoff WHERE conversation_id = $1 ORDER BY id DESC LIMIT 1",
+        f"SELECT h.*, {_SAID_MEANWHILE} FROM handoff h WHERE conversation_id = $1 "  # noqa: S608  # Ours.
+        "ORDER BY id DESC LIMIT 1",
         conversation_id,
     )
     if row is None:
         await get_conversation(tx, conversation_id)
         raise NeverHandedOver
-    return HandoffPublic.model_validate({**row, "packet": loads(row["packet"])})
+    return _handoff(row)
 
 
 async def list_waiting(tx: Transaction) -> list[HandoffPublic]:
     """The queue: handoffs nobody has, most urgent and longest waiting first, at most 200."""
     rows = await tx.sql.fetch(
-        "SELECT * FROM handoff WHERE state = 'waiting' ORDER BY urgency DESC, id LIMIT 200"
+        f"SELECT h.*, {_SAID_MEANWHILE} FROM handoff h WHERE state = 'waiting' "  # noqa: S608  # Ours.
+        "ORDER BY urgency DESC, id LIMIT 200"
     )
-    return [HandoffPublic.model_validate({**row, "packet": loads(row["packet"])}) for row in rows]
+    return [_handoff(row) for row in rows]
+
+
+_SAID_MEANWHILE = """
+(SELECT jsonb_agg(jsonb_build_object('text', left(said.text, 300), 'message_id', said.id))
+    FROM (SELECT m.id, m.text FROM message m WHERE m.tenant_id = h.tenant_id
+        AND m.conversation_id = h.conversation_id AND m.author = 'contact' AND m.text <> ''
+        AND m.created_at > h.created_at AND m.created_at < coalesce(h.assigned_at, h.ended_at, now())
+        ORDER BY m.created_at, m.id LIMIT 20) said) AS said_meanwhile
+"""
+
+
+def _handoff(row: Any) -> HandoffPublic:
+    packet, said = loads(row["packet"]), loads(row["said_meanwhile"] or "[]")
+    return HandoffPublic.model_validate({**row, "packet": packet, "said_meanwhile": said})
 
 
 async def end_handoff(tx: Transaction, event: conversation.ConversationHasClosed) -> None:

@@ -98,7 +98,7 @@ async def _filled(
 ) -> tuple[TemplatePublic, FilledTemplate]:
     template, components = await get_template(tx, body.template_id, thread.channel_id)
     if template.problem is not None:
-        raise TemplateNotSendable(template.problem)
+        raise TemplateNotSendable(template.problem, part=template.problem_part)
     await _must_want_it(tx, thread, template)
     try:
         filled = fill_template(template.name, template.language, components, body.parameters)

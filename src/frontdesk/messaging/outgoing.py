@@ -283,25 +283,28 @@ class ContactInfoRequest(Content):
 
 
 class TemplateButton(_Strict):
-    """What the button at `index` of a template needs: a payload, or the end of its link."""
+    """What the button at `index` of a template needs: a payload, the end of its link, or a code."""
 
     index: Annotated[int, Field(ge=0, le=9)]
     payload: _ButtonId | None = None
     url_suffix: Annotated[_Words, Field(max_length=2000)] | None = None
+    code: Annotated[_Words, Field(max_length=15)] | None = None
 
     @model_validator(mode="after")
     def _one_value(self) -> Self:
-        if (self.payload is None) == (self.url_suffix is None):
-            raise ValueError("a template button takes either a payload or a url_suffix")
+        if [self.payload, self.url_suffix, self.code].count(None) != 2:
+            raise ValueError("a template button takes a payload, a url_suffix or a code")
         return self
 
     def _component(self) -> dict[str, Any]:
-        value = {"type": "payload", "payload": self.payload}
+        sub_type, value = "quick_reply", {"type": "payload", "payload": self.payload}
         if self.url_suffix is not None:
-            value = {"type": "text", "text": self.url_suffix}
+            sub_type, value = "url", {"type": "text", "text": self.url_suffix}
+        elif self.code is not None:
+            sub_type, value = "copy_code", {"type": "coupon_code", "coupon_code": self.code}
         return {
             "type": "button",
-            "sub_type": "quick_reply" if self.url_suffix is None else "url",
+            "sub_type": sub_type,
             "index": str(self.index),
             "parameters": [value],
         }

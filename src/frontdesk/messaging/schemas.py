@@ -17,6 +17,7 @@ from pydantic import (
 from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.messaging.incoming_items import Severity
 from frontdesk.messaging.models import ChannelStatus, ConnectStage, MediaState
+from frontdesk.messaging.template_rules import Unsendable
 
 MetaId = Annotated[str, StringConstraints(pattern=r"^\d{5,32}$")]
 
@@ -240,4 +241,7 @@ class TemplatePublic(PublicSchema):
     )
     parameters: list[PlaceholderPublic]
     problem: str | None = Field(description="Why it can't be sent from here; null when it can.")
+    problem_part: Unsendable | None = Field(
+        description="What of it keeps it from being sent; a stable word."
+    )
     synced_at: datetime

@@ -1,8 +1,9 @@
 """What a template needs to be sent, whether it can be, and what the contact will read."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,6 +12,8 @@ from frontdesk.messaging.outgoing import Template, TemplateButton, flat
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_]{1,60})\s*\}\}")
 _MAX_VALUE_CHARACTERS = 1024
+# WhatsApp Cloud API: a button that copies a code of an offer.
+_COPY_CODE, _MAX_CODE_CHARACTERS = "COPY_CODE", 15
 
 
 @dataclass(frozen=True)
@@ -46,31 +49,69 @@ def placeholders(components: Sequence[Mapping[str, Any]]) -> list[Placeholder]:
             example = examples.get(name) or examples.get(str(place + 1))
             found.append(Placeholder(f"{part}.{name}", example))
     for index, button in enumerate(_buttons(components)):
-        if _PLACEHOLDER.search(str(button.get("url") or "")):
+        if _PLACEHOLDER.search(str(button.get("url") or "")) or _is_code(button):
             given = button.get("example")
-            first = given[0] if isinstance(given, list) and given else None
+            first = given[0] if isinstance(given, list) and given else given or None
             found.append(Placeholder(f"button.{index}", _short(first)))
     return found
 
 
-def problem_of(status: str, category: str, components: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why a template can't be sent from here, in a sentence; None when it can."""
+class Unsendable(StrEnum):
+    """What keeps a template from being sent from here."""
+
+    STATUS = "status"  # Meta has not approved it, or no longer.
+    SIGN_IN_CODE = "sign_in_code"
+    HEADER_FILE = "header_file"
+    HEADER_PLACE = "header_place"
+    FLOW_BUTTON = "flow_button"
+    BUTTON = "button"
+    PART = "part"
+    NO_TEXT = "no_text"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a template can't be sent from here: which part of it, and in a sentence."""
+
+    part: Unsendable
+    words: str
+
+
+def problem_of(
+    status: str, category: str, components: Sequence[Mapping[str, Any]]
+) -> Problem | None:
+    """Why a template can't be sent from here; None when it can."""
     if status != "APPROVED":
-        return f"WhatsApp has it as {status.lower().replace('_', ' ')}."
+        words = f"WhatsApp has it as {status.lower().replace('_', ' ')}."
+        return Problem(Unsendable.STATUS, words)
     if category == "AUTHENTICATION":
-        return "Codes for signing in are not sent from a desk."
+        words = "Codes for signing in are not sent from a desk."
+        return Problem(Unsendable.SIGN_IN_CODE, words)
+    return _problem_of_parts(components)
+
+
+def _problem_of_parts(components: Sequence[Mapping[str, Any]]) -> Problem | None:
     parts = {str(component.get("type")).upper() for component in components}
     if strange := parts - {"HEADER", "BODY", "FOOTER", "BUTTONS"}:
-        return f"It has a part that can't be filled in here: {', '.join(sorted(strange)).lower()}."
-    header = _component(components, "HEADER")
-    if header is not None and str(header.get("format") or "TEXT").upper() != "TEXT":
-        return "Its header is a file or a place, which can't be given here."
+        words = f"It has a part that can't be filled in here: {_listed(strange)}."
+        return Problem(Unsendable.PART, words)
+    header = str((_component(components, "HEADER") or {}).get("format") or "TEXT").upper()
+    if header != "TEXT":
+        words = f"Its header is of a kind that can't be given here: {_listed({header})}."
+        is_place = header == "LOCATION"
+        return Problem(Unsendable.HEADER_PLACE if is_place else Unsendable.HEADER_FILE, words)
     kinds = {str(button.get("type")).upper() for button in _buttons(components)}
-    if strange := kinds - {"QUICK_REPLY", "URL", "PHONE_NUMBER"}:
-        return (
-            f"It has a button that can't be filled in here: {', '.join(sorted(strange)).lower()}."
-        )
-    return None if _component(components, "BODY") is not None else "It has no text."
+    if strange := kinds - {"QUICK_REPLY", "URL", "PHONE_NUMBER", _COPY_CODE}:
+        words = f"It has a button that can't be filled in here: {_listed(strange)}."
+        is_flow = strange == {"FLOW"}
+        return Problem(Unsendable.FLOW_BUTTON if is_flow else Unsendable.BUTTON, words)
+    if _component(components, "BODY") is None:
+        return Problem(Unsendable.NO_TEXT, "It has no text.")
+    return None
+
+
+def _listed(kinds: Collection[str]) -> str:
+    return ", ".join(sorted(kinds)).lower().replace("_", " ")
 
 
 def fill(
@@ -104,6 +145,8 @@ def fill(
         "unknown": [key for key in given if key not in wanted],
         "too long": [key for key, value in given.items() if len(value) > _MAX_VALUE_CHARACTERS],
     }
+    codes = {f"button.{i}" for i, button in enumerate(_buttons(components)) if _is_code(button)}
+    problems["too long"] += [key for key in codes if len(given.get(key, "")) > _MAX_CODE_CHARACTERS]
     told = [f"{what}: {', '.join(keys)}" for what, keys in problems.items() if keys]
     if told:
         raise Unfit("; ".join(told))
@@ -115,7 +158,10 @@ def fill(
             body=_ordered("body", wanted, given),
             buttons=(
                 *(
-                    TemplateButton(index=int(key.partition(".")[2]), url_suffix=given[key])
+                    TemplateButton(
+                        index=int(key.partition(".")[2]),
+                        **{"code" if key in codes else "url_suffix": given[key]},
+                    )
                     for key in wanted
                     if key.startswith("button.")
                 ),
@@ -133,6 +179,10 @@ def fill(
         lines.append(str(footer.get("text") or ""))
     buttons = [f"[{button.get('text')}]" for button in _buttons(components) if button.get("text")]
     return Filled(content, "\n\n".join(filter(None, [*lines, " ".join(buttons)])))
+
+
+def _is_code(button: Mapping[str, Any]) -> bool:
+    return str(button.get("type")).upper() == _COPY_CODE
 
 
 def shown_text(components: Sequence[Mapping[str, Any]]) -> str:

@@ -310,6 +310,7 @@ async def sync_templates(tx: Transaction) -> None:
 
 def _public(row: Any) -> TemplatePublic:
     components = loads(row["components"])
+    problem = problem_of(row["status"], row["category"], components)
     return TemplatePublic(
         **{name: value for name, value in row.items() if name != "components"},
         text=shown_text(components),
@@ -317,5 +318,6 @@ def _public(row: Any) -> TemplatePublic:
             PlaceholderPublic(key=place.key, example=place.example)
             for place in placeholders(components)
         ],
-        problem=problem_of(row["status"], row["category"], components),
+        problem=problem and problem.words,
+        problem_part=problem and problem.part,
     )

@@ -233,6 +233,7 @@ async def _notices(
         ),
         in_queue=config.notice_in(config.queue_notice, outcome.language),
         wait=config.notice_in(config.wait_notice, outcome.language),
+        question=outcome.packet.question_meanwhile if outcome.packet else "",
         once_as=await _outage(tx, thread, outcome.escalation),
         nobody_once_as=absence.told_as(thread.id) if absence else None,
     )

@@ -1,5 +1,7 @@
 """Stage 5: whether a person must take over, and the packet that person gets."""
 
+from dataclasses import replace
+
 from frontdesk.agent_config import Absence, WhenClosed
 from frontdesk.conversation import was_sent
 from frontdesk.core.errors import Unavailable
@@ -15,6 +17,8 @@ from frontdesk.escalation import (
 )
 from frontdesk.gateway import BudgetReached, PromptRejected
 from frontdesk.pipeline.asking import ask, prompt_for
+from frontdesk.pipeline.checks import check
+from frontdesk.pipeline.guard import bounds_of
 from frontdesk.pipeline.prompt import transcript
 from frontdesk.pipeline.ruling import absence_of, look
 from frontdesk.pipeline.shedding import Extra, goes_without
@@ -24,6 +28,8 @@ from frontdesk.prompts import as_data, fill
 
 # A person waits for the packet: better a plain one soon than a fine one late.
 PACKET_DEADLINE_SECONDS = 15
+# Characters; it stands under the notice that they wait.
+MOST_OF_A_QUESTION = 300
 
 
 def draft_escalation(
@@ -72,6 +78,7 @@ async def handed_off(
         packet = gather_packet(turn, why, draft)
     if work is not None:
         packet = packet.model_copy(update={"tool_steps": work.steps})
+    packet = packet.model_copy(update={"question_meanwhile": _question(turn, language, packet)})
     turn.trace.add(
         "packet",
         written_by=packet.written_by,
@@ -87,6 +94,15 @@ async def handed_off(
         packet=packet,
         remembered=tuple(work.remembered) if work else (),
     )
+
+
+def _question(turn: Turn, language: str, packet: Packet) -> str:
+    """What the contact is asked while they wait: held to what any answer is, else nothing."""
+    asked = packet.question_meanwhile.strip()
+    if not asked or not turn.agent.config.asks_while_waiting:
+        return ""
+    guarded = check(asked, replace(bounds_of(turn, language), limit=MOST_OF_A_QUESTION))
+    return guarded.text if guarded.problem is None else ""
 
 
 async def _told_when_it_opens(

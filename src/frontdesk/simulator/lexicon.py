@@ -280,6 +280,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "unknown": "I'm sorry, I don't know that. I'll ask a colleague to get back to you.",
         "partly": "I don't have the answer to this part, though: {part}",
         "person": "Of course, I'll bring in a colleague who will take over from here.",
+        "order_number": "What is your order number, please?",
     },
     "es": {
         "greeting": "¡Hola! ¿En qué podemos ayudarte?",
@@ -290,6 +291,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "unknown": "Lo siento, no lo sé. Le pediré a un compañero que te responda.",
         "partly": "Sobre esta parte no tengo la respuesta: {part}",
         "person": "Claro, aviso a un compañero que seguirá contigo a partir de ahora.",
+        "order_number": "¿Cuál es tu número de pedido, por favor?",
     },
     "pt": {
         "greeting": "Olá! Como podemos ajudar?",
@@ -300,6 +302,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "unknown": "Desculpe, não sei essa informação. Vou pedir a um colega que responda.",
         "partly": "Sobre esta parte não tenho a resposta: {part}",
         "person": "Claro, vou chamar um colega que continua a conversa com você.",
+        "order_number": "Qual é o número do seu pedido, por favor?",
     },
     "it": {
         "greeting": "Ciao! Come possiamo aiutarti?",
@@ -310,6 +313,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "unknown": "Mi dispiace, non lo so. Chiederò a un collega di risponderti.",
         "partly": "Su questa parte non ho la risposta: {part}",
         "person": "Certo, chiamo un collega che continuerà la conversazione con te.",
+        "order_number": "Qual è il tuo numero d'ordine, per favore?",
     },
     "de": {
         "greeting": "Hallo! Wie können wir helfen?",
@@ -320,6 +324,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "unknown": "Das weiß ich leider nicht. Ich bitte einen Kollegen, sich bei dir zu melden.",
         "partly": "Zu diesem Teil habe ich leider keine Antwort: {part}",
         "person": "Natürlich, ich hole einen Kollegen dazu, der ab hier übernimmt.",
+        "order_number": "Wie lautet bitte die Bestellnummer?",
     },
     "fr": {
         "greeting": "Bonjour ! Comment pouvons-nous vous aider ?",
@@ -330,6 +335,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "unknown": "Je suis désolé, je ne le sais pas. Un collègue va vous répondre.",
         "partly": "Je n'ai pas la réponse à cette partie : {part}",
         "person": "Bien sûr, je fais venir un collègue qui prendra la suite.",
+        "order_number": "Quel est votre numéro de commande, s'il vous plaît ?",
     },
     "ar": {
         "greeting": "مرحباً! كيف يمكننا مساعدتك؟",
@@ -340,6 +346,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "unknown": "عذراً، لا أعرف ذلك. سأطلب من أحد زملائي أن يرد عليك.",
         "partly": "أما هذا الجزء فليس لدي جواب عنه: {part}",
         "person": "بالتأكيد، سأحوّلك إلى أحد زملائي ليكمل معك.",
+        "order_number": "ما رقم طلبك من فضلك؟",
     },
     "hi": {
         "greeting": "नमस्ते! हम आपकी क्या मदद कर सकते हैं?",
@@ -350,6 +357,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "unknown": "माफ़ कीजिए, मुझे यह जानकारी नहीं है। मैं एक सहकर्मी से कहूँगा कि वे आपको जवाब दें।",
         "partly": "इस हिस्से का जवाब मेरे पास नहीं है: {part}",
         "person": "ज़रूर, मैं एक सहकर्मी को बुलाता हूँ जो यहाँ से आपकी मदद करेंगे।",
+        "order_number": "कृपया बताएं, आपका ऑर्डर नंबर क्या है?",
     },
 }
 

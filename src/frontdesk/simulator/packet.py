@@ -105,6 +105,7 @@ def handoff_packet(lines: tuple[Line, ...]) -> Json:
         "promises": [shorten(line.text, 160) for line in agent if is_promise(line.text)],
         "suggested_next_action": _next_action(last, mood, asked_for_person=has(PERSON, said)),
         "draft_reply": sentence("person", language) if said else sentence("greeting", language),
+        "question_meanwhile": "" if facts else sentence("order_number", language),
     }
 
 
