@@ -228,7 +228,7 @@ async def test_who_waits_may_be_asked_for_what_a_person_will_need(desk: Desk) ->
     told = await desk.say("It is 4711")
     assert told[-1] == asked, "asked once, and nothing more is said until a person does"
     path, ana = f"/conversations/{(await desk.conversation())['id']}", await desk.ana()
-    (waiting,) = await ana.get("/handoffs")
+    waiting = await ana.get(f"{path}/handoff")
     await ana.post(f"{path}/take-over")
     await desk.say("Are you there?")
     handoff = await ana.get(f"{path}/handoff")

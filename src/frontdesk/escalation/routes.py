@@ -41,6 +41,7 @@ from frontdesk.escalation.schemas import (
     AvailabilityUpdate,
     CloseCreate,
     HandoffPublic,
+    HandoffWhole,
     OverduePublic,
     Ownership,
     ReleaseCreate,
@@ -203,7 +204,7 @@ async def reopen(
 )
 async def get_handoff(
     conversation_id: UUID, who: ReadsConversations, session: TenantSession
-) -> HandoffPublic:
+) -> HandoffWhole:
     """Why people got it, what is known, what was tried and what to do next."""
     return await service.get_handoff(session, conversation_id)
 

@@ -90,6 +90,11 @@ class HandoffPublic(HandoffStanding):
     """An episode in which people own a conversation, and what they were given with it."""
 
     packet: Packet
+
+
+class HandoffWhole(HandoffPublic):
+    """The same, and what has come since: what `GET` of one conversation's shows, and no event tells."""
+
     said_meanwhile: list[PacketFact] = Field(
         description="What the contact wrote while nobody had it yet, each with its message, at most 20."
     )

@@ -63,7 +63,7 @@ from frontdesk.escalation.held import count_time
 from frontdesk.escalation.learning import drafts_for, record_use
 from frontdesk.escalation.models import Presence, Reason
 from frontdesk.escalation.repetition import measure_repetition
-from frontdesk.escalation.schemas import HandoffPublic, Ownership, ReplyCreate
+from frontdesk.escalation.schemas import HandoffPublic, HandoffWhole, Ownership, ReplyCreate
 from frontdesk.identity import MemberDisabled
 from frontdesk.messaging import (
     Content,
@@ -318,7 +318,7 @@ async def answered_from_phone(tx: Transaction, conversation_id: UUID) -> None:
     tell_handoff(tx, HandoffOpened, row)
 
 
-async def get_handoff(tx: Transaction, conversation_id: UUID) -> HandoffPublic:
+async def get_handoff(tx: Transaction, conversation_id: UUID) -> HandoffWhole:
     """The newest handoff of a conversation; raises `NoSuchConversation`, `NeverHandedOver`."""
     row = await tx.sql.fetchrow(
         f"SELECT h.*, {_SAID_MEANWHILE} FROM handoff h WHERE conversation_id = $1 "  # noqa: S608  # Ours.
@@ -328,16 +328,16 @@ async def get_handoff(tx: Transaction, conversation_id: UUID) -> HandoffPublic:
     if row is None:
         await get_conversation(tx, conversation_id)
         raise NeverHandedOver
-    return _handoff(row)
+    packet, said = loads(row["packet"]), loads(row["said_meanwhile"] or "[]")
+    return HandoffWhole.model_validate({**row, "packet": packet, "said_meanwhile": said})
 
 
 async def list_waiting(tx: Transaction) -> list[HandoffPublic]:
     """The queue: handoffs nobody has, most urgent and longest waiting first, at most 200."""
     rows = await tx.sql.fetch(
-        f"SELECT h.*, {_SAID_MEANWHILE} FROM handoff h WHERE state = 'waiting' "  # noqa: S608  # Ours.
-        "ORDER BY urgency DESC, id LIMIT 200"
+        "SELECT * FROM handoff WHERE state = 'waiting' ORDER BY urgency DESC, id LIMIT 200"
     )
-    return [_handoff(row) for row in rows]
+    return [HandoffPublic.model_validate({**row, "packet": loads(row["packet"])}) for row in rows]
 
 
 _SAID_MEANWHILE = """
@@ -347,11 +347,6 @@ _SAID_MEANWHILE = """
         AND m.created_at > h.created_at AND m.created_at < coalesce(h.assigned_at, h.ended_at, now())
         ORDER BY m.created_at, m.id LIMIT 20) said) AS said_meanwhile
 """
-
-
-def _handoff(row: Any) -> HandoffPublic:
-    packet, said = loads(row["packet"]), loads(row["said_meanwhile"] or "[]")
-    return HandoffPublic.model_validate({**row, "packet": packet, "said_meanwhile": said})
 
 
 async def end_handoff(tx: Transaction, event: conversation.ConversationHasClosed) -> None:
