@@ -85,6 +85,12 @@ ACTS: dict[str, Act] = {
 _WHERE_BY = st.tuples(st.sampled_from(_NUMBERS), st.sampled_from(("ana", "ben")))
 
 
+async def _rested(desk: Desk) -> None:
+    """As if everybody had paused: a console asks at a person's pace, and this test at none."""
+    if keys := await desk.resources.redis.keys(f"limit:{desk.id}:user:*"):
+        await desk.resources.redis.delete(*keys)
+
+
 # One desk for all: each history goes on where the one before it ended.
 @settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(
@@ -98,6 +104,7 @@ async def test_a_client_that_applies_events_holds_what_a_fresh_snapshot_holds(
     if not await desk.sql("SELECT 1 FROM conversation LIMIT 1"):
         for number in _NUMBERS:
             await desk.say("Hello", number=number)
+    await _rested(desk)
     clients = [await Console.loaded(person) for person in people.values()]
     history = list(zip(names, where_by, strict=True))
     for name, (number, by) in history:
@@ -105,6 +112,7 @@ async def test_a_client_that_applies_events_holds_what_a_fresh_snapshot_holds(
     await desk.work_until_idle()
     for client in clients:
         await client.catch_up()
+        await _rested(desk)
         fresh = await Console.loaded(client.person)
         assert client.view() == fresh.view(), history
         assert client.counts() == await client.person.get("/views")
