@@ -215,7 +215,7 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     desk.phone("49155502", name=mark).say("I want to talk to a person, now.")
     desk.phone("49155502", name=mark).send_image(mark)
     await desk.say(f"How long does shipping take? {mark}", number="49155501", name=mark)
-    page = await admin.get("/conversations", order="recent", limit=1)
+    page = await admin.get("/conversations", contact="49155501", order="recent", limit=1)
     asking = page["items"][0]["id"]
     async with desk.resources.db.hot(desk.id) as tx:
         said = f"Do you repair lamps, {mark}?"
