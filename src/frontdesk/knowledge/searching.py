@@ -222,7 +222,8 @@ _NEIGHBOURS = f"""
 SELECT id FROM knowledge_chunk
 WHERE tenant_id = $1 AND agent_id = $2 AND embedder = $3
     AND vector_dims(embedding) = {{dimensions}}
-ORDER BY embedding::halfvec({{dimensions}}) <=> $4::text::halfvec({{dimensions}}) LIMIT {_NEAREST}
+ORDER BY embedding::halfvec({{dimensions}}) <=> (SELECT $4::text::halfvec({{dimensions}}))
+LIMIT {_NEAREST}
 """  # noqa: S608  # Our own statements.
 _NEAREST_OF_ALL = f"""
 SELECT id FROM knowledge_chunk
