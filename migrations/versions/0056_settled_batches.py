@@ -7,8 +7,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from frontdesk.core.policies import reserve_for_system
 from frontdesk.core.settings import SYSTEM_ROLE
 
-revision = "0053"
-down_revision = "0058"
+revision = "0056"
+down_revision = "0055"
 branch_labels = None
 depends_on = None
 
