@@ -236,6 +236,31 @@ async def test_a_process_frozen_in_the_middle_of_a_statement_gives_its_locks_bac
         assert others == [desk.channel_id]
 
 
+async def test_what_is_given_up_while_postgres_is_frozen_ends_all_the_same(
+    settings: Settings, database_urls: dict[str, str], world: World
+) -> None:
+    async with opened(database_urls, world, database={"pool_timeout_seconds": 0.3}) as desk:
+
+        async def look() -> int:
+            async with asyncio.timeout(0.3), desk.resources.db.hot(desk.id) as tx:
+                backend: int = await tx.sql.fetchval("SELECT pg_backend_pid()")
+                return backend
+
+        backend = await look()
+        if b"postgres" not in Path(f"/proc/{backend}/cmdline").read_bytes():
+            pytest.skip("Postgres runs on another machine.")
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            given_up = asyncio.create_task(look())
+            ended, _ = await asyncio.wait([given_up], timeout=10)
+            assert ended
+            with pytest.raises((TimeoutError, Unavailable)):
+                await given_up
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        assert await look()
+
+
 async def test_the_answer_to_a_command_given_up_is_nobody_elses(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

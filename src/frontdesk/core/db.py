@@ -15,7 +15,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
+from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -251,13 +251,21 @@ class Database:
             await tx._run_before_commit()
         tx._run_after_commit()
 
-    def _one_of(self, pool: "asyncpg.Pool[asyncpg.Record]") -> "PoolAcquireContext[asyncpg.Record]":
-        """A connection of a pool, waited for no longer than the settings say.
+    @asynccontextmanager
+    async def _one_of(self, pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Connection]:
+        """A connection of a pool; neither getting it nor giving it back in disorder lasts for ever.
 
         A timer is set only when there is somebody to wait for: it costs as much as the rest.
         """
-        waits = not pool.get_idle_size()
-        return pool.acquire(timeout=self.settings.pool_timeout_seconds if waits else None)
+        seconds = self.settings.pool_timeout_seconds
+        connection = await pool.acquire(timeout=None if pool.get_idle_size() else seconds)
+        try:
+            yield connection
+        except BaseException:
+            # What was being asked is to be cancelled first, by a database that may be frozen.
+            await pool.release(connection, timeout=seconds)
+            raise
+        await pool.release(connection)
 
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         connection = await asyncpg.connect(
