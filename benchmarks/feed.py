@@ -18,6 +18,7 @@ from benchmarks.processes import Failed, Process
 from benchmarks.report import Row
 from frontdesk import identity
 from frontdesk.core.callers import Role
+from frontdesk.core.connections import allow_many_connections
 from frontdesk.core.resources import open_resources
 from frontdesk.feed.announcer import CHANNEL
 from frontdesk.feed.events import append
@@ -117,8 +118,8 @@ def measure(
 
 def _possible(crowds: Sequence[int], tell: Callable[[str], None]) -> list[int]:
     """Those for which a process may have enough files open; children inherit the limit."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_many_connections()
+    hard, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     possible = [
         streams
         for streams in crowds

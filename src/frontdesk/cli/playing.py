@@ -296,6 +296,7 @@ def simulator(  # Options; typer passes them by name.
     import asyncio
     import logging
 
+    from frontdesk.core.connections import allow_many_connections
     from frontdesk.simulator import (
         ModelFault,
         SendFault,
@@ -342,6 +343,7 @@ def simulator(  # Options; typer passes them by name.
         pair_limit=pair_limit,
         throughput_limit=throughput,
     )
+    allow_many_connections()
     asyncio.run(serve(settings, prepare=prepare))
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from arq import ArqRedis
 
 from frontdesk.core import redis as redis_client
+from frontdesk.core.connections import allow_many_connections
 from frontdesk.core.crypto import Sealer
 from frontdesk.core.db import Database
 from frontdesk.core.events import Subscriptions
@@ -55,6 +56,7 @@ async def open_resources(
     settings: Settings, subscriptions: Subscriptions
 ) -> AsyncIterator[Resources]:
     """Open everything a process needs and close it at the end; nothing is contacted yet."""
+    allow_many_connections()
     db = Database(settings.database, subscriptions)
     await db.open()
     redis = redis_client.connect(settings.redis)
