@@ -32,12 +32,16 @@ from frontdesk.core.settings import load_database_settings
 
 
 def _migrate(connection: sa.Connection) -> None:
-    context.configure(connection=connection, target_metadata=SQLModel.metadata)
+    # One at a time, whoever starts it; a blocked DDL gives up instead of queueing every other query
+    # behind it. Both end with the connection.
+    connection.execute(sa.text("SET lock_timeout = '3s'"))
+    connection.execute(sa.text("SELECT pg_advisory_lock(7261)"))
+    connection.commit()
+    # What one migration locks is free again before the next begins.
+    context.configure(
+        connection=connection, target_metadata=SQLModel.metadata, transaction_per_migration=True
+    )
     with context.begin_transaction():
-        # One migration at a time, whoever starts it; a blocked DDL gives up instead of queueing
-        # every other query behind it.
-        connection.execute(sa.text("SET LOCAL lock_timeout = '3s'"))
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7261)"))
         context.run_migrations()
 
 
