@@ -185,6 +185,8 @@ class Edge:
                 receive = admitted
             await self._app(scope, receive, answer)
         except FrontdeskError as error:
+            if error.status >= 500:
+                log.warning("request_failed", code=error.code, error=str(error))
             await problem_response(error, request_id)(scope, receive, answer)
         except ClientDisconnect:
             log.info("client_left_with_half_a_body")

@@ -152,6 +152,9 @@ class Metrics:
             ["what"],
             registry=self.registry,
         )
+        for what in ("differs", "refused", "uncertain", "too_old", "meter_errors"):
+            # Of a series that begins with its first alarm, `increase()` sees none.
+            self.stripe_alarms.labels(what)
         self.usage_anomalies = Counter(
             "frontdesk_usage_anomalies",
             "Hours in which a tenant used far more than usual: an alarm",

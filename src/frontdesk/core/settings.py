@@ -113,7 +113,11 @@ class DatabaseSettings(_Section):
         5, gt=0, description="How long a request waits for a connection before it gets 503."
     )
     statement_timeout_seconds: float = Field(
-        15, gt=0, description="Postgres ends any statement of ours that runs longer."
+        # Twice that is the longest transaction, which sums of usage wait for (`billing/facts.py`).
+        15,
+        gt=0,
+        le=300,
+        description="Postgres ends any statement of ours that runs longer.",
     )
 
     _filled_in = field_validator("url", "system_url", "migrator_url", "admin_url")(

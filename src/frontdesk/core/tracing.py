@@ -1,6 +1,6 @@
 """Traces: what one message went through, over all processes, as OpenTelemetry spans.
 
-    web     POST /webhooks/whatsapp          (its trace id is the request id)
+    web     POST /webhooks/whatsapp          (its trace id is the request id, unless the client named one)
     worker  └ receive                        from `webhook_event.traceparent`
     worker     └ turn                        from `conversation.traceparent`
                  └ triage, prompt, reply …, each with its model calls and tools

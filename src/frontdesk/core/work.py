@@ -435,7 +435,7 @@ class BellWorker(ArqWorker):
         """
         if not job_ids:
             return
-        async with self.pool.pipeline(transaction=False) as pipe:
+        async with self.pool.pipeline() as pipe:
             for job_id in job_ids:
                 pipe.zrem(QUEUE, job_id)
                 pipe.get(job_key_prefix + job_id.decode())
