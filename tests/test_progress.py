@@ -1,11 +1,13 @@
-"""How far long work is: a moving line on a terminal, and nothing anywhere else."""
+"""What a terminal is shown besides: how far long work is, and the colour of a state."""
 
 import io
 import sys
 
 import pytest
+import typer
 
 from frontdesk.cli.progress import progress
+from frontdesk.cli.telling import coloured
 
 
 class Terminal(io.StringIO):
@@ -49,3 +51,10 @@ def test_the_line_goes_when_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(KeyError):
         fail()
     assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+def test_a_state_has_its_colour_on_a_terminal_only() -> None:
+    typer.echo(coloured("failed", 8), file=(terminal := Terminal()))
+    typer.echo(coloured("failed", 8), file=(pipe := io.StringIO()))
+    assert terminal.getvalue() == "\x1b[31mfailed  \x1b[0m\n"
+    assert pipe.getvalue() == "failed  \n"

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from frontdesk.cli.progress import progress
-from frontdesk.cli.telling import ACT_FIRST, EXIT_CODES, FAILED, AsJson, fail, print_json
+from frontdesk.cli.telling import ACT_FIRST, EXIT_CODES, FAILED, AsJson, coloured, fail, print_json
 from frontdesk.cli.tending import _with_resources, find_tenant
 
 if TYPE_CHECKING:
@@ -228,11 +228,13 @@ def stripe_reconcile(
         print_json(found)
     else:
         for each in found:
-            state = "agrees" if each["agrees"] else each["problem"] or "DIFFERS"
+            how = "agrees" if each["agrees"] else each["problem"] or "DIFFERS"
             numbers = (
                 "" if each["ours"] is None else f"ours {each['ours']}, Stripe {each['theirs']}"
             )
-            typer.echo(f"{each['tenant']}  {each['day']}  {each['meter']:<12} {state}  {numbers}")
+            typer.echo(
+                f"{each['tenant']}  {each['day']}  {each['meter']:<12} {coloured(how)}  {numbers}"
+            )
             for hour in each["hours"]:
                 batches = ", ".join(hour["batches"]) or "no batch of ours"
                 counted = f"ours {hour['ours']}, Stripe {hour['theirs']}"

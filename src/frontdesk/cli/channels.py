@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
+from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, coloured, fail, print_json
 from frontdesk.cli.tending import _with_resources
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def channels_list(
         return
     for row in rows:
         number = row["display_phone_number"] or row["phone_number_id"] or "no number yet"
-        typer.echo(f"{row['id']}  {row['status']:<12}  {row['tenant']}  {row['name']} ({number})")
+        typer.echo(
+            f"{row['id']}  {coloured(row['status'], 12)}  {row['tenant']}  {row['name']} ({number})"
+        )
         if row["status_reason"]:
             typer.echo(f"    {row['status_reason']}")
     typer.echo(f"{len(rows)} in all. Next: frontdesk channels health ID")

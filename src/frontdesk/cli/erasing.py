@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from frontdesk.cli.telling import EXIT_CODES, AsJson, print_json
+from frontdesk.cli.telling import EXIT_CODES, AsJson, coloured, print_json
 from frontdesk.cli.tending import _with_resources
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def erasures_list(as_json: AsJson = False) -> None:
         return
     for row in rows:
         whom = f"contact {row['contact_id']}" if row["contact_id"] else "the whole tenant"
-        typer.echo(f"{row['id']}  {row['state']:<6}  {row['tenant']}  {whom}")
+        typer.echo(f"{row['id']}  {coloured(row['state'], 6)}  {row['tenant']}  {whom}")
         if row["last_error"]:
             typer.echo(f"    {row['last_error']}")
     typer.echo(f"{len(rows)} in all.")

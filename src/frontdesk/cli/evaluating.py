@@ -9,7 +9,7 @@ import typer
 
 from frontdesk.cli.progress import progress
 from frontdesk.cli.prompting import Tenant, find_tenant, in_tenant
-from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
+from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, coloured, fail, print_json
 from frontdesk.cli.tending import _with_resources
 
 if TYPE_CHECKING:
@@ -257,7 +257,8 @@ def eval_list(
         rate = "" if each.pass_rate is None else f"  {each.pass_rate:.1%}"
         cleared = "  clears the gate" if each.deployment_approved else ""
         typer.echo(
-            f"{each.id}  {each.kind:<7}  {each.state:<9}  {each.done} of {each.total}{rate}{cleared}"
+            f"{each.id}  {each.kind:<7}  {coloured(each.state, 9)}  {each.done} of {each.total}"
+            f"{rate}{cleared}"
         )
     typer.echo(f"{len(page.items)} shown.")
 

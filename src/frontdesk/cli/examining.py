@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from frontdesk.cli.telling import AsJson, print_json
+from frontdesk.cli.telling import AsJson, coloured, print_json
 
 if TYPE_CHECKING:
     from frontdesk.doctor import Diagnosis, Wishes
@@ -18,8 +18,6 @@ Exit codes:
   0  all is well
   1  something could be better: a warning
   2  something is broken, or the settings are"""
-
-_COLOURS = {"ok": "green", "warning": "yellow", "broken": "red"}
 
 
 def doctor(
@@ -163,7 +161,6 @@ def _show(found: "list[Diagnosis]", as_json: bool) -> None:
     if as_json:
         return
     for diagnosis in found:
-        level = typer.style(f"{diagnosis.level:<8}", fg=_COLOURS[diagnosis.level])
-        typer.echo(f"{level} {diagnosis.check:<18} {diagnosis.detail}")
+        typer.echo(f"{coloured(diagnosis.level, 8)} {diagnosis.check:<18} {diagnosis.detail}")
         if diagnosis.fix:
             typer.echo(f"{'':<8} → {diagnosis.fix}")

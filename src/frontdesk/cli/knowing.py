@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 
 from frontdesk.cli.progress import progress
-from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
+from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, coloured, fail, print_json
 from frontdesk.cli.tending import _caller, _with_resources
 
 if TYPE_CHECKING:
@@ -127,9 +127,9 @@ def kb_status(tenant: Tenant, agent: Agent = None, as_json: AsJson = False) -> N
         print_json([source.model_dump(mode="json") for source in sources])
         return
     for source in sources:
-        state = source.state if source.enabled else f"{source.state}, disabled"
+        how = source.state if source.enabled else f"{source.state}, disabled"
         site = f", {source.site_pages_ready} of {source.site_pages} more pages"
-        typer.echo(f"{source.id}  {state:<10}  {source.title}")
+        typer.echo(f"{source.id}  {coloured(how, 10)}  {source.title}")
         typer.echo(
             f"    {source.kind}: {source.chunks} chunks, {source.embedded} of them with a vector"
             f"{site if source.site_pages else ''}"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from frontdesk.cli.telling import ACT_FIRST, EXIT_CODES, FAILED, AsJson, fail, print_json
+from frontdesk.cli.telling import ACT_FIRST, EXIT_CODES, FAILED, AsJson, coloured, fail, print_json
 from frontdesk.cli.tending import _caller, _with_resources
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ def prompts_push(
         print_json([vars(item) for item in pushed])
     else:
         for item in pushed:
-            typer.echo(f"{item.name:<10}  {item.version}  {item.action}")
+            typer.echo(f"{item.name:<10}  {item.version}  {coloured(item.action)}")
             typer.echo(item.diff, nl=False)
         if dry_run:
             typer.echo("Nothing was kept: this was a dry run.")

@@ -55,6 +55,24 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
+_COLOURS = {
+    **dict.fromkeys(("ok", "active", "done", "ready", "passed", "agrees", "created"), "green"),
+    **dict.fromkeys(("warning", "pending", "paused", "queued", "reading", "splitting"), "yellow"),
+    **dict.fromkeys(("embedding", "uncertain", "awaits_approval", "awaits_run"), "yellow"),
+    **dict.fromkeys(("broken", "failed", "dead", "differs", "refused", "suspended"), "red"),
+    **dict.fromkeys(("disconnected", "too_old", "needs_attention"), "red"),
+}
+
+
+def coloured(state: str, width: int = 0) -> str:
+    """A state in a column so wide, in the colour of its first word.
+
+    Written to a file or a pipe it loses the colour in `typer.echo`.
+    """
+    first = state.partition(" ")[0].rstrip(",").lower()
+    return typer.style(f"{state:<{width}}", fg=_COLOURS.get(first))
+
+
 def told(error: Exception) -> tuple[int, str | None]:
     """Exit code and sentence of a failure that has to be expected; no sentence for a bug of ours."""
     from frontdesk.core.errors import FrontdeskError

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from frontdesk.cli.telling import EXIT_CODES, AsJson, print_json
+from frontdesk.cli.telling import EXIT_CODES, AsJson, coloured, print_json
 from frontdesk.cli.tending import _with_resources, find_tenant
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def tenants_list(
     width = max((len(tenant.slug) for tenant in found), default=0)
     for tenant in found:
         typer.echo(
-            f"{tenant.id}  {tenant.slug:<{width}}  {tenant.status.value:<9}  {tenant.plan:<10}  "
+            f"{tenant.id}  {tenant.slug:<{width}}  {coloured(tenant.status.value, 9)}  {tenant.plan:<10}  "
             f"{tenant.name}"
         )
     typer.echo(f"{len(found)} in all.")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, fail, print_json
+from frontdesk.cli.telling import EXIT_CODES, FAILED, AsJson, coloured, fail, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -83,7 +83,9 @@ def dead_list(
         return
     for letter in letters:
         number = f" (number {letter.number})" if letter.number is not None else ""
-        typer.echo(f"{letter.id}  {letter.kind:<7}  {letter.state:<15}  {letter.at:%Y-%m-%d %H:%M}")
+        typer.echo(
+            f"{letter.id}  {letter.kind:<7}  {coloured(letter.state, 15)}  {letter.at:%Y-%m-%d %H:%M}"
+        )
         typer.echo(f"    {letter.reason or 'No reason was recorded.'}{number}")
     more = f" There may be more: --limit {MOST}." if len(letters) == limit < MOST else ""
     typer.echo(f"\n{len(letters)} in all.{more} Next: frontdesk dead show ID")
@@ -221,8 +223,8 @@ def invariants(
         )
     else:
         for result in results:
-            state = "ok" if result.ok else f"BROKEN {result.broken} times"
-            typer.echo(f"{result.name:<28} {state}\n    {result.words}")
+            how = "ok" if result.ok else f"BROKEN {result.broken} times"
+            typer.echo(f"{result.name:<28} {coloured(how)}\n    {result.words}")
             for example in result.examples:
                 typer.echo(f"    - {example}")
     if broken:
