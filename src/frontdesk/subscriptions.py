@@ -5,7 +5,7 @@ from frontdesk.conversation import ConversationHasClosed, PriorityChanged, Silen
 from frontdesk.core.events import Subscriptions
 from frontdesk.gateway import ReplyModelsChanging
 from frontdesk.identity import ContactPolicyChanged, MemberDisabled
-from frontdesk.messaging import MediaSettled, OutboundFailed
+from frontdesk.messaging import MediaSettled, OutboundArrived, OutboundFailed
 from frontdesk.prompts import ExperimentMoved
 
 SUBSCRIPTIONS: Subscriptions = {
@@ -22,6 +22,7 @@ SUBSCRIPTIONS: Subscriptions = {
         escalation.look_after_failed_bridge,
         conversation.forget_failed_promises,
     ],
+    OutboundArrived: [conversation.notice_arrived_promises],
     ContactPolicyChanged: [feed.tell_contact_policy],
     ReplyModelsChanging: [agent_config.gate_reply_models],
     ExperimentMoved: [evaluation.watch_canary],

@@ -1,15 +1,19 @@
 """Promises: found, read, listed, settled, and not forgotten."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.desk import Desk
+from tests.desk import Desk, eventually
 
-from frontdesk.conversation.keeping import FoundPromise, moment_of
+from frontdesk.conversation import lock
+from frontdesk.conversation.commitments import dismiss
+from frontdesk.conversation.keeping import FoundPromise, keep, moment_of
 from frontdesk.conversation.promising import find_promises
 from frontdesk.simulator import ModelFault, ModelFaultKind, SendFault, SendFaultKind
+from frontdesk.simulator.webhooks import envelope
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOURS = {"time_zone": "Europe/Berlin", "week": {"monday": [{"start": "09:00", "end": "18:00"}]}}
@@ -91,6 +95,59 @@ async def test_what_people_promise_is_listed_reminded_of_and_settled(desk: Desk)
     await admin.post("/erasures", {"contact_id": conversation["contact"]["id"]}, status=202)
     await desk.work_until_idle()
     assert await desk.sql("SELECT 1 FROM commitment") == []
+
+
+async def test_a_promise_whose_message_failed_is_none_until_it_arrived_after_all(
+    desk: Desk,
+) -> None:
+    await desk.say("I want to talk to a person.")
+    conversation, ana = await desk.conversation(), await desk.ana()
+    at = f"/conversations/{conversation['id']}"
+    await ana.post(f"{at}/take-over")
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.FAILED, code=131026))
+    await ana.post(f"{at}/messages", {"text": "We will refund you by Friday."})
+    await desk.work_until_idle()
+    assert (await ana.get(f"{at}/commitments"))["items"] == []
+    taken = desk.simulator.whatsapp.log[-1]
+    arrived = {
+        "id": taken.wamid,
+        "status": "delivered",
+        "timestamp": str(int(datetime.now(UTC).timestamp())),
+        "biz_opaque_callback_data": taken.callback_data,
+        "recipient_id": taken.number,
+    }
+    channel = desk.simulator.whatsapp.channel(taken.phone_number_id)
+    desk.simulator.post(envelope(channel, statuses=[arrived]))
+    await desk.work_until_idle()
+    (promise,) = (await ana.get(f"{at}/commitments"))["items"]
+    assert (promise["text"], promise["state"]) == ("We will refund you by Friday.", "open")
+
+
+async def test_reading_promises_takes_the_conversation_before_the_promise(desk: Desk) -> None:
+    await desk.say("I want to talk to a person.")
+    conversation, ana = await desk.conversation(), await desk.ana()
+    at = f"/conversations/{conversation['id']}"
+    await ana.post(f"{at}/take-over")
+    await ana.post(f"{at}/messages", {"text": "We will refund you by Friday."})
+    await desk.work_until_idle()
+    (promise,) = (await ana.get(f"{at}/commitments"))["items"]
+    await desk.sql(
+        "UPDATE commitment SET state = 'noticed', due_at = now(), attempts = 0 RETURNING 1"
+    )
+    async with desk.resources.db.hot(desk.id) as tx:
+        # As a failed status does it: the conversation, and then what was promised in it.
+        await lock(tx, UUID(conversation["id"]))
+        reading = asyncio.create_task(keep(desk.resources, desk.id, UUID(promise["id"])))
+
+        async def waits() -> bool:
+            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
+            own = await tx.sql.fetchval("SELECT pg_backend_pid()")
+            return any(own in row["by"] for row in await tx.sql.fetch(blocked))
+
+        await eventually(waits)
+        await dismiss(tx, UUID(promise["id"]))
+    await reading
+    assert (await ana.get(f"{at}/commitments"))["items"] == []
 
 
 MONDAY = datetime(2026, 11, 30, 10, 15, tzinfo=BERLIN)

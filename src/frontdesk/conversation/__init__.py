@@ -4,6 +4,7 @@ from frontdesk.conversation.awaiting import go_on_with_file
 from frontdesk.conversation.commitments import forget_failed as forget_failed_promises
 from frontdesk.conversation.commitments import list_promises
 from frontdesk.conversation.commitments import notice_again as notice_promises_again
+from frontdesk.conversation.commitments import notice_arrived as notice_arrived_promises
 from frontdesk.conversation.contacts import find_contact, find_or_create_contact, opt_out
 from frontdesk.conversation.errors import AnotherIsOpen, ConversationClosed, NoSuchConversation
 from frontdesk.conversation.events import ConversationClosed as ConversationHasClosed
@@ -150,6 +151,7 @@ __all__ = [
     "lock",
     "lock_if_ours",
     "look_at",
+    "notice_arrived_promises",
     "notice_promises_again",
     "opt_out",
     "pause_seconds",

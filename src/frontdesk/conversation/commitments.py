@@ -25,7 +25,7 @@ from frontdesk.conversation.promising import Sounding, find_promises
 from frontdesk.core import ids
 from frontdesk.core.db import Connection, Session, Transaction
 from frontdesk.core.pages import Page, newest_page
-from frontdesk.messaging import OutboundFailed
+from frontdesk.messaging import OutboundArrived, OutboundFailed
 from frontdesk.observability import audit
 
 COMMITMENT = "conversation.commitment"
@@ -80,8 +80,13 @@ async def forget_failed(tx: Transaction, event: OutboundFailed) -> None:
         await dismiss(tx, row["id"])
 
 
+async def notice_arrived(tx: Transaction, event: OutboundArrived) -> None:
+    """Subscriber: what was promised in a message that arrived after all is read anew."""
+    await notice_again(tx, event.outbound_id)
+
+
 async def notice_again(tx: Transaction, message_id: UUID) -> None:
-    """A message that failed is sent again: what it promises is read anew."""
+    """A message that failed is sent again, or has arrived: what it promises is read anew."""
     await tx.sql.execute(
         "DELETE FROM commitment WHERE message_id = $1 AND place > 0 AND state = 'dismissed'",
         message_id,

@@ -13,6 +13,7 @@ from frontdesk import gateway
 from frontdesk.agent_config import AgentSnapshot, load_agent
 from frontdesk.conversation.commitments import dismiss, open_noticed, remind
 from frontdesk.conversation.promising import DAY_ENDS, Sounding, find_promises
+from frontdesk.conversation.threads import lock
 from frontdesk.core.resources import Resources
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.prompts import PromptInvalid, as_data, fill, load_prompt
@@ -56,6 +57,13 @@ async def keep(resources: Resources, tenant_id: UUID, commitment_id: UUID) -> No
     """Read what sounds like a promise, or remind of one. Run twice, a model may be asked twice; what
     is read is stored once, and each reminder is told once."""
     async with resources.db.hot(tenant_id) as tx:
+        conversation_id = await tx.sql.fetchval(
+            "SELECT conversation_id FROM commitment WHERE id = $1", commitment_id
+        )
+        if conversation_id is None:
+            return
+        # The conversation first, as everywhere: a failed message has it when it forgets a promise.
+        await lock(tx, conversation_id)
         row = await tx.sql.fetchrow(_CLAIM, commitment_id, _LEASE_SECONDS)
         if row is None:
             return
@@ -77,6 +85,7 @@ async def keep(resources: Resources, tenant_id: UUID, commitment_id: UUID) -> No
         with suppress(ModelsUnavailable, BudgetReached, PromptRejected, PromptInvalid):
             found, read_by = await _ask(resources, tenant_id, agent, row, said_at, found)
     async with resources.db.hot(tenant_id) as tx:
+        await lock(tx, conversation_id)
         await open_noticed(tx, commitment_id, found, read_by=read_by)
 
 

@@ -22,7 +22,12 @@ from frontdesk.messaging.errors import (
     RetryHopeless,
     WindowClosed,
 )
-from frontdesk.messaging.events import ChannelPaused, MediaSettled, OutboundFailed
+from frontdesk.messaging.events import (
+    ChannelPaused,
+    MediaSettled,
+    OutboundArrived,
+    OutboundFailed,
+)
 from frontdesk.messaging.formatting import shorten, to_whatsapp
 from frontdesk.messaging.graph import (
     Accepted,
@@ -178,6 +183,7 @@ __all__ = [
     "NotUncertain",
     "Origin",
     "OutOfBandError",
+    "OutboundArrived",
     "OutboundFailed",
     "OutboundState",
     "ParsedWebhook",

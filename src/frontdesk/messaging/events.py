@@ -14,6 +14,13 @@ class OutboundFailed(Event):
     reason: str
 
 
+class OutboundArrived(Event):
+    """A message that had failed has arrived after all."""
+
+    outbound_id: UUID
+    conversation_id: UUID
+
+
 class ChannelPaused(Event):
     """A channel stopped sending because its account has a problem; what waits is kept."""
 

@@ -10,8 +10,10 @@ from uuid import UUID
 from frontdesk import billing
 from frontdesk.billing import DeliveredMessage
 from frontdesk.core.db import Transaction
+from frontdesk.core.events import publish
 from frontdesk.core.json import dumps
 from frontdesk.messaging.countries import country_of
+from frontdesk.messaging.events import OutboundArrived
 from frontdesk.messaging.graph_errors import FailureClass, classify_code
 from frontdesk.messaging.happenings import MOVED, tell_moved
 from frontdesk.messaging.incoming_items import ErrorDetail, Status
@@ -23,7 +25,7 @@ STATUS_RANK = ("sent", "delivered", "read", "played")
 # scan names the ids: a plan made while the table was small would join all rows of the tenant.
 _APPLY = """
 WITH told AS MATERIALIZED (
-    SELECT o.id, s.wamid, s.delivery, s.at, s.pricing, s.attempt
+    SELECT o.id, o.state AS before, s.wamid, s.delivery, s.at, s.pricing, s.attempt
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::jsonb[], $7::int[])
         AS s (id, wamid, delivery, at, pricing, attempt)
     JOIN outbound o ON o.id = s.id WHERE o.id = ANY($1) ORDER BY o.id FOR UPDATE OF o
@@ -42,7 +44,7 @@ WHERE o.id = s.id AND o.id = ANY($1) AND array_position($6::text[], s.delivery) 
     coalesce(array_position($6::text[], o.delivery::text), (o.delivery = 'failed')::int, 0)
     -- What failed for sure had been accepted before: that is no news of what is sent again.
     AND NOT coalesce(s.delivery = 'sent' AND s.attempt < o.attempt AND o.unknowns = 0, false)
-RETURNING o.id, o.conversation_id, o.state, o.delivery, o.last_error, o.to_user_id
+RETURNING o.id, o.conversation_id, o.state, o.delivery, o.last_error, o.to_user_id, s.before
 """
 # The conversation first, as everywhere: whoever hears of the failure will want to lock it.
 _LOCK_THREAD = """
@@ -67,10 +69,15 @@ async def apply_statuses(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -
     """
     ours = [await _outbound_id(tx, channel_id, status) for channel_id, status in told]
     named = [(row_id, status) for row_id, (_, status) in zip(ours, told, strict=True) if row_id]
-    moved = await _advance(tx, [item for item in named if item[1].status in STATUS_RANK])
+    rows = await _advance(tx, [item for item in named if item[1].status in STATUS_RANK])
+    moved = {row["id"] for row in rows}
     for row_id, status in named:
         if status.status == "failed" and await _fail(tx, row_id, status):
             moved.add(row_id)
+    # Last: whoever hears of it locks what comes after the conversations that a failure locks.
+    for row in rows:
+        if row["before"] == "failed":
+            await _announce_arrival(tx, row)
     known = moved | await _unmoved(tx, [item for item in named if item[0] not in moved])
     return [
         row_id in known or status.status not in (*STATUS_RANK, "failed")
@@ -88,8 +95,8 @@ async def _outbound_id(tx: Transaction, channel_id: UUID, status: Status) -> UUI
     return found
 
 
-async def _advance(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> set[UUID]:
-    """Take each message to the furthest of its statuses; the ids of those that moved."""
+async def _advance(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> Sequence[Any]:
+    """Take each message to the furthest of its statuses; those that moved, and their state `before`."""
     furthest: dict[UUID, Status] = {}
     pricings: dict[UUID, Status] = {}
     for row_id, status in told:
@@ -97,7 +104,7 @@ async def _advance(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> set[
             pricings[row_id] = status
         furthest[row_id] = max(furthest.get(row_id, status), status, key=_reached)
     if not furthest:
-        return set()
+        return []
     rows = await tx.sql.fetch(
         _APPLY,
         list(furthest),
@@ -111,7 +118,14 @@ async def _advance(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -> set[
     for row in rows:
         tell_moved(tx, row)
     await _bill(tx, [(row["id"], row["conversation_id"]) for row in rows], told)
-    return {row["id"] for row in rows}
+    return rows
+
+
+async def _announce_arrival(tx: Transaction, row: Any) -> None:
+    told = OutboundArrived(
+        tenant_id=tx.tenant_id, outbound_id=row["id"], conversation_id=row["conversation_id"]
+    )
+    await publish(tx, told)
 
 
 def _reached(status: Status) -> tuple[int, int]:
