@@ -332,6 +332,12 @@ async def test_a_send_nobody_knows_of_is_sent_again_or_let_go(desk: Desk) -> Non
     assert (await admin.post(f"/dead-letters/{newer['id']}/discard"))["changed"] is True
     assert (await admin.post(f"/dead-letters/{newer['id']}/discard"))["changed"] is False
     assert await _letters(desk) == []
+    # Sent again by somebody who thinks better of it, it is let go no longer.
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=131026))
+    await admin.post(f"/messages/{newer['id']}/resolution", {"arrived": False})
+    await desk.work_until_idle()
+    (again,) = await _letters(desk, kind="send")
+    assert (again["id"], again["state"]) == (newer["id"], "failed")
 
 
 async def test_an_uncertain_send_that_arrived_counts_as_sent(desk: Desk) -> None:

@@ -177,7 +177,7 @@ async def resolve_uncertain(tx: Transaction, outbound_id: UUID, *, arrived: bool
         moved = await tx.sql.fetchrow(
             "UPDATE outbound SET state = 'pending', origin = 'human_agent', due_at = now(), "  # noqa: S608  # Ours.
             "attempt = attempt + 1, refusals = 0, unknowns = 1, last_error = NULL, "
-            f"error_code = NULL WHERE id = $1 RETURNING {MOVED}",
+            f"error_code = NULL, discarded_at = NULL WHERE id = $1 RETURNING {MOVED}",
             outbound_id,
         )
         tx.ring(OUTBOUND, outbound_id)
