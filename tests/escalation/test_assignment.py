@@ -239,7 +239,23 @@ async def test_who_waits_may_be_asked_for_what_a_person_will_need(desk: Desk) ->
     await ana.put("/me/availability", {"presence": "online"})
     free = await desk.say("I want to talk to a person, my lamp broke", number="4915550002")
     assert "order number" not in free[-1]
+    had = await ana.get(f"/conversations/{(await desk.conversation('4915550002'))['id']}/handoff")
+    assert had["packet"]["question_meanwhile"] == "", "nor does it say so"
     await ana.put("/me/availability", {"presence": "away"})
     await desk.configure(asks_while_waiting=False)
     off = await desk.say("I want to talk to a person, my lamp broke", number="4915550003")
     assert "order number" not in off[-1]
+
+
+async def test_the_newest_of_what_was_said_meanwhile_is_shown_and_no_half_of_a_number(
+    desk: Desk,
+) -> None:
+    admin, ana = await desk.admin(), await desk.ana()
+    await admin.put("/contact-policy", {"masked_for_human_agents": True})
+    await desk.say(_PERSON)
+    for number in range(20):
+        await desk.say(f"{number}?")
+    await desk.say("x" * 290 + " +49 171 5550123")
+    at = f"/conversations/{(await desk.conversation())['id']}"
+    said = [each["text"] for each in (await ana.get(f"{at}/handoff"))["said_meanwhile"]]
+    assert said == [*(f"{number}?" for number in range(1, 20)), "x" * 290 + " •••0123"]

@@ -102,6 +102,11 @@ async def hand_off(
         user_id = await pick_human_agent(tx, need)
     if notices is not None and is_open(thread.last_inbound_at, thread.now):
         text, once_as = await _what_to_say(tx, notices, need, urgency, assigned=user_id is not None)
+    # The thread's row lock keeps two of the same key from passing here side by side.
+    if once_as is not None and await was_sent(tx, once_as):
+        text = ""
+    if not text or user_id is not None:
+        packet = packet.model_copy(update={"question_meanwhile": ""})  # Nobody was asked.
     opened = await tx.sql.fetchrow(
         "INSERT INTO handoff (id, conversation_id, reason, rule, packet, state, "
         "assigned_user_id, team_ids, urgency, assigned_at) VALUES ($1, $2, $3, $4, $5, $6, $7, "
@@ -127,7 +132,8 @@ async def hand_off(
         ),
     )
     if text:
-        await _notify(tx, thread, text, once_as=once_as)
+        notice = NewMessage(text=text, author=Actor.SYSTEM, client_key=once_as)
+        await send_message(tx, thread, notice, epoch=thread.epoch + 1)
     tell_handoff(tx, HandoffOpened, opened)
     return handoff_id
 
@@ -152,14 +158,6 @@ async def _what_to_say(
         return notices.while_nobody_is_there(), notices.nobody_once_as or notices.once_as
     standing = await look_ahead(tx, need.team_ids, urgency)
     return notices.while_waiting(standing), notices.once_as
-
-
-async def _notify(tx: Transaction, thread: Locked, text: str, *, once_as: str | None) -> None:
-    # The thread's row lock keeps two of the same key from passing here side by side.
-    if once_as is not None and await was_sent(tx, once_as):
-        return
-    notice = NewMessage(text=text, author=Actor.SYSTEM, client_key=once_as)
-    await send_message(tx, thread, notice, epoch=thread.epoch + 1)
 
 
 async def look_after_silence(tx: Transaction, event: SilenceNeedsPerson) -> None:

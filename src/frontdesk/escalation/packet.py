@@ -49,7 +49,7 @@ class Packet(BaseModel):
     promises: list[str] = []
     suggested_next_action: str = ""
     draft_reply: str = ""
-    # What the contact was asked to say while they wait; empty where the tenant does not want that.
+    # What the contact was asked to say while they wait; empty when they were asked nothing.
     question_meanwhile: str = ""
     # Each call of a tool in the turn, as `name(arguments): status. What came of it`.
     tool_steps: list[str] = []

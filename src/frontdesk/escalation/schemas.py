@@ -96,7 +96,8 @@ class HandoffWhole(HandoffPublic):
     """The same, and what has come since: what `GET` of one conversation's shows, and no event tells."""
 
     said_meanwhile: list[PacketFact] = Field(
-        description="What the contact wrote while nobody had it yet, each with its message, at most 20."
+        description="What the contact wrote from then until whoever has it got it, each with its message: "
+        "the newest 20, oldest first."
     )
 
 

@@ -340,12 +340,14 @@ async def list_waiting(tx: Transaction) -> list[HandoffPublic]:
     return [HandoffPublic.model_validate({**row, "packet": loads(row["packet"])}) for row in rows]
 
 
+# Whole: who may not see a number may not see half of one that no longer looks like one.
 _SAID_MEANWHILE = """
-(SELECT jsonb_agg(jsonb_build_object('text', left(said.text, 300), 'message_id', said.id))
-    FROM (SELECT m.id, m.text FROM message m WHERE m.tenant_id = h.tenant_id
+(SELECT jsonb_agg(jsonb_build_object('text', said.text, 'message_id', said.id)
+        ORDER BY said.created_at, said.id)
+    FROM (SELECT m.id, m.text, m.created_at FROM message m WHERE m.tenant_id = h.tenant_id
         AND m.conversation_id = h.conversation_id AND m.author = 'contact' AND m.text <> ''
         AND m.created_at > h.created_at AND m.created_at < coalesce(h.assigned_at, h.ended_at, now())
-        ORDER BY m.created_at, m.id LIMIT 20) said) AS said_meanwhile
+        ORDER BY m.created_at DESC, m.id DESC LIMIT 20) said) AS said_meanwhile
 """
 
 
@@ -357,7 +359,8 @@ async def end_handoff(tx: Transaction, event: conversation.ConversationHasClosed
 async def send_member_away(tx: Transaction, event: MemberDisabled) -> None:
     """Subscriber: whoever may not sign in gets no new conversations."""
     row = await tx.sql.fetchrow(
-        "UPDATE availability SET presence = $2, presence_at = now() WHERE user_id = $1 RETURNING *",
+        "UPDATE availability SET presence = $2, sent_away = false, presence_at = now() "
+        "WHERE user_id = $1 RETURNING *",
         event.user_id,
         Presence.AWAY,
     )
