@@ -1,12 +1,15 @@
 """A human agent who has conversations on their own WhatsApp, through the tenant's number."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.desk import Desk, Person, eventually
 
+from frontdesk.conversation import lock
 from frontdesk.escalation import bridge_rules as rules
 from frontdesk.escalation.bridge_words import _WORDS, Phrase, in_language
 from frontdesk.simulator import Phone
@@ -33,6 +36,11 @@ async def _linked(desk: Desk, person: Person, number: str = _OWN) -> Phone:
 
 async def _online(person: Person) -> None:
     await person.put("/me/availability", {"presence": "online"})
+
+
+async def _policy(desk: Desk, **silence: Any) -> None:
+    gone = {"away_after_minutes": None, "away_return_minutes": None}
+    await (await desk.admin()).put("/assignment-policy", gone | silence)
 
 
 async def _said(desk: Desk, conversation: Any) -> list[tuple[str, str]]:
@@ -381,3 +389,91 @@ async def test_a_phone_that_is_not_reached_leaves_the_conversation_to_the_policy
     assert (await desk.conversation())["assigned_user_id"] is None
     (returned,) = [event for kind, event in await desk.events() if kind == "handoff.returned"]
     assert returned["why"] == "silence"
+
+
+async def test_what_is_written_on_a_phone_that_was_lost_is_for_nobody_and_they_are_told(
+    desk: Desk,
+) -> None:
+    await _policy(desk, return_after_minutes=10, return_to="queue")
+    own = await _begun(desk)
+    desk.simulator.whatsapp.faults.next(_UNREACHABLE)
+    await desk.say("Is it the red or the blue wire?", number=_CONTACT)
+    heard, shown = len(own.replies), len(desk.phone(_CONTACT).replies)
+    own.say("The red one.")
+    await desk.work_until_idle()
+    nobody, brief = own.replies[heard:]
+    assert nobody == _said_in_english(Phrase.BLIND)
+    assert "You now have Maya Ruiz" in brief
+    assert len(desk.phone(_CONTACT).replies) == shown
+    own.say("The red one.")
+    await desk.work_until_idle()
+    assert desk.phone(_CONTACT).replies[shown:] == ["The red one."]
+    assert len(own.replies) == heard + 2
+
+
+async def test_a_phone_that_is_not_reached_loses_the_conversation_where_silence_only_alerts(
+    desk: Desk,
+) -> None:
+    await _policy(desk, return_after_minutes=10, return_to="alert")
+    await _begun(desk)
+    desk.simulator.whatsapp.faults.next(_UNREACHABLE)
+    await desk.say("Are you there?", number=_CONTACT)
+    assert (await desk.conversation())["assigned_user_id"] is None
+    (returned,) = [event for kind, event in await desk.events() if kind == "handoff.returned"]
+    assert returned["why"] == "unreachable"
+
+
+async def test_who_was_sent_away_and_writes_comes_back_after_the_conversation_is_had(
+    desk: Desk,
+) -> None:
+    own = await _begun(desk)
+    conversation = await desk.conversation()
+    await desk.sql("UPDATE availability SET presence = 'away', sent_away = true RETURNING 1")
+    async with desk.resources.db.hot(desk.id) as tx:
+        # As whoever gives a conversation to somebody: that first, and then their place.
+        await lock(tx, UUID(conversation["id"]))
+        own.say("I am here.")
+        hearing = asyncio.create_task(desk.work_until_idle())
+
+        async def waits() -> bool:
+            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
+            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
+            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
+
+        await eventually(waits)
+        await tx.sql.fetch("SELECT FROM availability FOR UPDATE NOWAIT")
+    await hearing
+    assert desk.phone(_CONTACT).replies[-1] == "I am here."
+    (row,) = await desk.sql("SELECT presence FROM availability")
+    assert row["presence"] == "online"
+
+
+async def test_no_half_of_a_number_in_a_long_name_is_shown(desk: Desk) -> None:
+    admin = await desk.admin()
+    await admin.put("/contact-policy", {"masked_for_human_agents": True})
+    own = await _begun(desk, "Maya " * 9 + "+49 171 5550123 of the lamps")
+    assert "Maya Maya •••0123" in own.replies[0]
+    assert "171" not in own.replies[0]
+
+
+async def test_a_phone_is_switched_without_a_word_on_its_language(desk: Desk) -> None:
+    ana = await desk.ana()
+    await _linked(desk, ana)
+    await ana.put("/me/whatsapp", {"enabled": True, "language": "es"})
+    assert (await ana.put("/me/whatsapp", {"enabled": False}))["language"] == "es"
+    assert (await ana.put("/me/whatsapp", {"enabled": True, "language": None}))["language"] is None
+    audited = await (await desk.admin()).get("/audit-entries", action="bridge_phone.switched")
+    assert [entry["details"] for entry in audited["items"]] == [
+        {"enabled": True, "language": None},
+        {"enabled": False, "language": "es"},
+        {"enabled": True, "language": "es"},
+    ]
+
+
+async def test_who_may_not_sign_in_is_not_away_for_their_silence(desk: Desk) -> None:
+    ana, admin = await desk.ana(), await desk.admin()
+    await _online(ana)
+    await desk.sql("UPDATE availability SET presence = 'away', sent_away = true RETURNING 1")
+    await admin.http.patch(f"/api/v1/users/{ana.id}", json={"disabled": True})
+    (row,) = await desk.sql("SELECT presence, sent_away FROM availability")
+    assert (row["presence"], row["sent_away"]) == ("away", False), "no word brings them back"

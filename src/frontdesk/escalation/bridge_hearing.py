@@ -63,16 +63,29 @@ async def hear(
     if sender.sends_code:
         await confirm(session, sender.user_id, message)
         return True
+    await _take(session, channel, sender, message, said_at)
+    # Their presence last: whoever gives or takes a conversation has locked that first.
     await come_back(session, sender.user_id)
+    return True
+
+
+async def _take(
+    session: Session,
+    channel: ChannelRef,
+    sender: Sender,
+    message: InboundMessage,
+    said_at: datetime,
+) -> None:
     found = await find_open_of(session, sender.user_id, channel.id)
-    bridge = None
-    if found is not None:
-        # The conversation first, as everywhere.
-        await lock(session, found.conversation_id)
-        bridge = await find_open(session, found.conversation_id)
-    if bridge is None or bridge.user_id != sender.user_id:
+    if found is None:
         if not await begin_again(session, sender.user_id, channel.id):
             await _nothing_here(session, channel.id, sender.user_id)
+        return
+    # The conversation first, as everywhere; and no second one.
+    await lock(session, found.conversation_id)
+    bridge = await find_open(session, found.conversation_id)
+    if bridge is None or bridge.user_id != sender.user_id:
+        await _tell(session, found, Phrase.NOTHING)
     elif bridge.state is BridgeState.CALLING:
         # They have answered the call, and not yet read whom it is about.
         await open_up(session, bridge)
@@ -84,7 +97,6 @@ async def hear(
         except FrontdeskError as refused:
             reader = await reader_of(session, bridge)
             await tell(session, bridge, Text(body=reader.why(refused)))
-    return True
 
 
 async def _nothing_here(session: Session, channel_id: UUID, user_id: UUID) -> None:

@@ -87,17 +87,21 @@ async def get_phone(tx: Transaction, user_id: UUID) -> BridgePhonePublic:
 
 
 async def switch(tx: Transaction, who: Principal, wish: BridgeSwitch) -> BridgePhonePublic:
-    """Take conversations on the phone, or at the desk only; raises `NoPhone`."""
-    changed = await tx.sql.fetchval(
-        "UPDATE bridge_phone SET enabled = $2, language = $3 "
-        "WHERE user_id = $1 AND confirmed_at IS NOT NULL RETURNING user_id",
+    """Take conversations on the phone, or at the desk only; raises `NoPhone`.
+
+    A language that is not named stays as it is.
+    """
+    changed = await tx.sql.fetchrow(
+        "UPDATE bridge_phone SET enabled = $2, language = CASE WHEN $4 THEN $3 ELSE language END "
+        "WHERE user_id = $1 AND confirmed_at IS NOT NULL RETURNING enabled, language",
         who.user_id,
         wish.enabled,
         wish.language,
+        "language" in wish.model_fields_set,
     )
     if changed is None:
         raise NoPhone
-    await _audit(tx, "bridge_phone.switched", who.user_id, enabled=wish.enabled)
+    await _audit(tx, "bridge_phone.switched", who.user_id, **changed)
     return await get_phone(tx, who.user_id)
 
 

@@ -38,5 +38,5 @@ class BridgeSwitch(Schema):
         None,
         pattern=r"^[a-z]{2,3}$",
         description="In which the desk speaks to you there, ISO 639; one it does not speak is English. "
-        "Null: the agent's first language.",
+        "Null: the agent's first language; left out: as it is.",
     )

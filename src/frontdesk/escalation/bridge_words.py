@@ -5,6 +5,9 @@ from enum import StrEnum, auto
 
 from frontdesk.core.errors import FrontdeskError
 from frontdesk.core.masking import mask_contacts, mask_text
+from frontdesk.core.text import excerpt
+
+_MOST_OF_A_NAME = 60
 
 
 class Phrase(StrEnum):
@@ -84,7 +87,9 @@ def reader(language: str, name: str | None, username: str | None, *, masked: boo
     """Who reads, when a contact is called so; no name, and a user name that may be hidden."""
     if masked:
         name, username = mask_text(name or ""), mask_contacts(username or "", "username")
-    return Reader(language, masked, name or username or in_language(Phrase.CONTACT, language))
+    # Masked first: half a number no longer looks like one.
+    shown = excerpt(name or username or "", _MOST_OF_A_NAME)
+    return Reader(language, masked, shown or in_language(Phrase.CONTACT, language))
 
 
 def in_language(phrase: Phrase, language: str) -> str:

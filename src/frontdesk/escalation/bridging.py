@@ -168,7 +168,14 @@ def open_of(row: Any) -> Open:
     return Open(**{**row, "state": BridgeState(row["state"])})
 
 
-async def _begin(tx: Transaction, thread: Locked, handoff_id: UUID, user_id: UUID) -> None:
+async def _begin(
+    tx: Transaction, thread: Locked, handoff_id: UUID, user_id: UUID, *, unheard: bool = False
+) -> bool:
+    """Begin a bridge; False when they were given another one at this moment.
+
+    Args:
+        unheard: they wrote before it began: they are told that nobody got that.
+    """
     row = await tx.sql.fetchrow(
         "INSERT INTO bridge (id, conversation_id, channel_id, handoff_id, user_id, state, created_at) "  # noqa: S608  # Ours.
         "VALUES ($1, $2, $3, $4, $5, 'calling', clock_timestamp()) ON CONFLICT DO NOTHING "
@@ -180,18 +187,25 @@ async def _begin(tx: Transaction, thread: Locked, handoff_id: UUID, user_id: UUI
         user_id,
     )
     if row is None:
-        return  # They were given another one at this moment.
+        return False
     bridge = open_of(row)
     feed.tell(tx, BridgeStarted(conversation_id=thread.id, user_id=user_id))
     await _audit(tx, "bridge.started", bridge)
+    if unheard:
+        who = await reader_of(tx, bridge)
+        await tell(tx, bridge, Text(body=who.say(Phrase.BLIND)))
     if await _is_window_open(tx, bridge):
         await open_up(tx, bridge)
     else:
         await _call(tx, bridge)
+    return True
 
 
 async def begin_again(tx: Transaction, user_id: UUID, channel_id: UUID) -> bool:
-    """Whoever could not be reached, still has that conversation, and writes has it there again."""
+    """Whoever could not be reached, still has that conversation, and writes has it there again.
+
+    What they wrote is for nobody, as they may not know for whom it would be, and they are told.
+    """
     row = await tx.sql.fetchrow(
         f"SELECT h.id, h.conversation_id {_WANTED} AND p.user_id = $1 AND k.channel_id = $2 "  # noqa: S608  # Ours.
         "AND (SELECT b.end_reason FROM bridge b WHERE b.tenant_id = h.tenant_id "
@@ -205,8 +219,7 @@ async def begin_again(tx: Transaction, user_id: UUID, channel_id: UUID) -> bool:
     thread = await lock(tx, row["conversation_id"])
     if thread.status is not Status.WITH_HUMAN or thread.assigned_user_id != user_id:
         return False
-    await _begin(tx, thread, row["id"], user_id)
-    return True
+    return await _begin(tx, thread, row["id"], user_id, unheard=True)
 
 
 async def _is_window_open(tx: Transaction, bridge: Open) -> bool:
@@ -438,8 +451,7 @@ async def reader_of(tx: Transaction, bridge: Open) -> Reader:
     """Who reads on the phone, and what they may see of the contact."""
     row = await tx.sql.fetchrow(_READER, bridge.conversation_id, bridge.user_id)
     assert row is not None
-    name = row["name"] and excerpt(row["name"], 60)
-    return reader(row["language"], name, row["username"], masked=row["masked"])
+    return reader(row["language"], row["name"], row["username"], masked=row["masked"])
 
 
 async def last_lines(tx: Transaction, bridge: Open, who: Reader) -> list[str]:

@@ -61,8 +61,9 @@ async def get_policy(tx: Transaction) -> AssignmentPolicyPublic:
 
 
 async def returns_in_time(tx: Transaction) -> bool:
-    """Whether what a silent human agent has is seen to after some minutes, as the tenant wants."""
-    return (await get_policy(tx)).return_after_minutes is not None
+    """Whether what a silent human agent has goes to others after some minutes, as the tenant wants."""
+    policy = await get_policy(tx)
+    return policy.return_after_minutes is not None and policy.return_to is not SilentAssignee.ALERT
 
 
 async def set_policy(tx: Transaction, wish: AssignmentPolicyUpdate) -> AssignmentPolicyPublic:
