@@ -145,7 +145,7 @@ class KnowledgeChunk(TenantRow, table=True):
             "tenant_id", "source_id", "position", deferrable=True, initially="DEFERRED"
         ),
         sa.Index("ix_knowledge_chunk_agent", "tenant_id", "agent_id"),
-        sa.Index("ix_knowledge_chunk_words", sa.text(CHUNK_WORDS), postgresql_using="gin"),
+        sa.Index("ix_knowledge_chunk_own_words", sa.text(CHUNK_WORDS), postgresql_using="gin"),
         *(
             sa.Index(
                 f"ix_knowledge_chunk_near_{dimensions}",

@@ -38,10 +38,23 @@ _BACKGROUND = 300
 # A word that so many of those hold is not looked for by itself: it is in thousands.
 _COMMON = 15
 _MISSED = 6
+# In bytes, without its agent: Postgres allows 2,046. Longer ones are not in the index.
+_LONGEST_WORD = 2_034
 
 _AMONG_EVERYBODYS = f"""
 SET LOCAL hnsw.iterative_scan = 'relaxed_order';
 SET LOCAL hnsw.max_scan_tuples = {_MOST_NEIGHBOURS}
+"""
+# Chunks of enabled sources, up to a limit, and the sources that are not searched.
+_HOW_MANY = """
+SELECT (
+    SELECT count(*) FROM (
+        SELECT FROM knowledge_source s CROSS JOIN LATERAL (
+            SELECT FROM knowledge_chunk c WHERE c.source_id = s.id LIMIT $2
+        ) AS each
+        WHERE s.agent_id = $1 AND s.enabled LIMIT $2
+    ) AS first
+), ARRAY(SELECT id FROM knowledge_source WHERE agent_id = $1 AND NOT enabled)
 """
 _ASKED = f"""
 WITH stemmer (dictionary) AS (
@@ -69,12 +82,13 @@ WITH stemmer (dictionary) AS (
             ) AS made
         ) AS forms
     ) AS queries
-    WHERE NOT EXISTS (SELECT FROM stemmer WHERE ts_lexize(dictionary, word) = '{{}}')
+    WHERE octet_length(word) <= {_LONGEST_WORD}
+        AND NOT EXISTS (SELECT FROM stemmer WHERE ts_lexize(dictionary, word) = '{{}}')
     LIMIT 32
 )
 """  # noqa: S608  # Our own statements.
 # Of words that are found nowhere, those of the agent's sources that are most like them.
-_MEANT = """
+_MEANT = f"""
 vocabulary AS MATERIALIZED (
     SELECT DISTINCT lexeme FROM knowledge_source s, unnest(
         -- Codes are like codes and words like words, and a catalogue has very many codes.
@@ -82,6 +96,7 @@ vocabulary AS MATERIALIZED (
             || CASE WHEN (SELECT bool_or(word ~ '[0-9]') FROM missed) THEN s.codes END
     ) AS lexeme
     WHERE s.agent_id = $1 AND s.enabled AND EXISTS (SELECT FROM missed)
+        AND octet_length(lexeme) <= {_LONGEST_WORD}
         -- Most words are left out here, before they are compared: they are far longer or shorter.
         AND length(lexeme) BETWEEN (SELECT min(length(word)) - 3 FROM missed)
             AND (SELECT max(length(word)) + 3 FROM missed)
@@ -91,7 +106,7 @@ vocabulary AS MATERIALIZED (
     GROUP BY lexeme
     ORDER BY likeness DESC, lexeme LIMIT 12
 )
-"""
+"""  # noqa: S608  # Our own statements.
 _SEARCH = """{asked}, pool AS MATERIALIZED (
     SELECT c.id,
         -- Changes nothing but takes the words out of their compressed store once, not once a word.
@@ -168,6 +183,9 @@ _SEARCH_AMONG = _SEARCH.format(
     among="ON c.id = candidate.id",
     meant="meant AS (SELECT * FROM unnest($7::text[], $8::real[]) AS meant (lexeme, likeness))",
 )
+# Before a limit counts: what is disabled would crowd out what is not. What it leaves out is named, not
+# what it lets in, as Postgres would rather look through all of that than ask the index of words.
+_SEARCHED = "c.agent_id = $1 AND c.tenant_id = $3 AND c.source_id <> ALL ($4)"
 # From all over the sources, each as often as it is long.
 _OTHERS = """
 WITH source AS MATERIALIZED (
@@ -182,29 +200,31 @@ JOIN knowledge_chunk c ON c.source_id = source.id AND c.position = place
 """
 _BY_WORDS = f"""{_ASKED}, other AS MATERIALIZED (
     SELECT setweight(words, 'D') AS words FROM knowledge_chunk
-    WHERE tenant_id = $3 AND id = ANY ($4)
+    WHERE tenant_id = $3 AND id = ANY ($5)
 ), common AS MATERIALIZED (
     SELECT word FROM asked JOIN other ON other.words @@ asked.query
     GROUP BY word HAVING count(*) > {_COMMON}
+), hit AS MATERIALIZED (
+    SELECT word, own, found.id, word IN (SELECT word FROM common) AS is_common
+    FROM asked LEFT JOIN LATERAL (
+        SELECT c.id FROM knowledge_chunk c
+        WHERE {CHUNK_WORDS} @@ asked.own AND {_SEARCHED}
+            AND word NOT IN (SELECT word FROM common)
+        LIMIT {_OF_A_WORD}
+    ) AS found ON true
+), together AS MATERIALIZED (
+    -- The telling ones, the common ones, and all: a word that is nowhere has no say in it.
+    SELECT DISTINCT string_agg('(' || own::text || ')', ' & ' ORDER BY own)::tsquery AS own
+    FROM (SELECT DISTINCT own, is_common FROM hit WHERE is_common OR id IS NOT NULL) AS held
+    GROUP BY GROUPING SETS ((is_common), ())
 )
-SELECT word, hit.id, word IN (SELECT word FROM common) AS is_common
-FROM asked LEFT JOIN LATERAL (
-    SELECT c.id FROM knowledge_chunk c
-    WHERE {CHUNK_WORDS} @@ asked.own AND c.agent_id = $1 AND c.tenant_id = $3
-        AND word NOT IN (SELECT word FROM common)
-    LIMIT {_OF_A_WORD}
-) AS hit ON true
+SELECT word, id, is_common FROM hit
 UNION ALL
-(
-    SELECT NULL, c.id, false FROM knowledge_chunk c
-    WHERE {CHUNK_WORDS} @@ (
-        -- All of them together, or of the telling ones if there are any.
-        SELECT string_agg('(' || own::text || ')', ' & ')::tsquery FROM asked
-        WHERE word NOT IN (SELECT word FROM common)
-            OR NOT EXISTS (SELECT word FROM asked EXCEPT SELECT word FROM common)
-    ) AND c.agent_id = $1 AND c.tenant_id = $3
+SELECT NULL, found.id, false FROM together CROSS JOIN LATERAL (
+    SELECT c.id FROM knowledge_chunk c
+    WHERE {CHUNK_WORDS} @@ together.own AND {_SEARCHED}
     LIMIT {_OF_A_WORD}
-)
+) AS found
 """  # noqa: S608  # Our own statements.
 _MEANT_BY = f"""
 WITH missed AS MATERIALIZED (SELECT unnest($2::text[]) AS word LIMIT {_MISSED}), {_MEANT}
@@ -214,21 +234,20 @@ _HOLDING = f"""
 SELECT hit.id FROM unnest($2::text[]) AS lexeme CROSS JOIN LATERAL (
     SELECT c.id FROM knowledge_chunk c
     WHERE {CHUNK_WORDS} @@ quote_literal({OWN} || lexeme)::tsquery
-        AND c.agent_id = $1 AND c.tenant_id = $3
+        AND {_SEARCHED}
     LIMIT {_OF_A_WORD}
 ) AS hit
 """  # noqa: S608  # Our own statements.
 _NEIGHBOURS = f"""
-SELECT id FROM knowledge_chunk
-WHERE tenant_id = $1 AND agent_id = $2 AND embedder = $3
-    AND vector_dims(embedding) = {{dimensions}}
-ORDER BY embedding::halfvec({{dimensions}}) <=> (SELECT $4::text::halfvec({{dimensions}}))
+SELECT c.id FROM knowledge_chunk c
+WHERE {_SEARCHED} AND embedder = $2 AND vector_dims(embedding) = {{dimensions}}
+ORDER BY embedding::halfvec({{dimensions}}) <=> (SELECT $5::text::halfvec({{dimensions}}))
 LIMIT {_NEAREST}
 """  # noqa: S608  # Our own statements.
 _NEAREST_OF_ALL = f"""
-SELECT id FROM knowledge_chunk
-WHERE agent_id = $1 AND embedder = $2 AND vector_dims(embedding) = $4
-ORDER BY embedding <=> (SELECT $3::text::halfvec) LIMIT {_NEAREST}
+SELECT c.id FROM knowledge_chunk c
+WHERE {_SEARCHED} AND embedder = $2 AND vector_dims(embedding) = $6
+ORDER BY embedding <=> (SELECT $5::text::halfvec) LIMIT {_NEAREST}
 """  # noqa: S608  # Our own statements.
 
 
@@ -241,11 +260,7 @@ async def find(
         words: the question, without what would be syntax in a query of words.
         meaning: its vector; without one it is searched by words and letters only.
     """
-    count = await tx.sql.fetchval(
-        "SELECT count(*) FROM (SELECT FROM knowledge_chunk WHERE agent_id = $1 LIMIT $2) AS first",
-        agent_id,
-        MANY_VECTORS + 1,
-    )
+    ((count, disabled),) = await tx.sql.fetch(_HOW_MANY, agent_id, MANY_VECTORS + 1)
     model, vector, dimensions = (
         (meaning.model, meaning.vector, meaning.dimensions) if meaning else (None, None, None)
     )
@@ -253,19 +268,23 @@ async def find(
     if count <= MANY_CHUNKS:
         return list(await tx.sql.fetch(_SEARCH_ALL, *asked))
     others = [row["id"] for row in await tx.sql.fetch(_OTHERS, agent_id, _BACKGROUND)]
-    holding, meant = await _by_words(tx, agent_id, words, others)
-    near = await _by_meaning(tx, agent_id, meaning, compares_all=count <= MANY_VECTORS)
+    holding, meant = await _by_words(tx, agent_id, words, disabled, others)
+    near = await _by_meaning(tx, agent_id, meaning, disabled, compares_all=count <= MANY_VECTORS)
     ids = list({*others, *holding, *near})
     lexemes, likeness = [row["lexeme"] for row in meant], [row["likeness"] for row in meant]
     return list(await tx.sql.fetch(_SEARCH_AMONG, *asked, ids, lexemes, likeness))
 
 
 async def _by_words(
-    tx: Transaction, agent_id: UUID, words: str, others: Sequence[UUID]
+    tx: Transaction,
+    agent_id: UUID,
+    words: str,
+    disabled: Sequence[UUID],
+    others: Sequence[UUID],
 ) -> tuple[set[UUID], Sequence[Record]]:
     """Chunks that hold a word of the question, or one that may be meant by it; and what may be meant."""
     async with tx.db.system() as connection:
-        rows = await connection.fetch(_BY_WORDS, agent_id, words, tx.tenant_id, others)
+        rows = await connection.fetch(_BY_WORDS, agent_id, words, tx.tenant_id, disabled, others)
         holding = {row["id"] for row in rows if row["id"]}
         missed = [
             row["word"]
@@ -276,28 +295,30 @@ async def _by_words(
             return holding, ()
         meant = await tx.sql.fetch(_MEANT_BY, agent_id, missed)
         rows = await connection.fetch(
-            _HOLDING, agent_id, [row["lexeme"] for row in meant], tx.tenant_id
+            _HOLDING, agent_id, [row["lexeme"] for row in meant], tx.tenant_id, disabled
         )
     return holding | {row["id"] for row in rows}, meant
 
 
 async def _by_meaning(
-    tx: Transaction, agent_id: UUID, meaning: Meaning | None, *, compares_all: bool
+    tx: Transaction,
+    agent_id: UUID,
+    meaning: Meaning | None,
+    disabled: Sequence[UUID],
+    *,
+    compares_all: bool,
 ) -> set[UUID]:
     """The chunks nearest to a question."""
     if meaning is None:
         return set()
     rows: Sequence[Record] = ()
+    asked = (agent_id, meaning.model, tx.tenant_id, disabled, meaning.vector)
     if not compares_all and meaning.dimensions in INDEXED_DIMENSIONS:
         async with tx.db.system() as connection, connection.transaction():
             # One tenant's neighbours are looked for among everybody's.
             await connection.execute(_AMONG_EVERYBODYS)
             statement = _NEIGHBOURS.format(dimensions=meaning.dimensions)
-            rows = await connection.fetch(
-                statement, tx.tenant_id, agent_id, meaning.model, meaning.vector
-            )
+            rows = await connection.fetch(statement, *asked)
     if len(rows) < _NEAREST:
-        rows = await tx.sql.fetch(
-            _NEAREST_OF_ALL, agent_id, meaning.model, meaning.vector, meaning.dimensions
-        )
+        rows = await tx.sql.fetch(_NEAREST_OF_ALL, *asked, meaning.dimensions)
     return {row["id"] for row in rows}
