@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from asyncpg import PostgresSyntaxError
 from tests.knowledge.test_knowledge import TOPICS, add, fill, find, ingest_all, read
 
 from frontdesk.gateway.tenant_models import TenantModelsBook
@@ -129,7 +130,10 @@ SET LOCAL enable_sort = off; SET LOCAL hnsw.iterative_scan = off; SET LOCAL hnsw
 async def test_among_very_many_chunks_indexes_find_the_same(
     shop, agent_id, monkeypatch, is_crowded
 ):
+    # As long as vectors are that an index is of.
+    monkeypatch.setattr("frontdesk.simulator.model_routes.DIMENSIONS", 384)
     await fill(shop, agent_id)
+    assert await embedders(shop) == [(MODEL, 384)]
     questions = [*TOPICS.values(), "what is ZX-1017?", "lamp number 42 of the catalogue"]
     all_compared = [await ask(shop, agent_id, q, 1) for q in questions]
     monkeypatch.setattr("frontdesk.knowledge.searching.MANY_CHUNKS", 20)
@@ -137,11 +141,17 @@ async def test_among_very_many_chunks_indexes_find_the_same(
     monkeypatch.setattr("frontdesk.knowledge.searching._BACKGROUND", 30)
     if is_crowded:
         monkeypatch.setattr("frontdesk.knowledge.searching._AMONG_EVERYBODYS", CROWDED)
+    else:
+        monkeypatch.setattr("frontdesk.knowledge.searching._NEAREST_OF_ALL", "Not needed.")
     by_index = [await ask(shop, agent_id, q, 1) for q in questions]
     assert [[c.title for c in found] for found in by_index] == [
         [c.title for c in found] for found in all_compared
     ]
     assert [q for q, found in zip(questions, all_compared, strict=True) if not found] == []
+    if is_crowded:
+        monkeypatch.setattr("frontdesk.knowledge.searching._NEAREST_OF_ALL", "Needed.")
+        with pytest.raises(PostgresSyntaxError):
+            await ask(shop, agent_id, questions[0], 1)
 
 
 async def test_a_slip_of_the_pen_is_found_among_very_many_chunks_too(shop, agent_id, monkeypatch):
