@@ -2,7 +2,8 @@
 
 import pytest
 
-from frontdesk.knowledge.robots import MOST_DELAY_SECONDS, read_rules
+from frontdesk.core import ids
+from frontdesk.knowledge.robots import MOST_DELAY_SECONDS, Robots, Rules, read_rules
 
 FILE = """
 # For everybody
@@ -59,3 +60,24 @@ def test_a_hostile_file_is_read_in_no_time_and_only_what_is_sane_of_it() -> None
     rules = read_rules(text)
     assert [rule.pattern for rule in rules.rules] == ["/*z"]
     assert rules.allows("/y")
+
+
+async def test_pages_that_come_late_do_not_share_one_time(resources):
+    robots, rules, origin = resources.keep(Robots), Rules(delay_seconds=10), f"https://{ids.new()}"
+    pages = [ids.new() for _ in range(4)]
+
+    async def ask(asking):
+        return [round(await robots.pause_seconds(origin, rules, page)) for page in asking]
+
+    assert await ask(pages) == [0, 10, 20, 30]
+    # A minute later none has come yet.
+    site, minute = f"frontdesk:crawl:{origin}", 60_000
+    for field in ("free", "open"):
+        await resources.redis.hincrby(site, field, -minute)
+    for page in pages[1:]:
+        await resources.redis.decrby(f"{site}:{page}", minute)
+    first, *others = pages[1:]
+    assert await ask([first]) == [0]
+    assert await ask(others) == [10, 20]
+    # They keep these, and who is new comes behind them.
+    assert await ask([*others, ids.new()]) == [10, 20, 30]

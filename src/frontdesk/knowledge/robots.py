@@ -25,7 +25,8 @@ _MOST_RULES = 2_000
 _MOST_CHARACTERS = 2_048
 _STARS = re.compile(r"\*+")
 # KEYS: a site's and a page's; ARGV: the pause in milliseconds. Answers how long the page has to wait,
-# 0 when it is its turn. A page keeps its place in the row, and one that comes late puts the next off.
+# 0 when it is its turn. A page keeps its place in the row; one that comes late has its turn if nobody
+# else has, else the place behind all others, and puts the next off.
 _TAKE_TURN = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -33,7 +34,7 @@ local delay = tonumber(ARGV[1])
 local site = redis.call('HMGET', KEYS[1], 'free', 'open')
 local free, open = tonumber(site[1]) or now, tonumber(site[2]) or now
 local mine = tonumber(redis.call('GET', KEYS[2]))
-if not mine then
+if not mine or (mine < now and open > now) then
   mine = math.max(now, free, open)
   free = mine + delay
 end
