@@ -90,7 +90,7 @@ def kb_add(
 
     async def run_and_wait(resources: "Resources") -> Any:
         added = await run(resources)
-        return await _read(resources, await _tenant_id(resources, tenant), added.id)
+        return await _wait(resources, await _tenant_id(resources, tenant), added.id)
 
     added = _with_resources(run_and_wait if wait else run)
     if as_json:
@@ -227,7 +227,7 @@ async def _tenant_id(resources: "Resources", tenant: str) -> UUID:
     return tenant_id
 
 
-async def _read(resources: "Resources", tenant_id: UUID, source_id: UUID) -> Any:
+async def _wait(resources: "Resources", tenant_id: UUID, source_id: UUID) -> Any:
     """A source once it is read, or as it is when the time is up."""
     import asyncio
 
