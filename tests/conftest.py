@@ -29,6 +29,7 @@ from tests.desk import Desk
 from tests.forked import one_by_one
 
 from frontdesk.core import migrate
+from frontdesk.core.connections import allow_many_connections
 from frontdesk.core.db import Bell
 from frontdesk.core.embedded import EmbeddedPostgres, EmbeddedRedis
 from frontdesk.core.resources import Resources, open_resources
@@ -47,6 +48,8 @@ SOURCE = Path(__file__).parents[1] / "src"
 PRIVACY_FOLDER = tempfile.mkdtemp(prefix="frontdesk-privacy-")
 atexit.register(shutil.rmtree, PRIVACY_FOLDER, ignore_errors=True)
 _routes: list[BaseRoute] = []
+# As every process of ours does when it opens its resources; the simulator alone opens none.
+allow_many_connections()
 
 # An exception in the log is told plainly: with every local variable it takes seconds, in which
 # nothing else in this process goes on.

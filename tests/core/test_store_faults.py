@@ -218,7 +218,7 @@ async def test_a_process_frozen_in_the_middle_of_a_statement_gives_its_locks_bac
     settings: Settings, database_urls: dict[str, str], world: World, admin_sql: asyncpg.Connection
 ) -> None:
     lock = "SELECT id FROM channel WHERE id = $1 FOR UPDATE"
-    quick = {"statement_timeout_seconds": 0.2}
+    quick = {"statement_timeout_seconds": 0.5}
     others: list[UUID] = []
     async with opened(database_urls, world, database=quick) as desk:
 
