@@ -56,9 +56,12 @@ def print_json(value: Any) -> None:
 
 
 _COLOURS = {
-    **dict.fromkeys(("ok", "active", "done", "ready", "passed", "agrees", "created"), "green"),
+    **dict.fromkeys(("ok", "active", "connected", "done", "ready", "passed"), "green"),
+    **dict.fromkeys(("agrees", "created"), "green"),
     **dict.fromkeys(("warning", "pending", "paused", "queued", "reading", "splitting"), "yellow"),
-    **dict.fromkeys(("embedding", "uncertain", "awaits_approval", "awaits_run"), "yellow"),
+    **dict.fromkeys(
+        ("connecting", "embedding", "uncertain", "awaits_approval", "awaits_run"), "yellow"
+    ),
     **dict.fromkeys(("broken", "failed", "dead", "differs", "refused", "suspended"), "red"),
     **dict.fromkeys(("disconnected", "too_old", "needs_attention"), "red"),
 }
