@@ -39,7 +39,7 @@ from frontdesk.identity import authenticate, authenticate_key
 from frontdesk.identity.routes import router as identity
 from frontdesk.knowledge.routes import router as knowledge
 from frontdesk.learning.routes import router as learning
-from frontdesk.messaging.routes import BUSIEST
+from frontdesk.messaging.routes import WHATSAPP_WEBHOOK
 from frontdesk.messaging.routes import router as messaging
 from frontdesk.observability import Check, check_drills, record_refusal
 from frontdesk.observability.routes import router as observability
@@ -48,7 +48,7 @@ from frontdesk.privacy.routes import router as privacy
 from frontdesk.prompts.routes import router as prompts
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
-# Messaging first: routers are asked in turn, and webhooks are the busiest.
+# Routers are asked in turn for whatever takes no shortcut.
 ROUTERS: tuple[APIRouter, ...] = (
     messaging,
     conversation,
@@ -166,7 +166,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     app.state.record_refusal = record_refusal
     app.state.more_checks = MORE_CHECKS
     app.add_middleware(Again, file_paths=FILE_PATHS)
-    app.add_middleware(Shortcut, route=BUSIEST)
+    app.add_middleware(Shortcut, route=WHATSAPP_WEBHOOK)
     app.add_middleware(
         Edge,
         public_url=settings.web.public_url,

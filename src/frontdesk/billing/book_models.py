@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import Field
 
+from frontdesk.billing.facts import DIMENSIONS
 from frontdesk.core.tables import TenantRow, TenantTable, Timestamp, of_tenant, text_enum
 
 
@@ -35,14 +36,7 @@ class UsageRollup(TenantRow, table=True):
         sa.UniqueConstraint(
             "tenant_id",
             "day",
-            "kind",
-            "feature",
-            "model",
-            "agent_id",
-            "prompt_name",
-            "prompt_version",
-            "pricing_type",
-            "own_key",
+            *DIMENSIONS,
             name="uq_usage_rollup_slice",
             postgresql_nulls_not_distinct=True,
         ),

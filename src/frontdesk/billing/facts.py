@@ -16,6 +16,7 @@ from frontdesk.core.db import Transaction
 # Longer than any transaction may take (`core/db.py`): what was written by then is seen by now.
 UNSEEN_FOR = timedelta(minutes=15)
 
+# What the entries of one sum have in common, beside the tenant and the day.
 DIMENSIONS = (
     "kind",
     "feature",

@@ -238,9 +238,9 @@ def _load() -> _LiteLLM:
     # Without it a Groq answer that lacks `service_tier` raises, as if Groq were down.
     litellm.types.utils.ModelResponse.service_tier = None
     # It would price each call from its own map, a fifth of its CPU; our price table does that.
-    litellm.response_cost_calculator = _no_cost
+    litellm.response_cost_calculator = _do_nothing
     # Its own notes on an answer, which nobody reads, are a tenth.
-    litellm.utils.update_response_metadata = _no_notes
+    litellm.utils.update_response_metadata = _do_nothing
     return _LiteLLM(
         acompletion=litellm.acompletion,
         atranscription=litellm.atranscription,
@@ -254,11 +254,7 @@ def _load() -> _LiteLLM:
     )
 
 
-def _no_cost(**_: Any) -> None:
-    return None
-
-
-def _no_notes(**_: Any) -> None:
+def _do_nothing(**_: Any) -> None:
     return None
 
 

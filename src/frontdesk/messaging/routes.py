@@ -83,7 +83,7 @@ async def accept(request: Request) -> Response:
 
 
 # The busiest of all: the application reaches it by a shortcut.
-BUSIEST = next(
+WHATSAPP_WEBHOOK = next(
     route for route in webhook.routes if isinstance(route, APIRoute) and route.endpoint is accept
 )
 
