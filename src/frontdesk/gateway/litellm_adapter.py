@@ -70,7 +70,6 @@ class _LiteLLM:
 
 async def warm() -> None:
     """Load the vocabulary and LiteLLM in a thread, so that no first message waits for seconds."""
-    # In this order: what the vocabulary takes while it is built and then lets go, LiteLLM fills.
     await asyncio.to_thread(count_tokens, "")
     await asyncio.to_thread(_load)
 
