@@ -82,6 +82,34 @@ async def test_a_hot_snapshot_costs_no_round_trip(settings):
         assert after - before < 50
 
 
+async def test_a_quiet_second_costs_one_read_for_all_snapshots(settings):
+    tenant_id, names = ids.new(), [str(number) for number in range(40)]
+    async with process(settings, dict.fromkeys(names, "old")) as one:
+        for _ in range(2):
+            await asyncio.gather(*(one.get(tenant_id, name) for name in names))
+            # By then the first quiet second, which knows of nothing before it, is over.
+            await asyncio.sleep(1.3)
+        await asyncio.gather(*(one.get(tenant_id, name) for name in names))
+        before = (await one.resources.redis.info("commandstats"))["cmdstat_get"]["calls"]
+        for _ in range(2):
+            await asyncio.sleep(1.1)
+            await asyncio.gather(*(one.get(tenant_id, name) for name in names))
+        after = (await one.resources.redis.info("commandstats"))["cmdstat_get"]["calls"]
+        # Others use this Redis as well; forty reads of ours would stand out.
+        assert after - before < 30
+
+
+async def test_a_change_that_was_not_heard_is_noticed_on_the_quiet_channel(settings):
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(settings, source) as one, process(settings, source) as two:
+        await seen_within(1, two, tenant_id, "old")
+        await asyncio.sleep(1.3)
+        await two.get(tenant_id)
+        two.resources.keep(Changes)._drop = lambda _: None
+        await one.change(tenant_id, "new")
+        await seen_within(2.5, two, tenant_id, "new")
+
+
 async def test_a_change_is_seen_at_once_here_and_soon_elsewhere(settings):
     tenant_id, source = ids.new(), {"a": "old"}
     async with process(settings, source) as one, process(settings, source) as two:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 
+from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.patience import Patience
 from frontdesk.core.redis import REDIS_DOWN, listen
@@ -24,6 +25,8 @@ from frontdesk.core.resources import Resources
 log = structlog.get_logger(__name__)
 
 CHANNEL = "frontdesk:cache"
+# Holds a new value after each change, by which who listens finds out whether it missed one.
+LAST_CHANGE = "frontdesk:cache:last"
 KEPT_SECONDS = 60
 # How old a copy may be while nobody can tell us that it has changed.
 UNHEARD_SECONDS = 1.5
@@ -40,8 +43,9 @@ T = TypeVar("T")
 class Changes:
     """What has changed in other processes, heard on one subscription per process.
 
-    `generation` grows whenever something may have been missed: each second on a quiet channel, and
-    whenever Redis is lost or found again. Copies of an older generation are checked in Redis.
+    `generation` grows with each change and whenever one may have been missed: when Redis is lost or
+    found again, or when it tells, on a quiet channel, of a change that was not heard. Copies of an
+    older generation are checked in Redis.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -50,6 +54,7 @@ class Changes:
         self._listener: asyncio.Task[None] | None = None
         self._untold: dict[str, float] = {}
         self._teller: asyncio.Task[None] | None = None
+        self._last_change: bytes | None = None
         self.generation = 0
         self.heard_at = 0.0
 
@@ -90,9 +95,13 @@ class Changes:
         while self._untold:
             batch = list(self._untold)
             try:
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    for key in batch:
+                        pipeline.set(key, _CLOSED, ex=CLOSED_SECONDS)
+                        pipeline.set(LAST_CHANGE, ids.new().bytes)
+                        pipeline.publish(CHANNEL, key)
+                    await pipeline.execute()
                 for key in batch:
-                    await self._redis.set(key, _CLOSED, ex=CLOSED_SECONDS)
-                    await self._redis.publish(CHANNEL, key)
                     self._untold.pop(key, None)
             except REDIS_DOWN as error:
                 log.warning("cache_untold", keys=len(self._untold), error=type(error).__name__)
@@ -102,11 +111,20 @@ class Changes:
 
     async def _listen(self) -> None:
         async for message in listen(self._redis, CHANNEL, idle_seconds=1):
-            self.heard_at = time.monotonic()
             if message:
                 self._drop(message.decode())
-            else:
+            elif message == b"" or await self._missed_a_change():
                 self.generation += 1
+            self.heard_at = time.monotonic()
+
+    async def _missed_a_change(self) -> bool:
+        """Whether there may have been one since this was last asked: one read for all copies."""
+        try:
+            last_change = await self._redis.get(LAST_CHANGE)
+        except REDIS_DOWN:
+            return True
+        before, self._last_change = self._last_change, last_change
+        return bool(before != last_change)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Redis: one way to make a client, and one way to listen. Nothing here is the record of anything."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -38,6 +38,15 @@ class _Attentive:
             # Its answer is on the way, and the next command would take it for its own.
             await self.disconnect(nowait=True)  # type: ignore[attr-defined]  # The mixed-in one's.
             raise asyncio.CancelledError
+
+    async def can_read_destructive(self) -> bool:
+        """Whether the other end has closed it. Asked each time a connection is taken to be used.
+
+        redis-py tries to read, and cancels that, for a third of what a command costs; but what was
+        left unread closes the connection anyway.
+        """
+        reader: asyncio.StreamReader | None = self._reader  # type: ignore[attr-defined]  # The mixed-in one's.
+        return reader is not None and reader.at_eof()
 
 
 class _Connection(_Attentive, RedisConnection):
@@ -80,20 +89,27 @@ def connect(settings: RedisSettings, *, max_connections: int = 50) -> ArqRedis:
     )
 
 
-async def listen(redis: ArqRedis, channel: str, *, idle_seconds: float = 1) -> AsyncIterator[bytes]:
-    """Messages of a pub/sub channel, for ever; `b""` after (re)connecting and when it was idle.
+async def listen(
+    redis: ArqRedis, channel: str, *, idle_seconds: float = 1
+) -> AsyncGenerator[bytes | None, None]:
+    """Messages of a pub/sub channel, for ever; `b""` when some may be missed, None when it was idle.
 
-    Pub/sub loses messages while the connection is down, so the empty message says "look for
-    yourself". A Redis that is down is tried again each second.
+    Pub/sub loses messages while the connection is down, so the empty message, after each
+    (re)connecting, says "look for yourself". A Redis that is down is tried again each second; one
+    that is frozen looks idle.
     """
     while True:
-        pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        pubsub = redis.pubsub()
         try:
             await pubsub.subscribe(channel)
-            yield b""
             while True:
                 message = await pubsub.get_message(timeout=idle_seconds)
-                yield message["data"] if message else b""
+                if message is None:
+                    yield None
+                else:
+                    # redis-py also connects again by itself, and subscribes: that it says so is
+                    # the only sign.
+                    yield message["data"] if message["type"] == "message" else b""
         except REDIS_DOWN as error:
             log.warning("redis_listen_failed", channel=channel, error=type(error).__name__)
             yield b""
