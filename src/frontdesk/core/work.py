@@ -395,10 +395,26 @@ def arq_options() -> dict[str, Any]:
     }
 
 
+# KEYS: the queue; ARGV: now in milliseconds, how many rings at most, how keys of jobs begin. Who is
+# given a ring has it alone. Answers the jobs that are due, and when the next one will be.
+_TAKE_RINGS = """
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+local jobs = {}
+for _, id in ipairs(ids) do
+  jobs[#jobs + 1] = redis.call('GET', ARGV[3] .. id) or nil
+  redis.call('DEL', ARGV[3] .. id)
+end
+if #ids > 0 then redis.call('ZREMRANGEBYRANK', KEYS[1], 0, #ids - 1) end
+return {jobs, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]}
+"""
+
+
 class BellWorker(ArqWorker):
     """arq's worker with its poll woken by pub/sub: a ring is heard in a millisecond or two.
 
-    A deferred ring is not announced when it comes due, so the poll also wakes for the next one.
+    A deferred ring is not announced when it comes due, so the poll also wakes for the next one. A
+    poll is one round trip, where arq takes three and seven for each ring, for jobs that run long,
+    are tried again or have a result. Of a ring that is lost on the way the sweep knows.
     """
 
     def __init__(self, redis: ArqRedis, dispatcher: Dispatcher) -> None:
@@ -409,6 +425,7 @@ class BellWorker(ArqWorker):
             poll_delay=1,
             ctx={"dispatcher": dispatcher},
         )
+        self._take_rings = redis.register_script(_TAKE_RINGS)
         self._woken = asyncio.Event()
 
     async def main(self) -> None:
@@ -417,8 +434,8 @@ class BellWorker(ArqWorker):
         try:
             while True:
                 self._woken.clear()
-                await self._poll_iteration()
-                pause_seconds = await self._pause_seconds()
+                pause_seconds = await self._poll()
+                await self.heart_beat()
                 # Not wait_for: before Python 3.12 it forgets a cancellation that comes together
                 # with the ring, and the worker would listen for ever after SIGTERM.
                 with suppress(TimeoutError):
@@ -427,34 +444,21 @@ class BellWorker(ArqWorker):
         finally:
             listener.cancel()
 
-    async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Hear rings in one round trip; who takes one off the queue has it.
-
-        arq takes seven for each, for jobs that run long, are tried again or have a result. Of a ring
-        that is lost on the way the sweep knows.
-        """
-        if not job_ids:
-            return
-        async with self.pool.pipeline() as pipe:
-            for job_id in job_ids:
-                pipe.zrem(QUEUE, job_id)
-                pipe.get(job_key_prefix + job_id.decode())
-                pipe.delete(job_key_prefix + job_id.decode())
-            answers = await pipe.execute()
-        for was_there, job in zip(answers[::3], answers[1::3], strict=True):
-            if was_there and job is not None:
-                _, ring, *_ = deserialize_job_raw(job, deserializer=loads)
-                await ring_job(self.ctx, *ring)
+    async def _poll(self) -> float:
+        """Start what was rung; how long until it is worth to look again."""
+        jobs, *first = await self._take_rings(
+            (QUEUE,), (timestamp_ms(), self.queue_read_limit, job_key_prefix)
+        )
+        for job in jobs:
+            _, ring, *_ = deserialize_job_raw(job, deserializer=loads)
+            await ring_job(self.ctx, *ring)
+        if not first:
+            return self.poll_delay_s
+        return min(self.poll_delay_s, max(0.005, float(first[0]) / 1000 - time.time()))
 
     async def _listen(self) -> None:
         async for _ in listen(self.pool, CHANNEL):
             self._woken.set()
-
-    async def _pause_seconds(self) -> float:
-        first = await self.pool.zrange(QUEUE, 0, 0, withscores=True)
-        if not first:
-            return self.poll_delay_s
-        return float(min(self.poll_delay_s, max(0.005, first[0][1] / 1000 - time.time())))
 
 
 async def hear_for_ever(redis: ArqRedis, dispatcher: Dispatcher) -> None:
