@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from frontdesk.core.db import Database
 from frontdesk.core.settings import DatabaseSettings
-from frontdesk.gateway import call_log, complete
+from frontdesk.gateway import call_log, close, complete, flush
 
 from .conftest import Desk
 from .stub_provider import Provider
@@ -31,3 +31,35 @@ async def test_a_paid_call_is_recorded_once_the_database_has_time_again(
     assert [call["outcome"] for call in await desk.calls()] == ["ok", "ok"]
     assert len(await desk.usage()) == 2
     await narrow.close()
+
+
+async def test_the_record_of_a_call_that_is_followed_is_written_with_the_next_ones(
+    desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_log, "PATIENCE_SECONDS", 3600)
+    await complete(desk.resources, desk.request(is_followed=True))
+    assert await desk.calls() == []
+    await complete(desk.resources, desk.request())
+    calls = await desk.calls()
+    assert len(calls) == 2
+    # One transaction has one time.
+    assert calls[0]["created_at"] == calls[1]["created_at"]
+    assert len(await desk.usage()) == 2
+
+
+async def test_a_record_that_nothing_follows_is_written_by_itself_and_sooner_when_asked(
+    desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await complete(desk.resources, desk.request(is_followed=True))
+    async with asyncio.timeout(5):
+        while not await desk.calls():  # noqa: ASYNC110  # It happens by itself.
+            await asyncio.sleep(0.02)
+    monkeypatch.setattr(call_log, "PATIENCE_SECONDS", 3600)
+    await complete(desk.resources, desk.request(is_followed=True))
+    assert len(await desk.calls()) == 1
+    await flush(desk.resources, desk.tenant_id)
+    assert len(await desk.calls()) == 2
+    await flush(desk.resources, desk.tenant_id)
+    await complete(desk.resources, desk.request(is_followed=True))
+    await close(desk.resources)
+    assert len(await desk.calls()) == 3

@@ -18,7 +18,7 @@ from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.providers import list_providers
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
-from frontdesk.gateway.service import close, complete, estimate, list_standings, warm
+from frontdesk.gateway.service import close, complete, estimate, flush, list_standings, warm
 from frontdesk.gateway.tenant_models import (
     DESCRIPTION,
     FILE_FEATURES,
@@ -72,6 +72,7 @@ __all__ = [
     "estimate",
     "estimate_tokens",
     "file_models",
+    "flush",
     "has_key",
     "has_placeholder",
     "list_models",

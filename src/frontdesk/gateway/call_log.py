@@ -1,7 +1,8 @@
 """The record of each attempt: one `llm_call`, and one ledger entry when it was billed.
 
 What queued while a tenant's last commit ran goes into the next one together, so a busy process
-commits less often than it calls, and a quiet one never waits for others.
+commits less often than it calls, and a quiet one never waits for others. Nor does a record that
+another is about to follow take a commit of its own at once.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 # Together shorter than the lease of the turn that waits for it.
 RETRY_PAUSES_SECONDS = (0.2, 1.0, 3.0, 5.0)
+# How long a record waits for the one that is about to follow it.
+PATIENCE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,11 @@ class CallLog:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        # A tenant is in here while its writer runs; the list is what its next commit takes.
+        # What a tenant's next commit takes, and the newest of all that is not written yet.
         self._waiting: dict[UUID, list[_Entry]] = {}
-        self._writers: set[asyncio.Task[None]] = set()
+        self._newest: dict[UUID, asyncio.Future[None]] = {}
+        self._writers: dict[UUID, asyncio.Task[None]] = {}
+        self._timers: dict[UUID, asyncio.TimerHandle] = {}
 
     def write(
         self,
@@ -45,38 +50,62 @@ class CallLog:
         call: LlmCallRecord,
         usage: UsageRecord | None,
         settlement: Settlement | None = None,
+        *,
+        is_followed: bool = False,
     ) -> asyncio.Future[None]:
         """Begin to write; the future ends with the commit, and may also be left alone.
 
         The future raises `Unavailable` when the database stays down for some ten seconds.
         Cancelling whoever waits does not stop the writing: what was used was used.
+
+        Args:
+            is_followed: another record of the tenant comes soon, and may take this one with it.
         """
-        written = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
         # Marks a failure as seen, so that nobody has to wait for the future.
         written.add_done_callback(_seen)
         entry = _Entry(call, usage, settlement, written)
-        if tenant_id in self._waiting:
-            self._waiting[tenant_id].append(entry)
-            return written
-        self._waiting[tenant_id] = [entry]
-        writer = asyncio.create_task(self._write_all(tenant_id))
-        self._writers.add(writer)
-        writer.add_done_callback(self._writers.discard)
+        self._waiting.setdefault(tenant_id, []).append(entry)
+        self._newest[tenant_id] = written
+        if not is_followed:
+            self._begin(tenant_id)
+        elif tenant_id not in self._timers and tenant_id not in self._writers:
+            self._timers[tenant_id] = loop.call_later(PATIENCE_SECONDS, self._begin, tenant_id)
         return written
+
+    async def flush(self, tenant_id: UUID) -> None:
+        """Wait until all that was begun for a tenant is written, in the order it was.
+
+        Raises:
+            Unavailable: the database stays down.
+        """
+        if newest := self._newest.get(tenant_id):
+            self._begin(tenant_id)
+            await asyncio.shield(newest)
 
     async def drain(self) -> None:
         """Wait until all that was begun is written, or has failed."""
+        for tenant_id in list(self._timers):
+            self._begin(tenant_id)
         while self._writers:
-            await asyncio.gather(*self._writers, return_exceptions=True)
+            await asyncio.gather(*self._writers.values(), return_exceptions=True)
+
+    def _begin(self, tenant_id: UUID) -> None:
+        if timer := self._timers.pop(tenant_id, None):
+            timer.cancel()
+        if tenant_id not in self._writers:
+            writing = asyncio.create_task(self._write_all(tenant_id))
+            self._writers[tenant_id] = writing
 
     async def _write_all(self, tenant_id: UUID) -> None:
         try:
-            while entries := self._waiting[tenant_id]:
-                self._waiting[tenant_id] = []
+            while entries := self._waiting.pop(tenant_id, None):
                 await self._write(tenant_id, entries)
         finally:
-            for entry in self._waiting.pop(tenant_id):
+            for entry in self._waiting.pop(tenant_id, ()):
                 entry.written.cancel()
+            del self._newest[tenant_id], self._writers[tenant_id]
 
     async def _write(self, tenant_id: UUID, entries: Sequence[_Entry], tries: int = 0) -> None:
         try:

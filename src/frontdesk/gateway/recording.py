@@ -82,6 +82,8 @@ def record(
         _call_record(course, call_id, call, attempt, cost, seconds),
         _usage_record(request, call_id, call, attempt, bill.prices, cost),
         bill.settlement(call_id, usage),
+        # After a failure the next attempt waits for the record.
+        is_followed=request.is_followed and attempt.outcome is Outcome.OK,
     )
 
 
@@ -107,6 +109,7 @@ def record_hit(
         request.tenant_id,
         replace(call_record, cache_hit=True),
         replace(usage, cache_hit=True, saved_usd=saved_usd),
+        is_followed=request.is_followed,
     )
 
 

@@ -38,6 +38,8 @@ class CompletionRequest:
         experiment_id, variant: the experiment on the prompt that this call is part of; recorded.
         cacheable: nothing but the prompt bears on the answer, so the same prompt may get the same
             answer again (gateway/answer_cache.py says when).
+        is_followed: another call of the tenant comes soon; the record of this one may be written with
+            that one's, and is not waited for. `flush` waits for it.
         deadline_seconds: one deadline over all attempts; None is the one of the settings.
     """
 
@@ -53,6 +55,7 @@ class CompletionRequest:
     routed_as: str | None = None
     deadline_seconds: float | None = None
     cacheable: bool = False
+    is_followed: bool = False
     sound: Sound | None = None
     embeds: bool = False
     picture: Picture | None = None

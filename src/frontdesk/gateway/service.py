@@ -6,6 +6,7 @@ import random
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 import structlog
 from opentelemetry.trace import SpanKind
@@ -90,8 +91,9 @@ async def _complete(
             course.told("No model answered before the deadline"),
             attempts=len(course.call_ids),
         ) from None
-    # After the deadline's scope: an answer that was paid for is not thrown away while it is written.
-    await asyncio.shield(recorded)
+    if not request.is_followed:
+        # After the deadline's scope: what was paid for is not thrown away while it is written.
+        await asyncio.shield(recorded)
     assert attempt.text is not None
     model = course.tried[-1].model
     # What another model, or the same after a correction, made of it is not what is asked for next.
@@ -203,6 +205,15 @@ async def _standing(resources: Resources, course: Course, model: str) -> Standin
 async def warm() -> None:
     """Load in threads what a worker's first call would otherwise wait for, for seconds."""
     await asyncio.gather(litellm_adapter.warm(), asyncio.to_thread(personal.load))
+
+
+async def flush(resources: Resources, tenant_id: UUID) -> None:
+    """Wait until the calls a tenant has made in this process are on record.
+
+    Raises:
+        Unavailable: the database is down, so they can't be accounted for.
+    """
+    await resources.keep(Door).call_log.flush(tenant_id)
 
 
 async def close(resources: Resources) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 
+from frontdesk import gateway
 from frontdesk.conversation import Claim, pause_seconds, put_off, refused_lately
 from frontdesk.core.crash import crash
 from frontdesk.core.resources import Resources
@@ -62,6 +63,8 @@ async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -
             outcome = await _outcome(resources, turn)
             if outcome is not None:
                 annotate(outcome=outcome.kind, language=outcome.language)
+                # Nothing is decided by calls that are not accounted for.
+                await gateway.flush(resources, tenant_id)
                 await decide(resources, turn, proposed(turn, outcome))
         except Exception as error:
             await _put_off(resources, claim, f"{type(error).__name__}: {error}")

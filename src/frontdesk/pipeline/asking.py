@@ -38,6 +38,7 @@ async def ask(
     chunk_ids: tuple[str, ...] = (),
     tools: tuple[Mapping[str, Any], ...] = (),
     cacheable: bool = False,
+    is_followed: bool = False,
 ) -> Completion:
     """Ask a model on behalf of a turn; its trace counts what that took.
 
@@ -45,6 +46,7 @@ async def ask(
         prompt: what `messages` were made with.
         tools: what the model may have called before it answers.
         cacheable: nothing of this one conversation is in it; on paper each answer is a fresh one.
+        is_followed: the turn's next call comes soon, and takes the record of this one with it.
         deadline_seconds: None for what is left of the turn's one deadline.
 
     Raises:
@@ -85,6 +87,7 @@ async def ask(
             chunk_ids=chunk_ids,
             tools=tools,
             cacheable=cacheable and not turn.trace.on_paper,
+            is_followed=is_followed and not turn.trace.on_paper,
         ),
     )
     if completion.thrift is not None:

@@ -166,6 +166,7 @@ async def _ask(resources: Resources, turn: Turn) -> Completion:
         prompt=prompt,
         max_output_tokens=300,
         cacheable=True,
+        is_followed=True,
     )
 
 
