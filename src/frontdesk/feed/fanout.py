@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from uuid import UUID
 
 import structlog
@@ -40,6 +40,8 @@ class FeedHub:
         self._tenants: Counter[UUID] = Counter()
         self._streams: set[Stream] = set()
         self._reading = asyncio.Semaphore(READS_AT_ONCE)
+        # Set while there are streams: announcements to nobody are not even heard.
+        self._watched = asyncio.Event()
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         announce_commits(resources)
@@ -114,6 +116,7 @@ class FeedHub:
             )
         self._users[principal.tenant_id, principal.user_id] += 1
         self._tenants[principal.tenant_id] += 1
+        self._watched.set()
         self._resources.metrics.streams.inc()
 
     def _leave(self, principal: Principal) -> None:
@@ -126,6 +129,8 @@ class FeedHub:
             del self._tenants[tenant_id]
             if tail := self._tails.pop(tenant_id, None):
                 tail.close()
+        if not self._tenants:
+            self._watched.clear()
         self._resources.metrics.streams.dec()
 
     def _close(self, stream: Stream) -> None:
@@ -164,22 +169,31 @@ class FeedHub:
         return tail
 
     async def _listen(self) -> None:
-        async for message in listen(self._resources.redis, CHANNEL, idle_seconds=POLL_SECONDS):
-            if not message:
-                # Quiet, or Redis was lost or found again: something may have been missed.
-                self._look.set()
-                continue
-            tenant, _, seq = message.decode().partition(":")
-            try:
-                tail = self._tails.get(UUID(tenant))
-                if tail is None:
-                    continue
-                if seq.startswith(MARK):
-                    tail.pass_on(seq.removeprefix(MARK).encode())
-                else:
-                    tail.hear(int(seq))
-            except ValueError:
-                log.warning("feed_announcement_unreadable")
+        redis = self._resources.redis
+        while True:
+            await self._watched.wait()
+            async with aclosing(listen(redis, CHANNEL, idle_seconds=POLL_SECONDS)) as messages:
+                async for message in messages:
+                    if not self._watched.is_set():
+                        break
+                    self._hear(message)
+
+    def _hear(self, message: bytes | None) -> None:
+        if not message:
+            # Quiet, or Redis was lost or found again: something may have been missed.
+            self._look.set()
+            return
+        tenant, _, seq = message.decode().partition(":")
+        try:
+            tail = self._tails.get(UUID(tenant))
+            if tail is None:
+                return
+            if seq.startswith(MARK):
+                tail.pass_on(seq.removeprefix(MARK).encode())
+            else:
+                tail.hear(int(seq))
+        except ValueError:
+            log.warning("feed_announcement_unreadable")
 
     async def _poll(self) -> None:
         """Compare the counters of the tenants watched here: one small query for all of them."""
