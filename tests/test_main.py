@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -15,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from frontdesk.core.api import install_error_handlers
 from frontdesk.core.asgi import CrossSiteRequest, Edge, check_origin, origin_of
+from frontdesk.core.errors import Unavailable
 from frontdesk.core.metrics import Metrics
 from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
@@ -403,5 +403,6 @@ async def test_it_opens_what_it_needs_at_the_start_and_closes_it(settings: Setti
             transport=httpx.ASGITransport(app), base_url="http://testserver"
         ) as client:
             assert (await client.get("/readyz")).json()["checks"]["database"]["ok"] is True
-    with pytest.raises(asyncpg.InterfaceError, match="closed"):
-        await opened.db._hot.fetchval("SELECT 1")
+    with pytest.raises(Unavailable):
+        async with opened.db.system():
+            pass

@@ -25,6 +25,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from frontdesk.core import ids
 from frontdesk.core.errors import Invalid, Unavailable
 from frontdesk.core.events import Subscriptions
+from frontdesk.core.pool import IDLE_SECONDS, Pool
 from frontdesk.core.settings import DatabaseSettings
 
 # A string, because asyncpg's classes take their parameter only in its stubs.
@@ -143,8 +144,8 @@ class Database:
         self.subscriptions = subscriptions
         self.bell: Bell = _SilentBell()
         self._engine: AsyncEngine
-        self._hot: asyncpg.Pool[asyncpg.Record]
-        self._system: asyncpg.Pool[asyncpg.Record]
+        self._hot: Pool
+        self._system: Pool
 
     async def open(self) -> None:
         """Make the pools. They connect on first use, so a database that is down delays, not fails."""
@@ -173,7 +174,7 @@ class Database:
         engine: Any = self._engine.pool
         pools = {"orm": (engine.checkedout(), engine.checkedin())}
         for name, pool in (("hot", self._hot), ("system", self._system)):
-            pools[name] = (pool.get_size() - pool.get_idle_size(), pool.get_idle_size())
+            pools[name] = (pool.busy, pool.idle)
         return pools
 
     @asynccontextmanager
@@ -210,7 +211,7 @@ class Database:
         tx = Transaction()
         tx._open(self, tenant_id)
         with _translated():
-            async with self._one_of(self._hot) as connection:
+            async with self._hot.one() as connection:
                 # By hand, as beginning and binding the tenant take one round trip so.
                 await connection.execute(_BEGIN.format(tenant_id))
                 tx.sql = connection
@@ -233,7 +234,7 @@ class Database:
             Unavailable: no connection in time, the database is down, or a statement timed out.
         """
         with _translated():
-            async with self._one_of(self._system) as connection:
+            async with self._system.one() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -251,22 +252,6 @@ class Database:
             await tx._run_before_commit()
         tx._run_after_commit()
 
-    @asynccontextmanager
-    async def _one_of(self, pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Connection]:
-        """A connection of a pool; neither getting it nor giving it back in disorder lasts for ever.
-
-        A timer is set only when there is somebody to wait for: it costs as much as the rest.
-        """
-        seconds = self.settings.pool_timeout_seconds
-        connection = await pool.acquire(timeout=None if pool.get_idle_size() else seconds)
-        try:
-            yield connection
-        except BaseException:
-            # What was being asked is to be cancelled first, by a database that may be frozen.
-            await pool.release(connection, timeout=seconds)
-            raise
-        await pool.release(connection)
-
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         connection = await asyncpg.connect(
             self.settings.app_dsn,
@@ -276,23 +261,22 @@ class Database:
         await self._limit_transactions(connection)
         return connection
 
-    async def _pool(
-        self, dsn: str, planning: Mapping[str, str] = MappingProxyType({})
-    ) -> "asyncpg.Pool[asyncpg.Record]":
-        pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
+    async def _pool(self, dsn: str, planning: Mapping[str, str] = MappingProxyType({})) -> Pool:
+        size, patience_seconds = self.settings.pool_size, self.settings.pool_timeout_seconds
+        connections: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             dsn,
             min_size=0,
-            max_size=self.settings.pool_size,
-            max_inactive_connection_lifetime=300,
+            max_size=size,
+            max_inactive_connection_lifetime=IDLE_SECONDS,
             # The default reset is a query on every release; a transaction here always ends with
             # its block, so only one left open by a cancellation needs ending.
             reset=_end_open_transaction,
             server_settings={**self._server_settings(), **planning},
-            timeout=self.settings.pool_timeout_seconds,
+            timeout=patience_seconds,
             init=self._limit_transactions,
         )
-        await pool
-        return pool
+        await connections
+        return Pool(connections, size=size, patience_seconds=patience_seconds)
 
     async def _limit_transactions(self, connection: Connection) -> None:
         await connection.execute(_END_AFTER.format(2 * self._statement_ms))
