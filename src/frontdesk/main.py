@@ -157,6 +157,8 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         generate_unique_id_function=lambda route: route.name,
         servers=[{"url": "/", "description": "This deployment"}],
         openapi_tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+        # Spans and metrics are ours; FastAPI's would tell of exceptions with all their words.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     if resources is not None:
         app.state.resources = resources
