@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import time
 from decimal import Decimal
 from typing import Any, Literal
@@ -319,6 +320,26 @@ async def test_half_of_the_usage_is_believed_and_the_other_half_counted(
     assert call["usage_known"] is False
     assert call["input_tokens"] == (expected[0] or call["input_tokens"]) > 10
     assert 0 < call["output_tokens"] in range(expected[1] - 1, expected[1] + 2)
+
+
+async def test_no_answer_makes_litellm_load_a_vocabulary_of_its_own(
+    desk: Desk, provider: Provider
+) -> None:
+    said = {"type": "text", "text": "Yes, we are."}
+    used = {"input_tokens": 20, "output_tokens": 5}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5"}
+    message |= {"content": [said], "stop_reason": "end_turn", "usage": used}
+    of_anthropic = gives(as_json(message))
+    for model, answer in [
+        (GROQ, says("Yes, we are.", usage=None)),
+        (OPENAI, says("Yes, we are.", usage=None)),
+        ("anthropic/claude-haiku-4-5", of_anthropic),
+    ]:
+        provider.plan = [answer]
+        completion = await complete(desk.resources, desk.request(models=(model,)))
+        assert completion.text == "Yes, we are."
+    # 38 MiB of a worker.
+    assert "litellm.litellm_core_utils.default_encoding" not in sys.modules
 
 
 async def test_an_unknown_price_is_an_alarm_and_never_zero(desk: Desk, provider: Provider) -> None:
