@@ -24,7 +24,6 @@ import structlog
 from fastapi import FastAPI
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from starlette.routing import BaseRoute
 from tests.desk import Desk
 from tests.forked import one_by_one
 
@@ -47,7 +46,6 @@ APP_SECRET = "test_app_secret"
 SOURCE = Path(__file__).parents[1] / "src"
 PRIVACY_FOLDER = tempfile.mkdtemp(prefix="frontdesk-privacy-")
 atexit.register(shutil.rmtree, PRIVACY_FOLDER, ignore_errors=True)
-_routes: list[BaseRoute] = []
 # As every process of ours does when it opens its resources; the simulator alone opens none.
 allow_many_connections()
 
@@ -230,13 +228,8 @@ async def world() -> AsyncIterator[tuple[Simulator, LateApp]]:
 
 
 def app_on(resources: Resources) -> FastAPI:
-    """The web application on these resources, with the routes of the first of this process.
-
-    A route works out its parameters when first looked at, all of them together in a second.
-    """
-    made = create_app(resources.settings, resources)
-    _routes[:] = made.router.routes[:] = _routes or made.router.routes
-    return made
+    """The web application on these resources."""
+    return create_app(resources.settings, resources)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

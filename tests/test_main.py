@@ -373,6 +373,7 @@ async def test_the_description_is_valid_and_every_operation_is_described(
             )
             assert ("security" not in operation) is public, where
     assert len(set(operation_ids)) == len(operation_ids)
+    assert not [name for name in operation_ids if "_api_v1_" in name], "named by no `Router`"
     assert "HTTPValidationError" not in json.dumps(schema)
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from frontdesk.agent_config import service
 from frontdesk.agent_config.config import AgentConfig
@@ -30,6 +30,7 @@ from frontdesk.core.api import (
     Limit,
     ReadsConfig,
     ResourcesDep,
+    Router,
     TenantSession,
     WritesConfig,
     problems,
@@ -48,8 +49,7 @@ Override = Annotated[
         "without one. It is kept in the audit log.",
     ),
 ]
-router = APIRouter()
-agents = APIRouter(prefix="/api/v1/agents", tags=["agents"])
+agents = Router(prefix="/api/v1/agents", tags=["agents"])
 
 
 @agents.get("", summary="List agents", responses=problems())
@@ -195,5 +195,9 @@ async def roll_back_agent(
     return agent
 
 
-router.include_router(agents)
-router.include_router(tool_secrets)
+router = Router(
+    routes=[
+        *agents.routes,
+        *tool_secrets.routes,
+    ]
+)

@@ -2,14 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from frontdesk.agent_config import secrets
 from frontdesk.agent_config.secrets import NoSuchSecret, ToolSecretPublic, ToolSecretUpdate
-from frontdesk.core.api import ReadsConfig, ResourcesDep, TenantSession, WritesConfig, problems
+from frontdesk.core.api import (
+    ReadsConfig,
+    ResourcesDep,
+    Router,
+    TenantSession,
+    WritesConfig,
+    problems,
+)
 from frontdesk.core.errors import Forbidden
 
-router = APIRouter(prefix="/api/v1/tool-secrets", tags=["agents"])
+router = Router(prefix="/api/v1/tool-secrets", tags=["agents"])
 
 SecretPath = Annotated[
     str, Path(pattern=r"^[a-z][a-z0-9_]{0,49}$", examples=["shop_token"], description="Its name.")

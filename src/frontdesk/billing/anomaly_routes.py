@@ -3,16 +3,24 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.billing import anomalies
 from frontdesk.billing.anomaly_schemas import AnomalyPublic
 from frontdesk.billing.errors import NoSuchAnomaly
-from frontdesk.core.api import Cursor, Limit, ReadsUsage, TenantSession, WritesConfig, problems
+from frontdesk.core.api import (
+    Cursor,
+    Limit,
+    ReadsUsage,
+    Router,
+    TenantSession,
+    WritesConfig,
+    problems,
+)
 from frontdesk.core.errors import Forbidden
 from frontdesk.core.pages import Page
 
-router = APIRouter(prefix="/api/v1/usage/anomalies", tags=["usage"])
+router = Router(prefix="/api/v1/usage/anomalies", tags=["usage"])
 
 
 @router.get("", summary="List unusual hours", responses=problems(Forbidden))

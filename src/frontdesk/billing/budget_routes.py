@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from frontdesk.billing import budgets
 from frontdesk.billing.budget_schemas import BudgetCreate, BudgetPublic, Caps
@@ -12,6 +12,7 @@ from frontdesk.core.api import (
     Now,
     ReadsUsage,
     ResourcesDep,
+    Router,
     TenantSession,
     WritesConfig,
     problems,
@@ -20,7 +21,7 @@ from frontdesk.core.api import (
 from frontdesk.core.errors import Forbidden, PreconditionFailed, PreconditionRequired
 from frontdesk.core.pages import Page, check_version
 
-router = APIRouter(prefix="/api/v1/budgets", tags=["budgets"])
+router = Router(prefix="/api/v1/budgets", tags=["budgets"])
 
 
 @router.get("", summary="List budgets", responses=problems(Forbidden))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from frontdesk.billing import month_pages, months, terms
 from frontdesk.billing.money_schemas import TermsPublic, TermsUpdate
@@ -12,6 +12,7 @@ from frontdesk.core.api import (
     IfMatch,
     Now,
     ReadsUsage,
+    Router,
     TenantSession,
     WritesConfig,
     problems,
@@ -21,7 +22,7 @@ from frontdesk.core.db import Session
 from frontdesk.core.errors import Forbidden, PreconditionFailed, PreconditionRequired
 from frontdesk.core.pages import check_version
 
-router = APIRouter(prefix="/api/v1/usage", tags=["usage"])
+router = Router(prefix="/api/v1/usage", tags=["usage"])
 Month = Annotated[str, Path(description="Like 2026-11, or `current`.", examples=["2026-11"])]
 
 

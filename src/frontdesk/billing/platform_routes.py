@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.billing import corrections, price_list, terms
 from frontdesk.billing.errors import NoSuchEntry, NothingToCorrect
@@ -16,12 +16,12 @@ from frontdesk.billing.money_schemas import (
     TermsPublic,
     UnpricedModel,
 )
-from frontdesk.core.api import ResourcesDep, SuperAdminOnly, problems
+from frontdesk.core.api import ResourcesDep, Router, SuperAdminOnly, problems
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.core.pages import Page
 
-prices = APIRouter(prefix="/api/v1/prices", tags=["prices"])
-tenants = APIRouter(prefix="/api/v1/tenants/{tenant_id}", tags=["tenants"])
+prices = Router(prefix="/api/v1/prices", tags=["prices"])
+tenants = Router(prefix="/api/v1/tenants/{tenant_id}", tags=["tenants"])
 
 
 @prices.get("", summary="List prices", responses=problems(Forbidden))

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.billing import service
 from frontdesk.billing.anomaly_routes import router as anomalies
@@ -19,12 +19,11 @@ from frontdesk.billing.schemas import (
     UsageReportPublic,
 )
 from frontdesk.billing.stripe.routes import router as stripe
-from frontdesk.core.api import Cursor, Limit, Now, ReadsUsage, TenantSession, problems
+from frontdesk.core.api import Cursor, Limit, Now, ReadsUsage, Router, TenantSession, problems
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, encode_cursor
 
-router = APIRouter()
-usage = APIRouter(prefix="/api/v1/usage", tags=["usage"])
+usage = Router(prefix="/api/v1/usage", tags=["usage"])
 
 
 @usage.get("", summary="Report usage", responses=problems(Forbidden))
@@ -90,5 +89,14 @@ async def list_usage_entries(
     )
 
 
-for part in (usage, months, anomalies, budgets, prices, tenants, stripe):
-    router.include_router(part)
+router = Router(
+    routes=[
+        *usage.routes,
+        *months.routes,
+        *anomalies.routes,
+        *budgets.routes,
+        *prices.routes,
+        *tenants.routes,
+        *stripe.routes,
+    ]
+)

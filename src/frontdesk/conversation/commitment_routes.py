@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.conversation import commitments
 from frontdesk.conversation.commitment_schemas import CommitmentPublic, SettlementCreate
@@ -14,13 +14,14 @@ from frontdesk.core.api import (
     Limit,
     Now,
     ReadsConversations,
+    Router,
     TenantSession,
     WritesConversations,
     problems,
 )
 from frontdesk.core.pages import Page
 
-router = APIRouter()
+router = Router(prefix="/api/v1", tags=["conversations"])
 
 
 @router.get("/commitments", summary="List what was promised", responses=problems())

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from frontdesk.conversation import contact_fields, contacts, people
 from frontdesk.conversation.desk_schemas import (
@@ -23,6 +23,7 @@ from frontdesk.core.api import (
     Limit,
     ReadsConversations,
     ResourcesDep,
+    Router,
     TenantSession,
     WritesConversations,
     problems,
@@ -30,7 +31,7 @@ from frontdesk.core.api import (
 from frontdesk.core.errors import Conflict, Invalid, NotFound
 from frontdesk.core.pages import Page, cursor_time, cursor_uuid, decode_cursor, encode_cursor
 
-router = APIRouter(tags=["contacts"])
+router = Router(prefix="/api/v1", tags=["conversations", "contacts"])
 FieldName = Annotated[
     str, Path(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Small letters.", examples=["tier"])
 ]

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.conversation import inbox, labels, notes, saved_replies, searching
 from frontdesk.conversation.desk_schemas import (
@@ -25,6 +25,7 @@ from frontdesk.core.api import (
     Cursor,
     Limit,
     ReadsConversations,
+    Router,
     Staff,
     TenantSession,
     WritesConversations,
@@ -38,7 +39,7 @@ SearchText = Annotated[
     str, Query(min_length=1, max_length=200, description="Words.", examples=["delivery"])
 ]
 
-api = APIRouter(tags=["desk tools"])
+api = Router(prefix="/api/v1", tags=["conversations", "desk tools"])
 _IN_CONVERSATION = problems(NoSuchConversation)
 
 

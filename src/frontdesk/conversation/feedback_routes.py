@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.agent_config import NoSuchAgent, get_agent
 from frontdesk.conversation import feedback, surveying
@@ -22,6 +22,7 @@ from frontdesk.core.api import (
     Limit,
     Now,
     ReadsConversations,
+    Router,
     TenantSession,
     WritesConversations,
     problems,
@@ -29,7 +30,7 @@ from frontdesk.core.api import (
 from frontdesk.core.errors import NotFound
 from frontdesk.core.pages import Page
 
-api = APIRouter(tags=["satisfaction"])
+api = Router(prefix="/api/v1", tags=["conversations", "satisfaction"])
 
 
 @api.put(

@@ -2,16 +2,16 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from frontdesk.conversation import files
 from frontdesk.conversation.errors import NoSuchConversation
-from frontdesk.core.api import ResourcesDep, WritesConversations, problems
+from frontdesk.core.api import ResourcesDep, Router, WritesConversations, problems
 from frontdesk.core.errors import TooLarge
 from frontdesk.core.uploads import NoForm, uploaded_file
 from frontdesk.messaging import MediaPublic, NotSendable
 
-api = APIRouter(tags=["conversations"])
+api = Router(prefix="/api/v1", tags=["conversations"])
 _FORM = {
     "type": "object",
     "required": ["file"],

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from frontdesk.conversation import recollection
 from frontdesk.conversation.errors import NoSuchConversation, NoSuchFact
@@ -11,6 +11,7 @@ from frontdesk.conversation.schemas import ConversationTotals, FactUpdate, Memor
 from frontdesk.core.api import (
     IfMatch,
     ReadsConversations,
+    Router,
     TenantSession,
     WritesConversations,
     problems,
@@ -18,7 +19,7 @@ from frontdesk.core.api import (
 )
 from frontdesk.core.errors import NotFound, PreconditionFailed, PreconditionRequired
 
-router = APIRouter()
+router = Router(prefix="/api/v1", tags=["conversations"])
 _FACT = "/conversations/{conversation_id}/memory/facts/{number}"
 _REFUSED = problems(NoSuchConversation, NoSuchFact, PreconditionFailed, PreconditionRequired)
 Number = Annotated[int, Path(ge=1, le=1_000, description="The fact's place in the list, from 1.")]

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.conversation import desk_routes, file_routes, inbox, snoozing, views, watching
 from frontdesk.conversation.commitment_routes import router as commitments
@@ -31,6 +31,7 @@ from frontdesk.core.api import (
     Limit,
     ReadsConversations,
     ResourcesDep,
+    Router,
     Staff,
     TenantSession,
     WritesConversations,
@@ -42,10 +43,10 @@ from frontdesk.core.pages import Page
 from frontdesk.identity import get_member
 from frontdesk.messaging import get_channel
 
-router = APIRouter(prefix="/api/v1", tags=["conversations"])
+own = Router(prefix="/api/v1", tags=["conversations"])
 
 
-@router.get("/conversations", summary="List the inbox", responses=problems(NotFound))
+@own.get("/conversations", summary="List the inbox", responses=problems(NotFound))
 async def list_conversations(  # Query parameters; FastAPI passes them by name.
     who: ReadsConversations,
     session: TenantSession,
@@ -101,13 +102,13 @@ async def list_conversations(  # Query parameters; FastAPI passes them by name.
     )
 
 
-@router.get("/views", summary="Count the views of my inbox", responses=problems())
+@own.get("/views", summary="Count the views of my inbox", responses=problems())
 async def count_views(who: ReadsConversations, session: TenantSession) -> ViewCounts:
     """How many conversations `GET /conversations?view=...` would list, counted up to 1000."""
     return await views.count_views(session, who.user_id)
 
 
-@router.get(
+@own.get(
     "/conversations/{conversation_id}",
     summary="Read a conversation",
     responses=problems(NoSuchConversation),
@@ -122,7 +123,7 @@ async def get_conversation(
     return ConversationDetail(**dict(found), viewers=viewers)
 
 
-@router.post(
+@own.post(
     "/conversations/{conversation_id}/watch",
     summary="Say that you look at a conversation",
     responses=problems(Forbidden, NoSuchConversation, RateLimited),
@@ -135,7 +136,7 @@ async def watch(
     return await watching.watch(resources, who.tenant_id, conversation_id, who.user_id, body.doing)
 
 
-@router.put(
+@own.put(
     "/conversations/{conversation_id}/read-mark",
     summary="Mark a conversation as read",
     responses=problems(Forbidden, NoSuchConversation, NotFound),
@@ -148,7 +149,7 @@ async def mark_read(
     return await views.mark_read(session, who.user_id, conversation_id, body.message_id)
 
 
-@router.put(
+@own.put(
     "/conversations/{conversation_id}/snooze",
     summary="Snooze a conversation",
     responses=problems(NoSuchConversation, ConversationClosed),
@@ -161,7 +162,7 @@ async def snooze(
     return await inbox.get_conversation(session, conversation_id)
 
 
-@router.delete(
+@own.delete(
     "/conversations/{conversation_id}/snooze",
     summary="Wake a conversation",
     responses=problems(NoSuchConversation),
@@ -174,7 +175,7 @@ async def wake(
     return await inbox.get_conversation(session, conversation_id)
 
 
-@router.get(
+@own.get(
     "/conversations/{conversation_id}/messages",
     summary="Read a thread",
     responses=problems(NoSuchConversation, NotFound),
@@ -196,7 +197,7 @@ async def list_messages(
     )
 
 
-@router.get(
+@own.get(
     "/conversations/{conversation_id}/turns",
     summary="List the turns of a conversation",
     responses=problems(NoSuchConversation),
@@ -208,15 +209,20 @@ async def list_turns(
     return await inbox.list_turns(session, conversation_id)
 
 
-@router.get("/turns/{turn_id}", summary="Explain a turn", responses=problems(NotFound))
+@own.get("/turns/{turn_id}", summary="Explain a turn", responses=problems(NotFound))
 async def get_turn(turn_id: UUID, who: ReadsConversations, session: TenantSession) -> TurnPublic:
     """A turn with its trace: what each stage saw and decided, how long it took, what it cost."""
     return await inbox.get_turn(session, turn_id)
 
 
-router.include_router(desk_routes.api)
-router.include_router(file_routes.api)
-router.include_router(feedback)
-router.include_router(memory)
-router.include_router(commitments)
-router.include_router(contacts)
+router = Router(
+    routes=[
+        *own.routes,
+        *desk_routes.api.routes,
+        *file_routes.api.routes,
+        *feedback.routes,
+        *memory.routes,
+        *commitments.routes,
+        *contacts.routes,
+    ]
+)

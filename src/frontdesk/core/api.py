@@ -7,12 +7,13 @@ Each operation under `/api/v1` declares who may call it by taking one of `Staff`
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
-from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -49,6 +50,8 @@ from frontdesk.core.resources import Resources
 
 log = structlog.get_logger(__name__)
 
+# Some routes of a context; in the API's description an operation is called as its function is.
+Router = partial(APIRouter, generate_unique_id_function=lambda route: route.name)
 
 # Set by the composition root, for cookies and for keys: tells who a request is from, or raises
 # `Unauthenticated`.

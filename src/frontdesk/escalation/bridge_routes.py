@@ -1,15 +1,13 @@
 """HTTP of the bridge: a human agent's own WhatsApp."""
 
-from fastapi import APIRouter
-
-from frontdesk.core.api import Staff, TenantSession, problems
+from frontdesk.core.api import Router, Staff, TenantSession, problems
 from frontdesk.core.callers import require_member
 from frontdesk.core.errors import Forbidden
 from frontdesk.escalation import bridge_phones
 from frontdesk.escalation.bridge_phones import NoPhone
 from frontdesk.escalation.bridge_schemas import BridgeCode, BridgePhonePublic, BridgeSwitch
 
-router = APIRouter(prefix="/api/v1/me/whatsapp", tags=["human agents"])
+router = Router(prefix="/api/v1/me/whatsapp", tags=["human agents"])
 
 
 @router.get("", summary="My own WhatsApp", responses=problems())

@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from frontdesk.conversation import (
     AnotherIsOpen,
     ConversationClosed,
@@ -13,6 +11,7 @@ from frontdesk.conversation import (
 from frontdesk.core.api import (
     IdempotencyKey,
     ReadsConversations,
+    Router,
     Staff,
     TenantSession,
     WritesConversations,
@@ -52,8 +51,7 @@ from frontdesk.escalation.team_routes import router as teams
 from frontdesk.escalation.template_routes import router as templates
 from frontdesk.messaging import ChannelGone, MediaNotThere, MediaSent, RetryHopeless, WindowClosed
 
-router = APIRouter()
-people = APIRouter(prefix="/api/v1", tags=["human agents"])
+people = Router(prefix="/api/v1", tags=["human agents"])
 _OWNING = problems(NoSuchConversation, ConversationClosed, NotTakenOver, NotYours)
 
 
@@ -243,9 +241,13 @@ async def list_availability(who: Staff, session: TenantSession) -> list[Availabi
     return await presence.list_presence(session)
 
 
-router.include_router(people)
-router.include_router(bridge)
-router.include_router(teams)
-router.include_router(templates)
-router.include_router(rules)
-router.include_router(suggestions)
+router = Router(
+    routes=[
+        *people.routes,
+        *bridge.routes,
+        *teams.routes,
+        *templates.routes,
+        *rules.routes,
+        *suggestions.routes,
+    ]
+)

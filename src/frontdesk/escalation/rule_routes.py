@@ -2,11 +2,9 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from frontdesk.agent_config import NoSuchAgent
 from frontdesk.conversation import NoSuchConversation
-from frontdesk.core.api import AdminOnly, Now, TenantSession, problems
+from frontdesk.core.api import AdminOnly, Now, Router, TenantSession, problems
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.escalation import backtest, trying
 from frontdesk.escalation.rule_schemas import (
@@ -17,7 +15,7 @@ from frontdesk.escalation.rule_schemas import (
     RuleTestPublic,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["agents"])
+router = Router(prefix="/api/v1", tags=["agents"])
 
 
 @router.post(

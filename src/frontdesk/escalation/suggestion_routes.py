@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query
+from fastapi import Body, Query
 
 from frontdesk.agent_config import NoSuchAgent
 from frontdesk.conversation import NoSuchConversation
@@ -15,6 +15,7 @@ from frontdesk.core.api import (
     Limit,
     Now,
     ReadsConversations,
+    Router,
     TenantSession,
     WritesConversations,
     problems,
@@ -33,7 +34,7 @@ from frontdesk.escalation.suggestion_schemas import (
     SuggestionWish,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["copilot"])
+router = Router(prefix="/api/v1", tags=["copilot"])
 # The first is what tests send, with an id of each kind put in: it takes the most.
 _WISHES = {
     "explain": {

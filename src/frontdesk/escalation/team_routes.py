@@ -2,9 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
-from frontdesk.core.api import AdminOnly, Staff, TenantSession, problems
+from frontdesk.core.api import AdminOnly, Router, Staff, TenantSession, problems
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.escalation import returning, teams
 from frontdesk.escalation.errors import NoSuchTeam, TeamNameTaken
@@ -16,7 +14,7 @@ from frontdesk.escalation.schemas import (
 )
 from frontdesk.observability import audit
 
-router = APIRouter(prefix="/api/v1", tags=["human agents"])
+router = Router(prefix="/api/v1", tags=["human agents"])
 
 
 @router.get("/teams", summary="List teams", responses=problems())

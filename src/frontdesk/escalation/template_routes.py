@@ -2,14 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from frontdesk.conversation import ConversationClosed, MessagePublic, NoSuchConversation
 from frontdesk.core.api import (
     IdempotencyKey,
     Now,
     ReadsConversations,
     ResourcesDep,
+    Router,
     TenantSession,
     WritesConversations,
     problems,
@@ -26,9 +25,7 @@ from frontdesk.escalation.errors import (
 )
 from frontdesk.escalation.schemas import TemplatePreview, TemplateSend
 
-router = APIRouter(
-    prefix="/api/v1/conversations/{conversation_id}/templates", tags=["human agents"]
-)
+router = Router(prefix="/api/v1/conversations/{conversation_id}/templates", tags=["human agents"])
 _TEMPLATE = (NoSuchConversation, NotFound, TemplateNotSendable, TemplateUnfit, OptedOut)
 
 

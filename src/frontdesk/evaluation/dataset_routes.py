@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.agent_config import NoSuchAgent
-from frontdesk.core.api import AdminOnly, TenantSession, problems
+from frontdesk.core.api import AdminOnly, Router, TenantSession, problems
 from frontdesk.core.errors import Forbidden
 from frontdesk.evaluation import datasets
 from frontdesk.evaluation.case_schemas import (
@@ -20,7 +20,7 @@ from frontdesk.evaluation.case_schemas import (
 )
 from frontdesk.evaluation.errors import DatasetExists, FileInvalid, NoSuchCase, NoSuchDataset
 
-router = APIRouter(tags=["evaluation"])
+router = Router(prefix="/api/v1", tags=["evaluation"])
 OfVersion = Annotated[
     int | None,
     Query(ge=1, le=2**31 - 1, description="Of the dataset; left out, the present one."),

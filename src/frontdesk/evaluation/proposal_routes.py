@@ -3,10 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.agent_config import NoSuchAgent
-from frontdesk.core.api import AdminOnly, Cursor, Limit, TenantSession, problems
+from frontdesk.core.api import AdminOnly, Cursor, Limit, Router, TenantSession, problems
 from frontdesk.core.errors import Forbidden
 from frontdesk.core.pages import Page
 from frontdesk.evaluation import proposals
@@ -14,7 +14,7 @@ from frontdesk.evaluation.errors import AlreadyReviewed, NoSuchDataset, NoSuchPr
 from frontdesk.evaluation.models import ProposalState
 from frontdesk.evaluation.proposal_schemas import CollectionPublic, ProposalAccept, ProposalPublic
 
-router = APIRouter(tags=["evaluation"])
+router = Router(prefix="/api/v1", tags=["evaluation"])
 
 
 @router.post(

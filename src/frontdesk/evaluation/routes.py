@@ -3,10 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.agent_config import NoSuchAgent, NoSuchAgentVersion
-from frontdesk.core.api import AdminOnly, Cursor, Limit, TenantSession, problems
+from frontdesk.core.api import AdminOnly, Cursor, Limit, Router, TenantSession, problems
 from frontdesk.core.errors import Forbidden
 from frontdesk.core.pages import Page
 from frontdesk.evaluation import canary, runs
@@ -23,11 +23,11 @@ from frontdesk.evaluation.schemas import (
 )
 from frontdesk.prompts import NoSuchExperiment, NoSuchPrompt, NoSuchPromptVersion
 
-router = APIRouter(prefix="/api/v1", tags=["evaluation"])
+own = Router(prefix="/api/v1", tags=["evaluation"])
 _NAMED = (NoSuchAgent, NoSuchAgentVersion, NoSuchPrompt, NoSuchPromptVersion)
 
 
-@router.post(
+@own.post(
     "/agents/{agent_id}/eval-runs",
     status_code=202,
     summary="Score an agent",
@@ -47,7 +47,7 @@ async def start_eval_run(
     return await runs.start_run(session, agent_id, body or RunCreate(), user_id=who.user_id)
 
 
-@router.post(
+@own.post(
     "/agents/{agent_id}/eval-traffic",
     status_code=202,
     summary="Preview a change on last week's traffic",
@@ -62,7 +62,7 @@ async def start_traffic_run(
     return await runs.start_traffic_run(session, agent_id, body, user_id=who.user_id)
 
 
-@router.get(
+@own.get(
     "/agents/{agent_id}/eval-runs",
     summary="List runs",
     responses=problems(Forbidden, NoSuchAgent),
@@ -78,13 +78,13 @@ async def list_eval_runs(
     return await runs.list_runs(session, agent_id, limit=limit, cursor=cursor)
 
 
-@router.get("/eval-runs/{run_id}", summary="Read a run", responses=problems(Forbidden, NoSuchRun))
+@own.get("/eval-runs/{run_id}", summary="Read a run", responses=problems(Forbidden, NoSuchRun))
 async def get_eval_run(run_id: UUID, who: AdminOnly, session: TenantSession) -> RunPublic:
     """A run with the result of each case so far, and whether it clears the gate."""
     return await runs.get_run(session, run_id)
 
 
-@router.post(
+@own.post(
     "/eval-runs/{run_id}/cancel",
     summary="Cancel a run",
     responses=problems(Forbidden, NoSuchRun, RunIsOver),
@@ -94,7 +94,7 @@ async def cancel_eval_run(run_id: UUID, who: AdminOnly, session: TenantSession) 
     return await runs.cancel_run(session, run_id, user_id=who.user_id)
 
 
-@router.get(
+@own.get(
     "/eval-runs/{run_id}/comparison",
     summary="Compare two runs",
     responses=problems(Forbidden, NoSuchRun),
@@ -109,7 +109,7 @@ async def compare_eval_runs(
     return await runs.compare_runs(session, run_id, with_run)
 
 
-@router.get(
+@own.get(
     "/canaries/{experiment_id}",
     summary="See what the canary guard sees",
     responses=problems(Forbidden, NoSuchExperiment),
@@ -119,5 +119,10 @@ async def get_canary(experiment_id: UUID, who: AdminOnly, session: TenantSession
     return await canary.get_watch(session, experiment_id)
 
 
-router.include_router(datasets)
-router.include_router(proposals)
+router = Router(
+    routes=[
+        *own.routes,
+        *datasets.routes,
+        *proposals.routes,
+    ]
+)

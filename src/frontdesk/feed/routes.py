@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from sse_starlette import EventSourceResponse
 
-from frontdesk.core.api import ResourcesDep, Staff, problems
+from frontdesk.core.api import ResourcesDep, Router, Staff, problems
 from frontdesk.core.asgi import CrossSiteRequest, check_origin, origin_of
 from frontdesk.core.errors import Forbidden
 from frontdesk.feed import reading
@@ -13,7 +13,7 @@ from frontdesk.feed.fanout import hub
 from frontdesk.feed.schemas import FeedPage
 from frontdesk.feed.stream import FeedResponse
 
-router = APIRouter(prefix="/api/v1/feed", tags=["feed"])
+router = Router(prefix="/api/v1/feed", tags=["feed"])
 
 # Any text is let through: one that is no number gets a `reset`, which a client can act on.
 After = Annotated[

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from fastapi.responses import StreamingResponse
 
-from frontdesk.core.api import Allow, IdempotencyKey, ResourcesDep, problems
+from frontdesk.core.api import Allow, IdempotencyKey, ResourcesDep, Router, problems
 from frontdesk.core.callers import Principal, Scope
 from frontdesk.core.errors import Forbidden, FrontdeskError
 from frontdesk.core.json import dumps
@@ -35,7 +35,7 @@ from frontdesk.gateway.chat_schemas import (
 from frontdesk.gateway.errors import ModelsUnavailable
 from frontdesk.gateway.openai_route import ChatInvalid, OpenAiRoute, openai_error
 
-router = APIRouter(prefix="/v1", tags=["models"], route_class=OpenAiRoute)
+router = Router(prefix="/v1", tags=["models"], route_class=OpenAiRoute)
 
 UsesModels = Annotated[Principal, Depends(Allow(scope=Scope.MODELS_USE))]
 # Proxies give up on a connection that says nothing for a minute or less.

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from frontdesk.core.api import (
     AdminOnly,
     IfMatch,
     ReadsConfig,
     ResourcesDep,
+    Router,
     TenantSession,
     WritesConfig,
     problems,
@@ -26,7 +27,7 @@ from frontdesk.gateway.route_schemas import (
     RoutingUpdate,
 )
 
-api = APIRouter(prefix="/api/v1/models", tags=["models"])
+api = Router(prefix="/api/v1/models", tags=["models"])
 Override = Annotated[
     str | None,
     Query(
@@ -120,6 +121,9 @@ async def remove_provider_key(
     await tenant_models.remove_key(session, resources, provider, by=who.user_id)
 
 
-router = APIRouter()
-router.include_router(api)
-router.include_router(chat)
+router = Router(
+    routes=[
+        *api.routes,
+        *chat.routes,
+    ]
+)

@@ -2,15 +2,22 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
-from frontdesk.core.api import AdminOnly, Cursor, Limit, Now, ResourcesDep, TenantSession, problems
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    Limit,
+    Now,
+    ResourcesDep,
+    Router,
+    TenantSession,
+    problems,
+)
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.core.pages import Page
 from frontdesk.identity import api_keys
 from frontdesk.identity.api_key_schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPublic
 
-router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
+router = Router(prefix="/api/v1/api-keys", tags=["api keys"])
 
 
 @router.get("", summary="List API keys", responses=problems(Forbidden))

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from frontdesk.core.api import (
     PUBLIC,
@@ -12,6 +12,7 @@ from frontdesk.core.api import (
     Limit,
     Now,
     ResourcesDep,
+    Router,
     SignedIn,
     SuperAdminOnly,
     TenantSession,
@@ -76,9 +77,8 @@ async def _slow_down(request: Request) -> None:
         raise RateLimited(retry_after_seconds=wait)
 
 
-router = APIRouter()
-invitations = APIRouter(prefix="/api/v1", tags=["users"])
-auth = APIRouter(prefix="/api/v1", tags=["auth"])
+invitations = Router(prefix="/api/v1", tags=["users"])
+auth = Router(prefix="/api/v1", tags=["auth"])
 ANYONE = [PUBLIC, Depends(_slow_down)]
 Address = Annotated[str, Depends(address_of)]
 
@@ -353,5 +353,4 @@ def _visit(request: Request, now: Now) -> Visit:
     )
 
 
-router.include_router(invitations)
-router.include_router(auth)
+router = Router(routes=[*invitations.routes, *auth.routes])

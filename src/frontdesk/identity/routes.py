@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from frontdesk.core.api import (
     PUBLIC,
@@ -12,6 +12,7 @@ from frontdesk.core.api import (
     Limit,
     Now,
     ResourcesDep,
+    Router,
     SignedIn,
     Staff,
     TenantSession,
@@ -51,9 +52,8 @@ from frontdesk.identity.schemas import (
 )
 from frontdesk.identity.tenant_routes import router as tenants
 
-router = APIRouter()
-auth = APIRouter(prefix="/api/v1", tags=["auth"])
-users = APIRouter(prefix="/api/v1", tags=["users"])
+auth = Router(prefix="/api/v1", tags=["auth"])
+users = Router(prefix="/api/v1", tags=["users"])
 
 
 @auth.post(
@@ -224,8 +224,12 @@ def _visit(request: Request, now: datetime) -> Visit:
     )
 
 
-router.include_router(auth)
-router.include_router(users)
-router.include_router(onboarding)
-router.include_router(api_keys)
-router.include_router(tenants)
+router = Router(
+    routes=[
+        *auth.routes,
+        *users.routes,
+        *onboarding.routes,
+        *api_keys.routes,
+        *tenants.routes,
+    ]
+)

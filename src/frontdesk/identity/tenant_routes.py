@@ -2,9 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
-from frontdesk.core.api import Cursor, Limit, ResourcesDep, SuperAdminOnly, problems
+from frontdesk.core.api import Cursor, Limit, ResourcesDep, Router, SuperAdminOnly, problems
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.core.pages import Page
 from frontdesk.identity import tenants
@@ -20,7 +18,7 @@ from frontdesk.identity.tenant_schemas import (
     TenantUpdate,
 )
 
-router = APIRouter(prefix="/api/v1/tenants", tags=["tenants"])
+router = Router(prefix="/api/v1/tenants", tags=["tenants"])
 
 
 @router.post(

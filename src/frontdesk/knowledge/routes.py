@@ -3,13 +3,14 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from frontdesk.core.api import (
     Cursor,
     Limit,
     ReadsConfig,
     ResourcesDep,
+    Router,
     TenantSession,
     WritesConfig,
     problems,
@@ -39,7 +40,7 @@ from frontdesk.knowledge.schemas import (
 )
 from frontdesk.knowledge.snapshots import look_up
 
-router = APIRouter(prefix="/api/v1/knowledge", tags=["knowledge"])
+router = Router(prefix="/api/v1/knowledge", tags=["knowledge"])
 _FORM = {
     "type": "object",
     "required": ["file"],

@@ -3,10 +3,18 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from frontdesk.agent_config import NoSuchAgent
-from frontdesk.core.api import AdminOnly, Cursor, Limit, ResourcesDep, TenantSession, problems
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    Limit,
+    ResourcesDep,
+    Router,
+    TenantSession,
+    problems,
+)
 from frontdesk.core.errors import Forbidden
 from frontdesk.core.pages import Page
 from frontdesk.learning import collecting, reviewing
@@ -14,7 +22,7 @@ from frontdesk.learning.errors import ArticleReviewed, NoSuchLearntArticle
 from frontdesk.learning.models import ArticleState
 from frontdesk.learning.schemas import ArticleApproval, LearningPublic, LearntArticlePublic
 
-router = APIRouter(prefix="/api/v1", tags=["knowledge"])
+router = Router(prefix="/api/v1", tags=["knowledge"])
 
 
 @router.post(

@@ -2,9 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
-from frontdesk.core.api import AdminOnly, Now, ResourcesDep, Staff, TenantSession, problems
+from frontdesk.core.api import AdminOnly, Now, ResourcesDep, Router, Staff, TenantSession, problems
 from frontdesk.core.errors import NotFound
 from frontdesk.identity import PlanLimitReached
 from frontdesk.messaging import channels, connecting, health
@@ -27,7 +25,7 @@ from frontdesk.messaging.schemas import (
     SignupSettings,
 )
 
-api = APIRouter(prefix="/api/v1/channels", tags=["channels"])
+api = Router(prefix="/api/v1/channels", tags=["channels"])
 
 _UNSAID = "An admin gave no reason."
 

@@ -5,12 +5,13 @@ from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Header
+from fastapi import Header
 from fastapi.responses import StreamingResponse
 
 from frontdesk.core.api import (
     ReadsConversations,
     ResourcesDep,
+    Router,
     TenantSession,
     WritesConversations,
     problems,
@@ -21,7 +22,7 @@ from frontdesk.messaging.errors import MediaNotFailed, MediaNotThere
 from frontdesk.messaging.media_types import UNKNOWN, is_shown
 from frontdesk.messaging.schemas import MediaPublic
 
-api = APIRouter(prefix="/api/v1/media", tags=["conversations"])
+api = Router(prefix="/api/v1/media", tags=["conversations"])
 # Whatever is in the file: nothing runs, nothing is loaded, no other page holds it.
 _SANDBOX = "default-src 'none'; sandbox; frame-ancestors 'none'"
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")

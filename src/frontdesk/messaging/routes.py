@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from pydantic import Field
@@ -17,6 +17,7 @@ from frontdesk.core.api import (
     Cursor,
     Limit,
     ResourcesDep,
+    Router,
     Staff,
     TenantSession,
     problems,
@@ -34,9 +35,8 @@ from frontdesk.messaging.signature import challenge_answer, is_signed
 
 log = structlog.get_logger(__name__)
 
-router = APIRouter()
-webhook = APIRouter(prefix="/webhooks", tags=["webhooks"], dependencies=[PUBLIC])
-api = APIRouter(prefix="/api/v1", tags=["channels"])
+webhook = Router(prefix="/webhooks", tags=["webhooks"], dependencies=[PUBLIC])
+api = Router(prefix="/api/v1", tags=["channels"])
 
 
 @webhook.get(
@@ -126,8 +126,12 @@ async def resolve_uncertain(
     await outbound.resolve_uncertain(session, message_id, arrived=body.arrived)
 
 
-router.include_router(webhook)
-router.include_router(channel_routes.api)
-router.include_router(media_routes.api)
-router.include_router(template_routes.api)
-router.include_router(api)
+router = Router(
+    routes=[
+        *webhook.routes,
+        *channel_routes.api.routes,
+        *media_routes.api.routes,
+        *template_routes.api.routes,
+        *api.routes,
+    ]
+)

@@ -3,15 +3,15 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from frontdesk.core.api import AdminOnly, ReadsConversations, TenantSession, problems
+from frontdesk.core.api import AdminOnly, ReadsConversations, Router, TenantSession, problems
 from frontdesk.core.errors import NotFound
 from frontdesk.messaging import templates
 from frontdesk.messaging.channels import get_channel
 from frontdesk.messaging.schemas import TemplatePublic
 
-api = APIRouter(prefix="/api/v1/templates", tags=["channels"])
+api = Router(prefix="/api/v1/templates", tags=["channels"])
 
 
 @api.get("", summary="List templates", responses=problems(NotFound))

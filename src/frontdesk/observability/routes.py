@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AwareDatetime
@@ -16,6 +16,7 @@ from frontdesk.core.api import (
     Cursor,
     Limit,
     ResourcesDep,
+    Router,
     Staff,
     TenantSession,
     problems,
@@ -35,9 +36,8 @@ from frontdesk.observability.schemas import (
     ReadinessPublic,
 )
 
-router = APIRouter()
-api = APIRouter(prefix="/api/v1", tags=["observability"])
-health = APIRouter(tags=["health"], dependencies=[PUBLIC])
+api = Router(prefix="/api/v1", tags=["observability"])
+health = Router(tags=["health"], dependencies=[PUBLIC])
 
 
 @api.get("/llm-calls", summary="List model calls", responses=problems(NotFound))
@@ -195,5 +195,9 @@ async def metrics(resources: ResourcesDep) -> Response:
     )
 
 
-router.include_router(api)
-router.include_router(health)
+router = Router(
+    routes=[
+        *api.routes,
+        *health.routes,
+    ]
+)

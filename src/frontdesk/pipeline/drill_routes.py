@@ -2,9 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
-from frontdesk.core.api import Cursor, Limit, ResourcesDep, SuperAdminOnly, problems
+from frontdesk.core.api import Cursor, Limit, ResourcesDep, Router, SuperAdminOnly, problems
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, page_of
 from frontdesk.observability import DrillRuns, NoSuchDrill
@@ -16,7 +14,7 @@ from frontdesk.pipeline.drill_schemas import (
     DrillWithReport,
 )
 
-router = APIRouter(prefix="/api/v1/tenants/{tenant_id}/drills", tags=["drills"])
+router = Router(prefix="/api/v1/tenants/{tenant_id}/drills", tags=["drills"])
 
 
 @router.post(

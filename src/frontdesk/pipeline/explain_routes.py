@@ -2,14 +2,12 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
-from frontdesk.core.api import ReadsConversations, TenantSession, problems
+from frontdesk.core.api import ReadsConversations, Router, TenantSession, problems
 from frontdesk.core.errors import NotFound
 from frontdesk.pipeline import explaining
 from frontdesk.pipeline.explain_schemas import ExplanationPublic
 
-router = APIRouter(prefix="/api/v1", tags=["conversations"])
+router = Router(prefix="/api/v1", tags=["conversations"])
 
 
 @router.get(

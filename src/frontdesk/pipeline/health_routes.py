@@ -2,14 +2,12 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from frontdesk.agent_config import NoSuchAgent
-from frontdesk.core.api import Now, ReadsConfig, ResourcesDep, problems
+from frontdesk.core.api import Now, ReadsConfig, ResourcesDep, Router, problems
 from frontdesk.pipeline import health
 from frontdesk.pipeline.schemas import AgentHealthPublic
 
-router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
+router = Router(prefix="/api/v1/agents", tags=["agents"])
 
 
 @router.get(

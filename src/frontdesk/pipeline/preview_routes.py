@@ -2,20 +2,18 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from frontdesk.agent_config import (
     NoSuchAgent,
     NoSuchAgentVersion,
     NoSuchPreview,
     PreviewKeyReused,
 )
-from frontdesk.core.api import AdminOnly, IdempotencyKey, TenantSession, problems
+from frontdesk.core.api import AdminOnly, IdempotencyKey, Router, TenantSession, problems
 from frontdesk.core.errors import Forbidden
 from frontdesk.pipeline import preview
 from frontdesk.pipeline.schemas import PreviewCreate, PreviewPublic
 
-router = APIRouter(prefix="/api/v1", tags=["agents"])
+router = Router(prefix="/api/v1", tags=["agents"])
 
 
 @router.post(

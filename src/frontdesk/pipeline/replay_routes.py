@@ -2,10 +2,16 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from frontdesk import observability
-from frontdesk.core.api import AdminOnly, Cursor, IdempotencyKey, Limit, TenantSession, problems
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    Router,
+    TenantSession,
+    problems,
+)
 from frontdesk.core.errors import Forbidden, NotFound
 from frontdesk.core.pages import Page
 from frontdesk.observability import ReplayKeyReused, ReplaySummary
@@ -14,7 +20,7 @@ from frontdesk.pipeline.replay import NotFilledIn, NotInRecord, TextIsGone
 from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
 from frontdesk.prompts import NoSuchPromptVersion
 
-router = APIRouter(prefix="/api/v1", tags=["observability"])
+router = Router(prefix="/api/v1", tags=["observability"])
 
 
 @router.post(

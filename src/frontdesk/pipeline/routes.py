@@ -3,9 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from frontdesk.core.api import AdminOnly, Cursor, Limit, ResourcesDep, problems
+from frontdesk.core.api import AdminOnly, Cursor, Limit, ResourcesDep, Router, problems
 from frontdesk.core.callers import Principal
 from frontdesk.core.pages import Page, cursor_uuid, decode_cursor, page_of
 from frontdesk.escalation import OptedOut
@@ -19,8 +19,7 @@ from frontdesk.pipeline.preview_routes import router as previews
 from frontdesk.pipeline.replay_routes import router as replays
 from frontdesk.pipeline.schemas import DeadLetterChange, DeadLetterPublic, DeadLetterSummary
 
-router = APIRouter()
-letters = APIRouter(prefix="/api/v1/dead-letters", tags=["dead letters"])
+letters = Router(prefix="/api/v1/dead-letters", tags=["dead letters"])
 
 
 @letters.get("", summary="List dead letters", responses=problems())
@@ -91,9 +90,13 @@ def _caller(who: Principal) -> Caller:
     return Caller(tenant_id=who.tenant_id, user_id=who.user_id, request_id=who.request_id)
 
 
-router.include_router(letters)
-router.include_router(replays)
-router.include_router(previews)
-router.include_router(health)
-router.include_router(drills)
-router.include_router(explanations)
+router = Router(
+    routes=[
+        *letters.routes,
+        *replays.routes,
+        *previews.routes,
+        *health.routes,
+        *drills.routes,
+        *explanations.routes,
+    ]
+)

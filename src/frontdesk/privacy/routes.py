@@ -2,10 +2,18 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from frontdesk.core.api import AdminOnly, Cursor, Limit, Now, ResourcesDep, TenantSession, problems
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    Limit,
+    Now,
+    ResourcesDep,
+    Router,
+    TenantSession,
+    problems,
+)
 from frontdesk.core.errors import NotFound
 from frontdesk.core.pages import Page
 from frontdesk.privacy import erasures, exports, retention
@@ -19,7 +27,7 @@ from frontdesk.privacy.schemas import (
     RetentionUpdate,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["privacy"])
+router = Router(prefix="/api/v1", tags=["privacy"])
 
 
 @router.post(

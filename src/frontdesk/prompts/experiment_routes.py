@@ -2,9 +2,15 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
-from frontdesk.core.api import AdminOnly, Cursor, Limit, ResourcesDep, TenantSession, problems
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    Limit,
+    ResourcesDep,
+    Router,
+    TenantSession,
+    problems,
+)
 from frontdesk.core.errors import Forbidden
 from frontdesk.core.pages import Page
 from frontdesk.prompts import experiments
@@ -25,7 +31,7 @@ from frontdesk.prompts.schemas import (
     Name,
 )
 
-router = APIRouter(prefix="/api/v1/prompts/{name}/experiments", tags=["prompts"])
+router = Router(prefix="/api/v1/prompts/{name}/experiments", tags=["prompts"])
 
 
 @router.post(

@@ -2,9 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from frontdesk.core.api import AdminOnly, Cursor, Limit, ResourcesDep, TenantSession, problems
+from frontdesk.core.api import (
+    AdminOnly,
+    Cursor,
+    Limit,
+    ResourcesDep,
+    Router,
+    TenantSession,
+    problems,
+)
 from frontdesk.core.errors import Forbidden
 from frontdesk.core.pages import Page
 from frontdesk.prompts import releases, service
@@ -35,8 +43,7 @@ from frontdesk.prompts.schemas import (
     Version,
 )
 
-router = APIRouter()
-api = APIRouter(prefix="/api/v1", tags=["prompts"])
+api = Router(prefix="/api/v1", tags=["prompts"])
 
 
 @api.get("/prompts", summary="List prompts", responses=problems(Forbidden))
@@ -204,5 +211,9 @@ async def set_prompt_policy(
     return await releases.set_policy(session, body, user_id=who.user_id)
 
 
-router.include_router(api)
-router.include_router(experiments)
+router = Router(
+    routes=[
+        *api.routes,
+        *experiments.routes,
+    ]
+)

@@ -4,7 +4,7 @@ import time
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 from pydantic import AwareDatetime
 from starlette.background import BackgroundTask
 
@@ -33,6 +33,7 @@ from frontdesk.core.api import (
     Limit,
     ReadsUsage,
     ResourcesDep,
+    Router,
     TenantSession,
     problems,
 )
@@ -44,9 +45,8 @@ from frontdesk.core.webhooks import read_capped, refuse_unsigned
 # Stripe's largest events are invoices with a hundred lines; the rest of those is not sent along.
 MOST_BYTES = 512 * 1024
 
-router = APIRouter()
-webhook = APIRouter(prefix="/webhooks", tags=["webhooks"], dependencies=[PUBLIC])
-api = APIRouter(prefix="/api/v1/billing", tags=["billing"])
+webhook = Router(prefix="/webhooks", tags=["webhooks"], dependencies=[PUBLIC])
+api = Router(prefix="/api/v1/billing", tags=["billing"])
 Key = Annotated[
     str | None,
     Header(
@@ -193,5 +193,9 @@ async def list_batch_entries(
     return await invoices.list_batch_entries(session, batch_id, limit=limit, cursor=cursor)
 
 
-router.include_router(webhook)
-router.include_router(api)
+router = Router(
+    routes=[
+        *webhook.routes,
+        *api.routes,
+    ]
+)
