@@ -7,6 +7,7 @@ keeps customers apart; nothing is rolled back or truncated.
 import asyncio
 import atexit
 import base64
+import gc
 import json
 import os
 import shutil
@@ -49,6 +50,9 @@ atexit.register(shutil.rmtree, PRIVACY_FOLDER, ignore_errors=True)
 # As every process of ours does when it opens its resources; the simulator alone opens none.
 allow_many_connections()
 
+# As `frontdesk` does before it imports what a command needs.
+gc.set_threshold(50_000)
+
 # An exception in the log is told plainly: with every local variable it takes seconds, in which
 # nothing else in this process goes on.
 _told = structlog.dev.ConsoleRenderer(
@@ -83,6 +87,12 @@ _LONGEST = (
     "test_feed_faults.py",
     "test_hostile_bodies.py",
 )
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from walking over all modules and tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,12 +16,16 @@ from typing import Any
 SOURCE = Path(__file__).parents[1] / "src"
 
 _PARENT = """
-import importlib, json, os, pkgutil, sys, tempfile
+import gc, importlib, json, os, pkgutil, sys, tempfile
+gc.set_threshold(50_000)
 import frontdesk.main, frontdesk.worker
 from frontdesk.cli import __path__ as folders, app
 
 for module in pkgutil.iter_modules(folders, "frontdesk.cli."):
     importlib.import_module(module.name)
+# A child that looked through it for garbage would have to copy it all.
+gc.collect()
+gc.freeze()
 
 def run(told):
     os.environ.clear()

@@ -22,6 +22,7 @@ def start(capsys: pytest.CaptureFixture[str]) -> Iterator[Start]:
     """Starts logging and gives what tells the lines logged since the last look."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
+    told = structlog.get_config()
 
     def started() -> Lines:
         # What a request of an earlier test bound is no part of these lines.
@@ -32,7 +33,7 @@ def start(capsys: pytest.CaptureFixture[str]) -> Iterator[Start]:
 
     yield started
     root.handlers, root.level = before
-    structlog.reset_defaults()
+    structlog.configure(**told)
     structlog.contextvars.clear_contextvars()
 
 
