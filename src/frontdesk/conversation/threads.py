@@ -31,6 +31,7 @@ from frontdesk.core.json import dumps
 from frontdesk.core.text import excerpt
 from frontdesk.gateway import estimate_tokens
 from frontdesk.messaging import (
+    INSERT_OUTBOUND,
     ContactKey,
     Content,
     NewOutbound,
@@ -38,9 +39,9 @@ from frontdesk.messaging import (
     OutboundState,
     Text,
     cancel_pending,
-    enqueue,
     in_flight,
     note_message,
+    outbound_values,
     to_wire,
 )
 
@@ -198,10 +199,12 @@ _ORIGINS = {
 }
 
 
+# Together with its way out, whose values come first.
 _INSERT_MESSAGE = f"""
-INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, user_id, type, text, tokens,
-    turn_id, reply_to_wamid)
-VALUES ($1, $2, $3, 'out', $4, $5, $10, $6, $7, $8, $9) RETURNING {STORED}
+WITH queued AS ({INSERT_OUTBOUND})
+INSERT INTO message AS m (id, conversation_id, channel_id, turn_id, direction, author, user_id, type, text,
+    tokens, reply_to_wamid)
+VALUES ($1, $2, $3, $4, 'out', $13, $14, $15, $16, $17, $18) RETURNING {STORED}
 """  # noqa: S608  # Ours.
 
 
@@ -230,39 +233,33 @@ async def send_message(
             excerpt(message.text or f"[{content.type}]", LISTED_CHARACTERS),
         )
         state = state_of(row)
+    queued = NewOutbound(
+        id=message_id,
+        conversation_id=thread.id,
+        channel_id=thread.channel_id,
+        origin=_ORIGINS[message.author],
+        epoch=thread.epoch if epoch is None else epoch,
+        turn_id=message.turn_id,
+        client_key=message.client_key,
+        content=to_wire(
+            thread.contact,
+            content,
+            callback_data=str(message_id),
+            reply_to=message.reply_to_wamid,
+        ),
+    )
     stored = await tx.sql.fetchrow(
         _INSERT_MESSAGE,
-        message_id,
-        thread.id,
-        thread.channel_id,
+        *outbound_values(tx, queued),
         message.author,
         message.user_id,
+        content.type,
         message.text,
         estimate_tokens(message.text) if message.tokens is None else message.tokens,
-        message.turn_id,
         message.reply_to_wamid,
-        content.type,
     )
     if message.media_id is not None:
         await note_message(tx, message.media_id, message_id)
-    await enqueue(
-        tx,
-        NewOutbound(
-            id=message_id,
-            conversation_id=thread.id,
-            channel_id=thread.channel_id,
-            origin=_ORIGINS[message.author],
-            epoch=thread.epoch if epoch is None else epoch,
-            turn_id=message.turn_id,
-            client_key=message.client_key,
-            content=to_wire(
-                thread.contact,
-                content,
-                callback_data=str(message_id),
-                reply_to=message.reply_to_wamid,
-            ),
-        ),
-    )
     if message.author is not Actor.SYSTEM:
         await notice(
             tx,

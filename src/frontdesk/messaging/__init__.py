@@ -82,6 +82,7 @@ from frontdesk.messaging.media_keeping import delete_files, list_files
 from frontdesk.messaging.media_rules import UPLOAD_LIVES, WORDS_OF
 from frontdesk.messaging.models import ChannelStatus, Delivery, MediaState, Origin, OutboundState
 from frontdesk.messaging.outbound import (
+    INSERT_OUTBOUND,
     OUTBOUND,
     SENDING_DEADLINE_SECONDS,
     NewOutbound,
@@ -94,6 +95,7 @@ from frontdesk.messaging.outbound import (
     is_hopeless,
     list_due,
     list_sent_for,
+    outbound_values,
     resend_is_proven,
     resolve_uncertain,
 )
@@ -132,6 +134,7 @@ from frontdesk.messaging.window import WINDOW, is_open, seconds_left, window_clo
 
 __all__ = [
     "HOLDINGS",
+    "INSERT_OUTBOUND",
     "MAX_CAPTION_CHARACTERS",
     "MOVED",
     "OUTBOUND",
@@ -243,6 +246,7 @@ __all__ = [
     "note_handed_over",
     "note_message",
     "open_media",
+    "outbound_values",
     "parse_webhook",
     "pattern_of",
     "pause_by_admin",

@@ -55,12 +55,17 @@ class NewOutbound:
     media_id: UUID | None = None
 
 
-async def enqueue(tx: Transaction, new: NewOutbound) -> None:
-    """Make a message due to be sent as soon as this transaction commits."""
-    await tx.sql.execute(
-        "INSERT INTO outbound (id, conversation_id, channel_id, turn_id, seq, origin, epoch, "
-        "client_key, content, to_user_id, media_id, traceparent) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+INSERT_OUTBOUND = """
+INSERT INTO outbound (id, conversation_id, channel_id, turn_id, seq, origin, epoch, client_key, content,
+    to_user_id, media_id, traceparent)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+"""
+
+
+def outbound_values(tx: Transaction, new: NewOutbound) -> tuple[Any, ...]:
+    """What `INSERT_OUTBOUND` takes; the message is sent as soon as this transaction commits."""
+    tx.ring(OUTBOUND, new.id)
+    return (
         new.id,
         new.conversation_id,
         new.channel_id,
@@ -74,7 +79,11 @@ async def enqueue(tx: Transaction, new: NewOutbound) -> None:
         new.media_id,
         traceparent(),
     )
-    tx.ring(OUTBOUND, new.id)
+
+
+async def enqueue(tx: Transaction, new: NewOutbound) -> None:
+    """Make a message due to be sent as soon as this transaction commits."""
+    await tx.sql.execute(INSERT_OUTBOUND, *outbound_values(tx, new))
 
 
 # An answer may wait this long for a model, and what a request makes due is made at once.
