@@ -16,7 +16,7 @@ from frontdesk.pipeline.shedding import _OLDEST_DUE
 MOST = {
     "request": (1, 0),  # The webhook's; one statement is its own transaction.
     "messaging.webhook_event": (9, 1),
-    "conversation.turn": (15, 3),
+    "conversation.turn": (14, 3),
     "messaging.outbound": (8, 2),
 }
 # Webhooks are stored and taken in batches, whosever they are; each batch begins so.

@@ -75,20 +75,30 @@ class Locked:
         return ContactKey(wa_id=self.wa_id, bsuid=self.bsuid)
 
 
+LOCKED = """
+k.id, k.channel_id, k.contact_id, k.agent_id, k.status, k.epoch, k.inbound_seq, k.handled_seq,
+    k.lease_token, k.assigned_user_id, k.language, k.last_inbound_at, c.wa_id, c.bsuid,
+    clock_timestamp() AS now
+"""
+
+
+def locked_of(row: Any) -> Locked:
+    """What `LOCKED` says of a row."""
+    values = {name: row[name] for name in Locked.__dataclass_fields__}
+    return Locked(**values | {"status": Status(values["status"])})
+
+
 async def lock(tx: Transaction, conversation_id: UUID) -> Locked:
     """Lock a conversation; raises `NoSuchConversation`."""
     row = await tx.sql.fetchrow(
-        "SELECT k.id, k.channel_id, k.contact_id, k.agent_id, k.status, k.epoch, k.inbound_seq, "
-        "k.handled_seq, k.lease_token, k.assigned_user_id, k.language, k.last_inbound_at, "
-        "c.wa_id, c.bsuid, clock_timestamp() AS now FROM conversation k "
+        f"SELECT {LOCKED} FROM conversation k "  # noqa: S608  # Ours.
         "JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id "
         "WHERE k.id = $1 FOR UPDATE OF k",
         conversation_id,
     )
     if row is None:
         raise NoSuchConversation
-    values = dict(row)
-    return Locked(**values | {"status": Status(values["status"])})
+    return locked_of(row)
 
 
 @dataclass(frozen=True)
@@ -116,24 +126,28 @@ async def write_turn(
     to_seq = thread.inbound_seq if to_seq is None else to_seq
     if to_seq <= thread.handled_seq:
         return None
-    values = turn_values(thread, turn, to_seq)
+    values = turn_values(thread.id, thread.handled_seq, to_seq, turn)
     await tx.sql.execute(INSERT_TURN, *values)
     return tell_decided(tx, values)
 
 
+# Of no rows but itself, unless a FROM follows.
 INSERT_TURN = """
 INSERT INTO turn (id, conversation_id, from_seq, to_seq, outcome, by, user_id, reason, trace,
     agent_version, prompt_version, input_tokens, output_tokens, cost_usd, latency_seconds, exposures)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+SELECT $1::uuid, $2::uuid, $3::int, $4::int, $5, $6, $7::uuid, $8, $9::jsonb,
+    $10::int, $11, $12::int, $13::int, $14::numeric, $15::float8, $16::jsonb
 """
 
 
-def turn_values(thread: Locked, turn: NewTurn, to_seq: int) -> tuple[Any, ...]:
-    """What `INSERT_TURN` takes; the turn's id is the first."""
+def turn_values(
+    conversation_id: UUID, handled_seq: int, to_seq: int, turn: NewTurn
+) -> tuple[Any, ...]:
+    """What `INSERT_TURN` takes for what comes after `handled_seq`; the turn's id is the first."""
     return (
         ids.new(),
-        thread.id,
-        thread.handled_seq + 1,
+        conversation_id,
+        handled_seq + 1,
         to_seq,
         turn.outcome,
         turn.by,

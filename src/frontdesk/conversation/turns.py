@@ -13,9 +13,11 @@ from frontdesk.conversation.receiving import CONVERSATION
 from frontdesk.conversation.threads import (
     INSERT_TURN,
     LISTED_CHARACTERS,
+    LOCKED,
     Locked,
     NewTurn,
     lock,
+    locked_of,
     tell_decided,
     turn_values,
 )
@@ -263,40 +265,57 @@ async def lock_if_ours(tx: Transaction, claimed: Claim) -> Locked | None:
     return thread if ours else None
 
 
+# Asks whether the claim holds, as `lock_if_ours` does, of the row that it locks.
 _CONCLUDE = f"""
-WITH recorded AS ({INSERT_TURN})
-UPDATE conversation k SET handled_seq = $4, attempts = 0, last_error = NULL, lease_until = NULL,
-    first_due_at = NULL,
-    due_at = CASE WHEN inbound_seq > $4 THEN greatest(now(), awaits_until) END,
-    waiting_since = CASE WHEN inbound_seq > $4 THEN now() END, language = coalesce($17, language),
-    last_activity_at = CASE WHEN $18::text IS NULL THEN last_activity_at ELSE now() END,
-    last_text = coalesce($18, last_text)
-WHERE id = $2 RETURNING {STATE}
-"""  # noqa: S608  # A statement of ours inside another.
+WITH freed AS (
+    UPDATE conversation k SET handled_seq = $4, attempts = 0, last_error = NULL, lease_until = NULL,
+        first_due_at = NULL,
+        due_at = CASE WHEN inbound_seq > $4 THEN greatest(now(), awaits_until) END,
+        waiting_since = CASE WHEN inbound_seq > $4 THEN now() END,
+        language = coalesce($17, k.language),
+        last_activity_at = CASE WHEN $18::text IS NULL THEN last_activity_at ELSE now() END,
+        last_text = coalesce($18, last_text)
+    FROM contact c
+    WHERE k.id = $2 AND k.lease_token = $19 AND k.epoch = $20 AND k.status = 'ACTIVE'
+        AND c.tenant_id = k.tenant_id AND c.id = k.contact_id
+    RETURNING {STATE}, {LOCKED}
+), recorded AS ({INSERT_TURN} FROM freed)
+SELECT * FROM freed
+"""  # noqa: S608  # Ours, one inside the other.
 
 
 async def conclude(
     tx: Transaction,
-    thread: Locked,
     claimed: Claim,
     turn: NewTurn,
     *,
     language: str | None = None,
     reply: str | None = None,
-) -> UUID:
-    """Record the outcome of the claimed burst and free the lease; the turn's id.
+) -> tuple[UUID, Locked] | None:
+    """Record the outcome of the claimed burst and free the lease; None when the claim does not hold.
 
     Args:
         reply: what the inbox shows as the last word, when the outcome is a reply: whoever sends it
             (`send_message(..., listed=True)`) need not write the conversation once more.
+
+    Returns:
+        The turn's id, and the conversation as it is now, locked.
     """
-    values = turn_values(thread, turn, claimed.inbound_seq)
+    values = turn_values(claimed.conversation_id, claimed.handled_seq, claimed.inbound_seq, turn)
     row = await tx.sql.fetchrow(
-        _CONCLUDE, *values, language, reply and excerpt(reply, LISTED_CHARACTERS)
+        _CONCLUDE,
+        *values,
+        language,
+        reply and excerpt(reply, LISTED_CHARACTERS),
+        claimed.lease_token,
+        claimed.epoch,
     )
+    if row is None:
+        return None
+    thread = locked_of(row)
     if thread.inbound_seq > claimed.inbound_seq:
         tx.ring(CONVERSATION, thread.id)
-    return tell_decided(tx, values, state_of(row))
+    return tell_decided(tx, values, state_of(row)), thread
 
 
 def pause_seconds(attempts: int) -> float:

@@ -93,25 +93,28 @@ async def _make_true(
     resources: Resources, turn: Turn, outcome: Outcome, record: NewTurn, timers: list[NewTimer]
 ) -> bool:
     async with resources.db.hot(turn.claim.tenant_id) as tx:
-        thread = await lock_if_ours(tx, turn.claim)
-        if thread is None:
-            return False
-        if outcome.opts_out:
-            await opt_out(tx, thread.contact_id, thread.now)
         if outcome.kind is OutcomeKind.HAND_OFF:
+            thread = await lock_if_ours(tx, turn.claim)
+            if thread is None:
+                return False
             await write_turn(tx, thread, record, to_seq=turn.claim.inbound_seq)
             await _hand_off(tx, thread, turn, outcome)
             if outcome.proposal is not None:
                 await escalation.propose(tx, thread.id, outcome.proposal)
         else:
-            turn_id = await conclude(
-                tx, thread, turn.claim, record, language=outcome.language, reply=outcome.text
+            concluded = await conclude(
+                tx, turn.claim, record, language=outcome.language, reply=outcome.text
             )
+            if concluded is None:
+                return False
+            turn_id, thread = concluded
             if outcome.text is not None:
                 await _reply(tx, thread, outcome, turn_id)
             await set_timers(tx, thread, timers)
             if outcome.is_crowded:
                 await summarise_soon(tx, thread.id)
+        if outcome.opts_out:
+            await opt_out(tx, thread.contact_id, thread.now)
         if outcome.missing is not None and turn.burst_text:
             await knowledge.note_gap(
                 tx,
