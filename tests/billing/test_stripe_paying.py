@@ -69,6 +69,17 @@ async def test_who_has_a_subscription_buys_no_second_one(payer: Payer) -> None:
     assert portal["url"].startswith("https://billing.stripe.example/")
 
 
+async def test_of_many_who_ask_at_once_nobody_buys_a_second_one(payer: Payer) -> None:
+    admin = await payer.desk.admin()
+    payer.stripe.holding = True
+    first = await admin.post("/billing/checkout", {"plan": "small"})
+    payer.stripe.complete_checkout(first["url"].rpartition("/")[2])
+    # Of these the last alone writes down what all of them hear.
+    plan = {"plan": "standard"}
+    await asyncio.gather(*(admin.post("/billing/checkout", plan, status=409) for _ in range(8)))
+    assert len(payer.stripe.store.all("checkout.session")) == 1
+
+
 async def test_one_key_gives_one_page_and_many_at_once_make_one_customer(payer: Payer) -> None:
     admin = await payer.desk.admin()
     plan = {"plan": "standard"}

@@ -99,8 +99,11 @@ async def customer_of(resources: Resources, tenant_id: UUID) -> Customer:
     return kept
 
 
-async def hear(resources: Resources, tenant_id: UUID) -> None:
+async def hear(resources: Resources, tenant_id: UUID) -> Subscription | None:
     """Ask Stripe how a tenant stands and let it be so here. Safe to repeat, and by many at once.
+
+    Returns the subscription that counts, as Stripe says: when somebody has asked since, it is theirs
+    to write down, and may not be here yet.
 
     Raises:
         StripeRefused, StripeBusy, StripeSilent: as `ask`; nothing has changed here.
@@ -108,7 +111,7 @@ async def hear(resources: Resources, tenant_id: UUID) -> None:
     async with resources.db.hot(tenant_id) as tx:
         row = await tx.sql.fetchrow(_ASK)
     if row is None:
-        return
+        return None
     customer_id: str = row["customer_id"]
     found = await ask(
         resources,
@@ -121,8 +124,9 @@ async def hear(resources: Resources, tenant_id: UUID) -> None:
         heard = await _write(resources, tx, row["asked"], subscription)
     if heard is None:
         log.info("stripe_answer_overtaken", tenant_id=str(tenant_id))
-        return
-    await _let_be_so(resources, tenant_id, heard)
+    else:
+        await _let_be_so(resources, tenant_id, heard)
+    return subscription
 
 
 @dataclass(frozen=True)

@@ -42,12 +42,8 @@ async def start_checkout(
     items = await line_items(resources, plan)
     customer = await customer_of(resources, who.tenant_id)
     # The event of a subscription just bought may still be on its way.
-    await hear(resources, who.tenant_id)
-    async with resources.db.hot(who.tenant_id) as tx:
-        status = await tx.sql.fetchval(
-            "SELECT status FROM stripe_account WHERE subscription_id IS NOT NULL"
-        )
-    if status is not None and status not in ENDED:
+    subscription = await hear(resources, who.tenant_id)
+    if subscription is not None and subscription.status not in ENDED:
         raise AlreadySubscribed("Change or end it on the billing portal.")
     home = resources.settings.web.public_url
     wanted: Any = {
