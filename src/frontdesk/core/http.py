@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -119,10 +119,6 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
         self._allow_loopback = allow_loopback
         self._resolve = resolve
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=certifi.where())
 
     async def post(self, url: str, body: bytes, *, token: str, timeout_seconds: float) -> Answer:
         """Post once and return the answer, whatever its status. Redirects are not followed.
@@ -313,7 +309,7 @@ class HttpClient:
         from yarl import URL
 
         connector = aiohttp.TCPConnector(
-            resolver=_pinned(addresses), use_dns_cache=False, force_close=True, ssl=self._tls
+            resolver=_pinned(addresses), use_dns_cache=False, force_close=True, ssl=_tls()
         )
         try:
             async with (
@@ -363,7 +359,7 @@ class HttpClient:
             connector=aiohttp.TCPConnector(
                 limit=_MAX_CONNECTIONS,
                 keepalive_timeout=_IDLE_SECONDS,
-                ssl=self._tls,
+                ssl=_tls(),
             ),
             timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS),
             headers={"User-Agent": _USER_AGENT, "Content-Type": "application/json"},
@@ -371,6 +367,12 @@ class HttpClient:
             trust_env=False,
         )
         return self._session
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """By which hosts prove who they are; read once a process, as that takes 20 ms."""
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _multipart(parts: Collection[FormPart]) -> "aiohttp.MultipartWriter":
