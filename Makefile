@@ -11,6 +11,9 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 # Handed on to what the target runs: make test ARGS="-k handoff".
 ARGS ?=
 
+# Where it is set, each of the hundred processes that the tests start would compile all code again.
+unexport PYTHONDONTWRITEBYTECODE
+
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test fuzz check format bench faults lock clean
@@ -24,7 +27,7 @@ demo: $(READY) ## Run everything here: databases, web, worker and a simulated Wh
 	@$(BIN)/frontdesk demo $(ARGS)
 
 test: $(READY) ## Run the tests, on a Postgres and a Valkey of their own
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 fuzz: $(READY) ## Ask every operation hundreds of odd things as every caller; others each time
 	@FUZZ_CASES=$${FUZZ_CASES:-200} $(BIN)/python -m pytest tests/isolation/test_contract.py $(ARGS)

@@ -76,16 +76,17 @@ class LateApp(httpx.AsyncBaseTransport):
         return await self.inner.handle_async_request(request)
 
 
-# Each takes half a minute or more: begun last, it would leave the other processes nothing to do.
+# The longest, each begun in a process of its own as far as there are enough: one after another, or
+# begun last, they would leave the other processes nothing to do.
 _LONGEST = (
-    "isolation/test_crossing.py",
-    "isolation/test_contract.py",
-    "isolation/test_roles.py",
-    "faults/",
-    "test_demo.py",
-    "test_commands.py",
+    "faults/test_",
+    "test_the_demo_heals",
+    "isolation/",
+    "test_every_step_of_the_scripted_day",
+    "test_store_faults.py",
     "test_feed_faults.py",
     "test_hostile_bodies.py",
+    "test_replays.py",
 )
 
 
@@ -95,9 +96,28 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest; all else keeps its order."""
-    items.sort(key=lambda item: not any(part in item.nodeid for part in _LONGEST))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the longest to the processes in turn; all else keeps its order.
+
+    pytest-xdist gives each process a part of the list, and what it can from the ends of the others
+    to one that has nothing left to do.
+    """
+    processes = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    longest = sorted((item for item in items if _place(item) is not None), key=_place)
+    rest = [item for item in items if _place(item) is None]
+    dealt: list[pytest.Item] = []
+    for number in range(processes):
+        share = (len(items) - len(dealt)) // (processes - number)
+        hand = [item for item in longest if _place(item) % processes == number]
+        others = max(share - len(hand), 0)
+        dealt += hand + rest[:others]
+        del rest[:others]
+    items[:] = dealt + rest
+
+
+def _place(item: pytest.Item) -> Any:
+    """Where in `_LONGEST` a test stands; None for all others."""
+    return next((n for n, part in enumerate(_LONGEST) if part in item.nodeid), None)
 
 
 @pytest.fixture(scope="session", autouse=True)
