@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 import structlog
 from tests.desk import Desk, eventually
 
+from frontdesk.core.ids import NIL
 from frontdesk.pipeline.receive import _CLAIM
 from frontdesk.pipeline.shedding import _OLDEST_DUE
 
@@ -24,9 +26,14 @@ _BATCHES = ("INSERT INTO webhook_event", _CLAIM)
 
 
 class Counted:
-    """The statements made at the driver: by what they were made for, one list for each request or row."""
+    """The statements made at the driver: by what they were made for, one list for each request or row.
 
-    def __init__(self) -> None:
+    What comes due just now of another tenant, whose test is over, is none of them.
+    """
+
+    def __init__(self, tenant_id: UUID) -> None:
+        # A webhook is nobody's before it is read.
+        self._tenants = {None, str(NIL), str(tenant_id)}
         self.by_place: dict[str, list[list[str]]] = {}
         self._whose: dict[str, str] = {}
 
@@ -34,7 +41,7 @@ class Counted:
         bound = structlog.contextvars.get_contextvars()
         place = bound.get("work") or ("request" if "request_id" in bound else None)
         # Looked up once a second, however many messages there are.
-        if place is None or statement == _OLDEST_DUE:
+        if place is None or statement == _OLDEST_DUE or bound.get("tenant_id") not in self._tenants:
             return
         whose = str(bound.get("row_id") or bound["request_id"])
         found = self.by_place.setdefault(place, [])
@@ -45,9 +52,9 @@ class Counted:
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+def counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Counted:
     """Listens to every connection of this process."""
-    found = Counted()
+    found = Counted(desk.id)
 
     def listening(name: str) -> Callable[..., Any]:
         made: Any = getattr(asyncpg.Connection, name)
