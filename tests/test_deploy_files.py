@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 # Read by the images of Postgres and Valkey, or by Compose; Frontdesk itself knows them not.
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
 OUR_SERVICES = ("migrate", "web", "worker", "simulator")
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+REQUIREMENTS = {"requirements.txt": 50, "requirements-dev.txt": 50, "requirements-local.txt": 1}
 WORKFLOWS = ("ci", "nightly")
 SEALING_KEY = "k1:" + "QUJDRA" * 7 + "A="
 
@@ -239,8 +239,10 @@ def test_every_make_target_named_somewhere_exists():
 
 
 def test_ci_runs_the_doors_everybody_uses():
-    assert set(runs("ci")) == {"make check", "make test"}
-    assert re.search(r"^make check\nmake test$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    assert set(runs("ci")) == {"make check", "make test", "make test-local"}
+    assert re.search(
+        r"^make check\nmake test\nmake test-local$", (ROOT / ".ci/run").read_text(), re.MULTILINE
+    )
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
 
 
@@ -298,7 +300,7 @@ def locked(name: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
 def test_every_package_is_pinned_with_its_hashes_and_no_index_is_named(name):
-    assert len(locked(name)) > 50
+    assert len(locked(name)) > REQUIREMENTS[name]
     for requirement, hashes in locked(name).items():
         assert re.fullmatch(r"[a-z0-9-]+==[\w.+]+( ; .+)?", requirement), requirement
         assert hashes, requirement
@@ -307,6 +309,16 @@ def test_every_package_is_pinned_with_its_hashes_and_no_index_is_named(name):
 
 def test_tests_run_on_the_packages_that_production_gets():
     assert locked("requirements.txt").items() <= locked("requirements-dev.txt").items()
+
+
+def test_what_tests_run_on_beside_the_local_model_is_what_the_extra_asks_for():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    asked = {re.split(r"[<>=~!]", requirement)[0] for requirement in extras["local-embeddings"]}
+    assert asked <= {
+        requirement.partition("==")[0] for requirement in locked("requirements-local.txt")
+    }
 
 
 def test_the_installed_litellm_is_the_locked_one():

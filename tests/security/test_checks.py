@@ -46,7 +46,7 @@ def test_secrets_are_found_in_what_git_knows_or_would_add(tmp_path: Path) -> Non
 def test_everything_is_pinned_with_a_hash_and_nothing_is_known_to_be_hijacked() -> None:
     for name in dependencies.LOCKS:
         text = (ROOT / name).read_text()
-        assert len(dependencies.entries(text)) > 50
+        assert len(dependencies.entries(text)) > (1 if name == "requirements-local.txt" else 50)
         assert dependencies.wrong_in_lock(name, text) == []
     text = (
         "good==1.0 \\\n    --hash=sha256:ab\nbare==1.0\nloose>=2\nlitellm==1.82.8 --hash=sha256:a"
