@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from frontdesk.core import pool
+from frontdesk.core import ids, pool
 from frontdesk.core.pool import Pool
+from frontdesk.core.resources import Resources
 from frontdesk.core.settings import Settings
 
 SIZE = 3
@@ -69,6 +70,23 @@ async def test_a_failure_leaves_no_transaction_open_for_the_next(small: Pool) ->
         )
 
 
+async def test_what_a_block_leaves_open_is_not_handed_on(small: Pool) -> None:
+    async with small.one() as connection:
+        await connection.execute("BEGIN")
+    async with small.one() as connection:
+        assert not connection.is_in_transaction()
+
+
+async def test_who_keeps_a_transaction_has_no_way_into_the_next_ones(
+    resources: Resources,
+) -> None:
+    async with resources.db.hot(ids.new()) as kept:
+        assert await kept.sql.fetchval("SELECT 1") == 1
+    async with resources.db.hot(ids.new()):
+        with pytest.raises(AttributeError):
+            await kept.sql.fetchval("SELECT 1")
+
+
 async def test_a_cancelled_statement_is_ended_and_frees_its_place(small: Pool) -> None:
     async def sleep() -> None:
         async with small.one() as connection:
@@ -93,6 +111,20 @@ async def test_a_connection_that_postgres_ended_is_not_handed_on(small: Pool) ->
     assert await pid(small) != lost
     assert await pid(small) != lost
     assert (small.busy, small.idle) == (0, 1)
+
+
+async def test_what_only_a_burst_needed_is_closed_later(
+    small: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with small.one(), small.one(), small.one():
+        pass
+    assert small.idle == SIZE
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.2)
+    for _ in range(5):
+        await pid(small)
+        await asyncio.sleep(0.06)
+    assert await pid(small)
+    assert small.idle == 1
 
 
 async def test_a_connection_that_was_idle_too_long_is_made_anew(

@@ -221,6 +221,9 @@ class Database:
                 except BaseException:
                     await _end_open_transaction(connection)
                     raise
+                finally:
+                    # Who keeps this unit of work has no way into the next one, perhaps another tenant's.
+                    del tx.sql
                 if await connection.execute("COMMIT") != "COMMIT":
                     # A statement failed and its error was swallowed: Postgres rolls back then.
                     raise RuntimeError("the transaction was rolled back instead of committed")
@@ -248,8 +251,11 @@ class Database:
         tx._open(self, ids.NIL)
         async with self.system() as connection, connection.transaction():
             tx.sql = connection
-            yield tx
-            await tx._run_before_commit()
+            try:
+                yield tx
+                await tx._run_before_commit()
+            finally:
+                del tx.sql
         tx._run_after_commit()
 
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -16,7 +17,7 @@ class Pool:
     """asyncpg's pool, from which connections are taken once and kept while they are in order.
 
     Giving one back there starts a task, a third of what a short transaction costs this process. So
-    only those go back that a failure has left in the midst of something.
+    only those go back that something went wrong with.
 
     Args:
         connections: as many as `size`; this is the only one to take any.
@@ -35,11 +36,11 @@ class Pool:
         self._places = asyncio.Semaphore(size)
         self._busy = 0
         # Each with since when; the one used last is the first to be used again.
-        self._kept: list[tuple[PoolConnectionProxy[asyncpg.Record], float]] = []
+        self._kept: deque[tuple[PoolConnectionProxy[asyncpg.Record], float]] = deque()
 
     @property
     def busy(self) -> int:
-        """Connections in use."""
+        """Connections in use, or being made for it."""
         return self._busy
 
     @property
@@ -74,7 +75,14 @@ class Pool:
                 # What was being asked is to be cancelled first, by a database that may be frozen.
                 await self._connections.release(connection, timeout=self._patience_seconds)
                 raise
-            self._kept.append((connection, time.monotonic()))
+            if not _is_in_order(connection):
+                await self._connections.release(connection, timeout=self._patience_seconds)
+                return
+            now = time.monotonic()
+            # A burst needs more of them than the hours after it.
+            while self._kept and now - self._kept[0][1] >= IDLE_SECONDS:
+                _close(self._kept.popleft()[0])
+            self._kept.append((connection, now))
         finally:
             self._busy -= 1
             self._places.release()
@@ -82,9 +90,19 @@ class Pool:
     async def _take(self) -> "PoolConnectionProxy[asyncpg.Record]":
         while self._kept:
             connection, since = self._kept.pop()
-            # What has been closed is no longer asyncpg's, which says so to whoever asks it anything.
-            with suppress(asyncpg.InterfaceError):
-                if time.monotonic() - since < IDLE_SECONDS and not connection.is_closed():
-                    return connection
-                connection.terminate()
+            if time.monotonic() - since < IDLE_SECONDS and _is_in_order(connection):
+                return connection
+            _close(connection)
         return await self._connections.acquire(timeout=self._patience_seconds)
+
+
+def _is_in_order(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:
+    # What has been closed is no longer asyncpg's, which says so to whoever asks it anything.
+    with suppress(asyncpg.InterfaceError):
+        return not connection.is_closed() and not connection.is_in_transaction()
+    return False
+
+
+def _close(connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
