@@ -120,6 +120,42 @@ async def test_a_change_is_seen_at_once_here_and_soon_elsewhere(settings):
         assert await seen_within(2, two, tenant_id, "new") < 0.5
 
 
+async def test_a_second_change_while_the_first_is_being_told_is_told_too(settings):
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(settings, source) as one, process(settings, source) as two:
+        await seen_within(1, two, tenant_id, "old")
+        await asyncio.sleep(0.1)
+        changes, told = one.resources.keep(Changes), []
+        pipeline = one.resources.redis.pipeline
+
+        class Slow:
+            """Redis, which has done what it was told and is slow to say so."""
+
+            async def __aenter__(self):
+                self.pipeline = pipeline(transaction=False)
+                return self
+
+            async def __aexit__(self, *_):
+                await self.pipeline.reset()
+
+            def __getattr__(self, name):
+                return getattr(self.pipeline, name)
+
+            async def execute(self):
+                await self.pipeline.execute()
+                told.append(None)
+                await asyncio.sleep(0.3)
+
+        one.resources.redis.pipeline = lambda **_: Slow()
+        await one.change(tenant_id, "newer")
+        await asyncio.sleep(0.1)
+        await one.change(tenant_id, "newest")
+        await seen_within(2, two, tenant_id, "newest")
+        while changes._untold:  # noqa: ASYNC110  # It ends by itself.
+            await asyncio.sleep(0.01)
+        assert len(told) == 2
+
+
 async def test_a_read_from_before_the_commit_does_not_bring_the_old_value_back(settings):
     tenant_id, source = ids.new(), {"a": "old"}
     async with process(settings, source) as one, process(settings, source) as two:

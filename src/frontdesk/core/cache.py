@@ -2,8 +2,10 @@
 
 A snapshot is looked for in this process, then in Redis, then read from Postgres. Whoever changes
 the rows calls `forget_after_commit`: the copy in Redis goes and every process drops its own, so a
-change is seen everywhere within two seconds, whatever is down. Keys begin with the tenant's id and
-carry the version of what is stored under them: a new release does not read an old one's copies.
+change is seen everywhere within two seconds, whatever is down; within a minute, if the process that
+made it died, or alone could not reach Redis, before it had told the others. Keys begin with the
+tenant's id and carry the version of what is stored under them: a new release does not read an old
+one's copies.
 """
 
 import asyncio
@@ -27,7 +29,8 @@ log = structlog.get_logger(__name__)
 CHANNEL = "frontdesk:cache"
 # Holds a new value after each change, by which who listens finds out whether it missed one.
 LAST_CHANGE = "frontdesk:cache:last"
-KEPT_SECONDS = 60
+# In Redis, and from then on in a process.
+KEPT_SECONDS = 30
 # How old a copy may be while nobody can tell us that it has changed.
 UNHEARD_SECONDS = 1.5
 # A changed key refuses new copies for so long: a read from before the commit may still be on its
@@ -44,8 +47,8 @@ class Changes:
     """What has changed in other processes, heard on one subscription per process.
 
     `generation` grows with each change and whenever one may have been missed: when Redis is lost or
-    found again, or when it tells, on a quiet channel, of a change that was not heard. Copies of an
-    older generation are checked in Redis.
+    found again, or when it tells, on a quiet channel, of a change since that was last asked. Copies
+    of an older generation are checked in Redis.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -82,7 +85,7 @@ class Changes:
         """Drop a key here, and everywhere else as soon as Redis can be reached."""
         self._drop(key)
         # After this the copies have run out by themselves.
-        self._untold[key] = time.monotonic() + KEPT_SECONDS
+        self._untold[key] = time.monotonic() + 2 * KEPT_SECONDS
         if self._teller is None or self._teller.done():
             self._teller = asyncio.get_running_loop().create_task(self._tell_all())
 
@@ -93,7 +96,7 @@ class Changes:
 
     async def _tell_all(self) -> None:
         while self._untold:
-            batch = list(self._untold)
+            batch = dict(self._untold)
             try:
                 async with self._redis.pipeline(transaction=False) as pipeline:
                     for key in batch:
@@ -101,8 +104,10 @@ class Changes:
                         pipeline.set(LAST_CHANGE, ids.new().bytes)
                         pipeline.publish(CHANNEL, key)
                     await pipeline.execute()
-                for key in batch:
-                    self._untold.pop(key, None)
+                for key, until in batch.items():
+                    # Else it has changed again meanwhile.
+                    if self._untold.get(key) == until:
+                        del self._untold[key]
             except REDIS_DOWN as error:
                 log.warning("cache_untold", keys=len(self._untold), error=type(error).__name__)
                 await asyncio.sleep(1)
