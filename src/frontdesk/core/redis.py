@@ -40,13 +40,13 @@ class _Attentive:
             raise asyncio.CancelledError
 
     async def can_read_destructive(self) -> bool:
-        """Whether the other end has closed it. Asked each time a connection is taken to be used.
+        """Whether the other end has closed or reset it. Asked each time a connection is taken to be used.
 
         redis-py tries to read, and cancels that, for a third of what a command costs; but what was
         left unread closes the connection anyway.
         """
         reader: asyncio.StreamReader | None = self._reader  # type: ignore[attr-defined]  # The mixed-in one's.
-        return reader is not None and reader.at_eof()
+        return reader is not None and (reader.at_eof() or reader.exception() is not None)
 
 
 class _Connection(_Attentive, RedisConnection):
