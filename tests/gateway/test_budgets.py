@@ -83,6 +83,18 @@ async def test_two_hundred_calls_at_once_never_go_over_a_budget_for_twenty(
     assert spent == sum(entry["amount_usd"] for entry in ledger)
 
 
+async def test_what_a_call_did_not_need_is_there_for_the_one_that_follows_it(
+    desk: Desk, provider: Provider
+) -> None:
+    just_no_two = await worst(desk, max_output_tokens=100) * 2 - Decimal("0.000000001")
+    await limit(desk, just_no_two)
+    usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+    provider.default = says("Yes.", usage=usage)
+    await complete(desk.resources, desk.request(max_output_tokens=100, is_followed=True))
+    await complete(desk.resources, desk.request(max_output_tokens=100))
+    assert len(provider.bodies) == 2
+
+
 async def test_a_call_that_was_not_billed_gives_back_what_it_had_reserved(
     make_desk: MakeDesk, provider: Provider
 ) -> None:

@@ -6,8 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from frontdesk.core.db import Database
+from frontdesk.core.errors import Invalid
 from frontdesk.core.settings import DatabaseSettings
-from frontdesk.gateway import call_log, close, complete, flush
+from frontdesk.gateway import call_log, close, complete, finish_records
 
 from .conftest import Desk
 from .stub_provider import Provider
@@ -55,11 +56,24 @@ async def test_a_record_that_nothing_follows_is_written_by_itself_and_sooner_whe
         while not await desk.calls():  # noqa: ASYNC110  # It happens by itself.
             await asyncio.sleep(0.02)
     monkeypatch.setattr(call_log, "PATIENCE_SECONDS", 3600)
-    await complete(desk.resources, desk.request(is_followed=True))
+    followed = await complete(desk.resources, desk.request(is_followed=True))
     assert len(await desk.calls()) == 1
-    await flush(desk.resources, desk.tenant_id)
+    await finish_records(desk.resources, desk.tenant_id, followed.unwritten)
     assert len(await desk.calls()) == 2
-    await flush(desk.resources, desk.tenant_id)
+    await finish_records(desk.resources, desk.tenant_id, followed.unwritten)
     await complete(desk.resources, desk.request(is_followed=True))
     await close(desk.resources)
     assert len(await desk.calls()) == 3
+
+
+async def test_who_waits_for_records_hears_of_their_failure_and_of_no_others(
+    desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_log, "PATIENCE_SECONDS", 3600)
+    ours = await complete(desk.resources, desk.request(is_followed=True))
+    never = desk.request(is_followed=True, feature="not\0stored")
+    strangers = await complete(desk.resources, never)
+    await finish_records(desk.resources, desk.tenant_id, ours.unwritten)
+    with pytest.raises(Invalid):
+        await finish_records(desk.resources, desk.tenant_id, strangers.unwritten)
+    assert len(await desk.calls()) == 1

@@ -18,7 +18,14 @@ from frontdesk.gateway.personal import Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.providers import list_providers
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
-from frontdesk.gateway.service import close, complete, estimate, flush, list_standings, warm
+from frontdesk.gateway.service import (
+    close,
+    complete,
+    estimate,
+    finish_records,
+    list_standings,
+    warm,
+)
 from frontdesk.gateway.tenant_models import (
     DESCRIPTION,
     FILE_FEATURES,
@@ -72,7 +79,7 @@ __all__ = [
     "estimate",
     "estimate_tokens",
     "file_models",
-    "flush",
+    "finish_records",
     "has_key",
     "has_placeholder",
     "list_models",

@@ -6,7 +6,7 @@ another is about to follow take a commit of its own at once.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -38,9 +38,8 @@ class CallLog:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        # What a tenant's next commit takes, and the newest of all that is not written yet.
+        # What a tenant's next commit takes.
         self._waiting: dict[UUID, list[_Entry]] = {}
-        self._newest: dict[UUID, asyncio.Future[None]] = {}
         self._writers: dict[UUID, asyncio.Task[None]] = {}
         self._timers: dict[UUID, asyncio.TimerHandle] = {}
 
@@ -67,22 +66,22 @@ class CallLog:
         written.add_done_callback(_seen)
         entry = _Entry(call, usage, settlement, written)
         self._waiting.setdefault(tenant_id, []).append(entry)
-        self._newest[tenant_id] = written
         if not is_followed:
             self._begin(tenant_id)
         elif tenant_id not in self._timers and tenant_id not in self._writers:
             self._timers[tenant_id] = loop.call_later(PATIENCE_SECONDS, self._begin, tenant_id)
         return written
 
-    async def flush(self, tenant_id: UUID) -> None:
-        """Wait until all that was begun for a tenant is written, in the order it was.
+    async def finish(self, tenant_id: UUID, begun: Iterable[asyncio.Future[None]]) -> None:
+        """Wait until what was begun is written, and for nothing else of the tenant.
 
         Raises:
             Unavailable: the database stays down.
         """
-        if newest := self._newest.get(tenant_id):
-            self._begin(tenant_id)
-            await asyncio.shield(newest)
+        for written in begun:
+            if not written.done():
+                self._begin(tenant_id)
+            await asyncio.shield(written)
 
     async def drain(self) -> None:
         """Wait until all that was begun is written, or has failed."""
@@ -95,17 +94,21 @@ class CallLog:
         if timer := self._timers.pop(tenant_id, None):
             timer.cancel()
         if tenant_id not in self._writers:
-            writing = asyncio.create_task(self._write_all(tenant_id))
-            self._writers[tenant_id] = writing
+            writer = asyncio.create_task(self._write_all(tenant_id))
+            self._writers[tenant_id] = writer
+            writer.add_done_callback(lambda _: self._ended(tenant_id))
 
     async def _write_all(self, tenant_id: UUID) -> None:
-        try:
-            while entries := self._waiting.pop(tenant_id, None):
-                await self._write(tenant_id, entries)
-        finally:
+        while entries := self._waiting.pop(tenant_id, None):
+            await self._write(tenant_id, entries)
+
+    def _ended(self, tenant_id: UUID) -> None:
+        writer = self._writers.pop(tenant_id)
+        if writer.cancelled():
             for entry in self._waiting.pop(tenant_id, ()):
                 entry.written.cancel()
-            del self._newest[tenant_id], self._writers[tenant_id]
+        elif tenant_id in self._waiting:  # Begun after it had looked for the last time.
+            self._begin(tenant_id)
 
     async def _write(self, tenant_id: UUID, entries: Sequence[_Entry], tries: int = 0) -> None:
         try:

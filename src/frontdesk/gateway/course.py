@@ -47,6 +47,11 @@ class Course:
         return not self.is_thrifty and self.request.recorded is None
 
     @property
+    def is_followed(self) -> bool:
+        """Whether the record may wait for the next call's: not when money is set aside until then."""
+        return self.request.is_followed and not self.accounts
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """What went wrong with each attempt that failed, in order: `model: outcome`."""
         return tuple(

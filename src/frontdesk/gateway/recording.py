@@ -83,7 +83,7 @@ def record(
         _usage_record(request, call_id, call, attempt, bill.prices, cost),
         bill.settlement(call_id, usage),
         # After a failure the next attempt waits for the record.
-        is_followed=request.is_followed and attempt.outcome is Outcome.OK,
+        is_followed=course.is_followed and attempt.outcome is Outcome.OK,
     )
 
 

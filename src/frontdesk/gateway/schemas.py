@@ -1,7 +1,8 @@
 """What the gateway takes and gives."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +39,8 @@ class CompletionRequest:
         experiment_id, variant: the experiment on the prompt that this call is part of; recorded.
         cacheable: nothing but the prompt bears on the answer, so the same prompt may get the same
             answer again (gateway/answer_cache.py says when).
-        is_followed: another call of the tenant comes soon; the record of this one may be written with
-            that one's, and is not waited for. `flush` waits for it.
+        is_followed: another call of the tenant comes soon; where no budget is concerned, the record of
+            this one may be written with that one's. It is not waited for, but by `finish_records`.
         deadline_seconds: one deadline over all attempts; None is the one of the settings.
     """
 
@@ -81,7 +82,8 @@ class Completion:
     `cost_usd` is None when the price of a model among them is not known. `failures` says of each
     attempt before the good one which model it was and what was wrong, as `model: outcome`. With
     `tool_calls` and nothing `parsed` the model wants tools called before it answers.
-    `thrift` says which budget sent the call to a cheaper model.
+    `thrift` says which budget sent the call to a cheaper model. `unwritten` are the records that were
+    not waited for.
     """
 
     request_id: UUID
@@ -99,6 +101,7 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     cache_hit: bool = False
     vectors: tuple[tuple[float, ...], ...] = ()
+    unwritten: tuple[asyncio.Future[None], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -53,7 +54,8 @@ async def complete(resources: Resources, request: CompletionRequest) -> Completi
         ModelsUnavailable: no model gave a usable answer before the deadline.
         PromptRejected: the models refuse this very prompt, or it could not be masked and was not sent.
         BudgetReached: what it may cost does not fit a budget; no cheaper model fits it either.
-        Unavailable: the database is down, so the call can't be accounted for.
+        Unavailable: the database is down, so the call can't be accounted for. Of one that is followed
+            `finish_records` says it.
     """
     with span(f"model {request.feature}"):
         masked = await _masked(resources, request)
@@ -91,7 +93,7 @@ async def _complete(
             course.told("No model answered before the deadline"),
             attempts=len(course.call_ids),
         ) from None
-    if not request.is_followed:
+    if not course.is_followed:
         # After the deadline's scope: what was paid for is not thrown away while it is written.
         await asyncio.shield(recorded)
     assert attempt.text is not None
@@ -114,6 +116,7 @@ async def _complete(
         thrift=course.refusal.refusal.sentence if course.refusal and course.is_thrifty else None,
         tool_calls=attempt.tool_calls,
         vectors=attempt.vectors,
+        unwritten=(recorded,) if course.is_followed else (),
     )
 
 
@@ -207,13 +210,15 @@ async def warm() -> None:
     await asyncio.gather(litellm_adapter.warm(), asyncio.to_thread(personal.load))
 
 
-async def flush(resources: Resources, tenant_id: UUID) -> None:
-    """Wait until the calls a tenant has made in this process are on record.
+async def finish_records(
+    resources: Resources, tenant_id: UUID, unwritten: Iterable[asyncio.Future[None]]
+) -> None:
+    """Wait until calls are on record whose records `complete` did not wait for.
 
     Raises:
         Unavailable: the database is down, so they can't be accounted for.
     """
-    await resources.keep(Door).call_log.flush(tenant_id)
+    await resources.keep(Door).call_log.finish(tenant_id, unwritten)
 
 
 async def close(resources: Resources) -> None:

@@ -15,7 +15,7 @@ CUT = " […cut]"
 CUT_TOKENS = 5
 # A safe over-estimate in every script we measured, where characters / 4 is far too little.
 _BYTES_PER_TOKEN = 3.5
-# What is beyond is estimated: this much takes 0.1 seconds at worst, while nothing else happens.
+# What is beyond is estimated: this much takes a tenth of a second at worst, while nothing else happens.
 _COUNTED_CHARACTERS = 32_768
 # A word ends where a space follows anything but white space. To cut there first and to know what
 # comes again takes a quarter of the time of cutting all of a text into words.
@@ -44,24 +44,36 @@ def count_tokens(text: str) -> int:
 
 
 def cut_to_tokens(text: str, limit: int) -> str:
-    """The text, or its beginning of at most `limit` tokens and a mark of `CUT_TOKENS` more."""
-    if count_tokens(text) <= limit:
-        return text
+    """The text, or its beginning of at most `limit` tokens and a mark of `CUT_TOKENS` more.
+
+    Of a word of more than 32,768 bytes no more than these stay.
+    """
     vocabulary = _vocabulary()
     if vocabulary is None:
+        if estimate_tokens(text) <= limit:
+            return text
         # Every UTF-8 byte counts for less than a token here.
         return (
             text.encode(errors="replace")[: int(limit * _BYTES_PER_TOKEN)].decode(errors="ignore")
             + CUT
         )
     encodable = _encodable(text)
+    if len(encodable.encode()) <= limit:  # No token is less than a byte.
+        return text
     left = limit
     for word in WORD.finditer(encodable):
-        size = _word_tokens(word[0])
+        ends: list[int] = []
+        if len(word[0]) <= _KEPT_CHARACTERS:
+            size = _known_word(word[0])
+        else:
+            data = word[0].encode()
+            ends = vocabulary.cut(data[:_COUNTED_CHARACTERS])
+            size = len(ends) if len(data) <= _COUNTED_CHARACTERS else limit + 1
         if size > left:
             data = word[0].encode()
+            ends = ends or vocabulary.cut(data)
             # A character may be cut in two at a token's border.
-            part = data[: [0, *vocabulary.cut(data)][left]].decode(errors="ignore")
+            part = data[: [0, *ends[:left]][-1]].decode(errors="ignore")
             return encodable[: word.start()] + part + CUT
         left -= size
     return text

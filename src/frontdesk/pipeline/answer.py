@@ -64,7 +64,7 @@ async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -
             if outcome is not None:
                 annotate(outcome=outcome.kind, language=outcome.language)
                 # Nothing is decided by calls that are not accounted for.
-                await gateway.flush(resources, tenant_id)
+                await gateway.finish_records(resources, tenant_id, turn.trace.unwritten)
                 await decide(resources, turn, proposed(turn, outcome))
         except Exception as error:
             await _put_off(resources, claim, f"{type(error).__name__}: {error}")

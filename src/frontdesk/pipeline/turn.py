@@ -1,5 +1,6 @@
 """The values that travel through a turn, from the claim to the decision."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ class Trace:
         self.output_tokens = 0
         self.cost_usd: Decimal | None = Decimal(0)
         self.call_ids: list[UUID] = []
+        # Records of calls that were not waited for.
+        self.unwritten: list[asyncio.Future[None]] = []
         self._last = self.started
 
     def add(self, stage: str, **facts: Any) -> None:
@@ -73,6 +76,7 @@ class Trace:
     def count(self, completion: Completion) -> None:
         """Add what an answer took; an unknown cost makes the turn's cost unknown, never smaller."""
         self.call_ids += completion.call_ids
+        self.unwritten += completion.unwritten
         self.input_tokens += completion.input_tokens
         self.output_tokens += completion.output_tokens
         if completion.cost_usd is None or self.cost_usd is None:
