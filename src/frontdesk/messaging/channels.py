@@ -154,17 +154,18 @@ async def disconnect_channel(tx: Transaction, channel_id: UUID, reason: str) -> 
         await _move(tx, channel_id, ChannelStatus.DISCONNECTED, reason)
 
 
+NOTE_ALIVE = """
+UPDATE channel SET alive_at = least($2, now())
+WHERE id = $1 AND (alive_at IS NULL OR alive_at < least($2, now()))
+"""
+
+
 async def note_alive(tx: Transaction, channel_id: UUID, provider_at: datetime) -> None:
     """Keep the provider time of the newest webhook of a channel, but none from the future.
 
     It is the evidence that statuses reach us, on which an unknown send may be repeated.
     """
-    await tx.sql.execute(
-        "UPDATE channel SET alive_at = least($2, now()) "
-        "WHERE id = $1 AND (alive_at IS NULL OR alive_at < least($2, now()))",
-        channel_id,
-        provider_at,
-    )
+    await tx.sql.execute(NOTE_ALIVE, channel_id, provider_at)
 
 
 def tell_status(

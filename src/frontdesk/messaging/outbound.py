@@ -62,9 +62,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 
 
-def outbound_values(tx: Transaction, new: NewOutbound) -> tuple[Any, ...]:
-    """What `INSERT_OUTBOUND` takes; the message is sent as soon as this transaction commits."""
-    tx.ring(OUTBOUND, new.id)
+def outbound_values(new: NewOutbound) -> tuple[Any, ...]:
+    """What `INSERT_OUTBOUND` takes; who inserts it rings for it."""
     return (
         new.id,
         new.conversation_id,
@@ -83,7 +82,8 @@ def outbound_values(tx: Transaction, new: NewOutbound) -> tuple[Any, ...]:
 
 async def enqueue(tx: Transaction, new: NewOutbound) -> None:
     """Make a message due to be sent as soon as this transaction commits."""
-    await tx.sql.execute(INSERT_OUTBOUND, *outbound_values(tx, new))
+    await tx.sql.execute(INSERT_OUTBOUND, *outbound_values(new))
+    tx.ring(OUTBOUND, new.id)
 
 
 # An answer may wait this long for a model, and what a request makes due is made at once.
