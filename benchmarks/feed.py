@@ -144,6 +144,7 @@ def _start_product(ground: Ground, desk: Desk) -> Server:
         LIMITS__STREAMS_PER_USER="20000",
         LIMITS__STREAMS_PER_TENANT="20000",
         LIMITS__REQUESTS_PER_MINUTE="1000000",
+        LIMITS__TENANT_REQUESTS_PER_MINUTE="1000000",
     )
     web = ground.serve("feed-web", "frontdesk", "web", port=port, variables=variables)
     signed_in = httpx.post(

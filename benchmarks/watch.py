@@ -64,7 +64,10 @@ class Crowd:
         while missing:
             ready = self._epoll.poll(give_up_at - time.monotonic(), len(self._streams))
             if not ready:
-                raise TimeoutError(f"{len(missing)} streams did not get {marker.decode()}")
+                instead = self._unread.get(next(iter(missing)), b"")[:200]
+                raise TimeoutError(
+                    f"{len(missing)} streams did not get {marker.decode()} but: {instead!r}"
+                )
             for fd, _ in ready:
                 data = self._streams[fd].recv(_READ_BYTES)
                 if not data:
