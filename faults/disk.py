@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import asyncpg
+
 from faults.site import Site
 
 _MIB = 96
@@ -59,7 +61,12 @@ async def _move(site: Site, here: str, there: str, *, create: Path | None) -> No
     if create is not None:
         await site.sql(f"CREATE TABLESPACE {there} LOCATION '{create}'")
     for kind in ("TABLE", "INDEX"):
-        await site.sql(f"ALTER {kind} ALL IN TABLESPACE {here} SET TABLESPACE {there}")
+        moved = False
+        while not moved:
+            # It locks one after the other, and so gets in the way of what reads several.
+            with suppress(asyncpg.DeadlockDetectedError):
+                await site.sql(f"ALTER {kind} ALL IN TABLESPACE {here} SET TABLESPACE {there}")
+                moved = True
     if create is None:
         await site.sql(f"DROP TABLESPACE {here}")
 
