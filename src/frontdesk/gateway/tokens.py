@@ -15,8 +15,9 @@ CUT = " […cut]"
 CUT_TOKENS = 5
 # A safe over-estimate in every script we measured, where characters / 4 is far too little.
 _BYTES_PER_TOKEN = 3.5
-# What is beyond is estimated: this much takes a tenth of a second at worst, while nothing else happens.
-_COUNTED_CHARACTERS = 32_768
+# Characters of a text, bytes of one word. What is beyond is estimated, or cut off: this much takes a
+# tenth of a second at worst, while nothing else happens.
+_MOST_COUNTED = 32_768
 # A word ends where a space follows anything but white space. To cut there first and to know what
 # comes again takes a quarter of the time of cutting all of a text into words.
 _STRETCH = re.compile(r"\s*+\S++(?:[^\S ]\s*+\S*+)*+|\s+")
@@ -34,9 +35,9 @@ def count_tokens(text: str) -> int:
     """
     if _vocabulary() is None:
         return estimate_tokens(text)
-    if len(text) > _COUNTED_CHARACTERS:
-        rest = estimate_tokens(text[_COUNTED_CHARACTERS:])
-        return count_tokens(text[:_COUNTED_CHARACTERS]) + rest
+    if len(text) > _MOST_COUNTED:
+        rest = estimate_tokens(text[_MOST_COUNTED:])
+        return count_tokens(text[:_MOST_COUNTED]) + rest
     return sum(
         _known_stretch(stretch) if len(stretch) <= _KEPT_CHARACTERS else _stretch_tokens(stretch)
         for stretch in _STRETCH.findall(_encodable(text))
@@ -67,8 +68,8 @@ def cut_to_tokens(text: str, limit: int) -> str:
             size = _known_word(word[0])
         else:
             data = word[0].encode()
-            ends = vocabulary.cut(data[:_COUNTED_CHARACTERS])
-            size = len(ends) if len(data) <= _COUNTED_CHARACTERS else limit + 1
+            ends = vocabulary.cut(data[:_MOST_COUNTED])
+            size = len(ends) if len(data) <= _MOST_COUNTED else limit + 1
         if size > left:
             data = word[0].encode()
             ends = ends or vocabulary.cut(data)
