@@ -8,6 +8,7 @@ from tests.knowledge.test_knowledge import TOPICS, add, fill, find, ingest_all, 
 
 from frontdesk.gateway.tenant_models import TenantModelsBook
 from frontdesk.knowledge import look_up, searching
+from frontdesk.knowledge.embedding import meaning_of
 from frontdesk.knowledge.retrieval import STANDS_ALONE, STANDS_WITH_WORDS, Places
 
 MODEL = "openai/text-embedding-3-small"
@@ -57,6 +58,22 @@ async def test_chunks_and_questions_meet_by_meaning_and_every_call_is_accounted_
         "SELECT sum(amount_usd) AS usd, min(amount_usd) AS least FROM usage_entry"
     )
     assert usage[0]["least"] > 0
+
+
+async def test_each_text_has_its_own_vector_where_something_in_it_is_masked(shop, agent_id):
+    written = "# Warranty\nDefects: warranty@shop.example.\n# Lamps\nOf green glass."
+    await add(shop, agent_id, "Help", written)
+    await add(shop, agent_id, "Help", "# Warranty\nDefects: [EMAIL_1].\n# Lamps\nOf green glass.")
+    await ingest_all(shop)
+    alike = await shop.sql(
+        "SELECT max(a.embedding <=> b.embedding) AS apart, count(*) FROM knowledge_chunk a "
+        "JOIN knowledge_chunk b ON b.position = a.position AND b.source_id <> a.source_id"
+    )
+    assert tuple(alike[0]) == (0, 4)
+    meaning = await meaning_of(shop.resources, shop.id, agent_id, "Defects, to max@example.com")
+    assert meaning is not None
+    sent = await shop.sql("SELECT messages FROM llm_call ORDER BY id DESC LIMIT 1")
+    assert json.loads(sent[0]["messages"]) == [{"role": "user", "content": "Defects, to [EMAIL_1]"}]
 
 
 async def test_another_model_has_everything_embedded_anew_while_words_are_searched(shop, agent_id):

@@ -108,8 +108,13 @@ def has_placeholder(text: str) -> bool:
     return _PLACEHOLDER.search(text) is not None
 
 
-def mask(messages: Sequence[Mapping[str, Any]], masking: Masking) -> Masked:
+def mask(
+    messages: Sequence[Mapping[str, Any]], masking: Masking, *, explains: bool = True
+) -> Masked:
     """Put a placeholder for everything personal; the same value has the same one throughout.
+
+    Args:
+        explains: a system message says what placeholders are, for which there may be one more.
 
     Raises:
         NotMaskable: a message holds something that is no text.
@@ -123,6 +128,8 @@ def mask(messages: Sequence[Mapping[str, Any]], masking: Masking) -> Masked:
     )
     if not work.values:
         return Masked(tuple(messages), Receipt("clean"))
+    if not explains:
+        return Masked(masked, Receipt("masked", dict(work.counts)), work.values)
     note = _NOTE.format(example=next(iter(work.values)))
     first = masked[0]
     if first.get("role") == "system" and isinstance(first.get("content"), str):
@@ -206,9 +213,9 @@ def _compact(text: str) -> str:
 
 def mask_texts(texts: Sequence[str], masking: Masking) -> list[str]:
     """Texts with a placeholder for everything personal, the same one for the same value in all."""
-    masked = mask([{"role": "user", "content": text} for text in texts], masking)
-    # What explains the placeholders to a model stands first.
-    return [str(message["content"]) for message in masked.messages[-len(texts) :]] if texts else []
+    messages = [{"role": "user", "content": text} for text in texts]
+    masked = mask(messages, masking, explains=False)
+    return [str(message["content"]) for message in masked.messages]
 
 
 def with_stand_ins(text: str, stand_ins: Mapping[str, str]) -> str:

@@ -230,7 +230,8 @@ async def close(resources: Resources) -> None:
 async def _masked(resources: Resources, request: CompletionRequest) -> Masked:
     """The prompt as it may leave; whatever goes wrong with that, an unmasked one does not."""
     try:
-        return mask(request.messages, request.masking)
+        # Each text to be embedded gets a vector: one more would be taken for the first one's.
+        return mask(request.messages, request.masking, explains=not request.embeds)
     except Exception as error:
         door, name = resources.keep(Door), type(error).__name__
         # Not with the exception itself: its words may be of the prompt.
