@@ -19,6 +19,20 @@ BERLIN = ZoneInfo("Europe/Berlin")
 HOURS = {"time_zone": "Europe/Berlin", "week": {"monday": [{"start": "09:00", "end": "18:00"}]}}
 
 
+async def test_no_model_that_reads_a_promise_is_shown_whom_it_was_made_to(desk: Desk) -> None:
+    await desk.say("I want to talk to a person.", name="Wilhelmina Rossi")
+    at, ana = f"/conversations/{(await desk.conversation())['id']}", await desk.ana()
+    await ana.post(f"{at}/take-over")
+    said = "Wilhelmina Rossi, we will call you at 4915550001 by Friday."
+    await ana.post(f"{at}/messages", {"text": said})
+    await desk.work_until_idle()
+    (request,) = desk.simulator.model.asked("found_promises")
+    assert "[NAME_1], we will call you at [PHONE_1] by Friday." in request.messages[-1]["content"]
+    assert "Rossi" not in str(request.messages)
+    (promise,) = (await ana.get("/commitments", state="open"))["items"]
+    assert (promise["text"], promise["read_by"][:5]) == (said, "groq/")
+
+
 async def test_what_people_promise_is_listed_reminded_of_and_settled(desk: Desk) -> None:
     await desk.configure(business_hours=HOURS)
     await desk.say("I want to talk to a person.")

@@ -101,6 +101,18 @@ async def test_what_a_contact_takes_back_leaves_the_summary_with_it(desk: Desk) 
     assert await desk.sql("SELECT 1 FROM conversation_memory") == []
 
 
+async def test_no_model_that_summarises_is_shown_who_it_is_about(desk: Desk) -> None:
+    desk.phone(name="Wilhelmina Rossi")
+    said = "I am Wilhelmina Rossi, my number is 4915550001."
+    await _past(desk, 40, third=said)
+    await desk.say("How long does delivery take?")
+    (request,) = desk.simulator.model.asked("conversation_summary")
+    assert "contact: I am [NAME_1], my number is [PHONE_1]." in request.messages[-1]["content"]
+    assert "Rossi" not in str(request.messages)
+    summary = Summary.model_validate_json((await _memory(desk))["summary"])
+    assert said in [fact.text for fact in summary.facts], "people read it"
+
+
 async def test_people_see_what_is_remembered_correct_it_and_delete_it(desk: Desk) -> None:
     await _past(desk, 40)
     await desk.say("How long does delivery take?")

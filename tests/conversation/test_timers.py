@@ -66,6 +66,19 @@ async def test_before_silence_closes_it_a_model_may_ask_once_more_or_call_a_pers
     assert len(desk.phone().replies) == 2, "who is silent is told nothing"
 
 
+async def test_no_model_that_looks_at_a_silence_is_shown_who_is_silent(desk: Desk) -> None:
+    asked = "How long does delivery take? I am Wilhelmina Rossi, at 4915550001."
+    await desk.say(asked, name="Wilhelmina Rossi")
+    wilhelmina = {"verdict": "resolve", "reason": "[NAME_1] at [PHONE_1] has said it all."}
+    desk.simulator.model.next("closing_check", wilhelmina)
+    await _silence(desk, "auto_close")
+    (request,) = desk.simulator.model.asked("closing_check")
+    assert "I am [NAME_1], at [PHONE_1]." in request.messages[-1]["content"]
+    assert "Rossi" not in str(request.messages)
+    told = (await desk.conversation())["close_reason"]
+    assert told == "Wilhelmina Rossi at 4915550001 has said it all."
+
+
 async def test_an_agent_that_only_proposes_says_nothing_into_silence(desk: Desk) -> None:
     nudges = {"follow_up_minutes": 30, "follow_up_text": "Did that help?", "close_text": "Bye!"}
     await desk.configure(**nudges, survey_enabled=True)

@@ -113,6 +113,15 @@ async def test_a_run_scores_what_the_agent_would_answer_and_says_why(desk: Desk)
     assert compared["words"].endswith("no difference.")
 
 
+async def test_the_judge_is_not_shown_who_asked(desk: Desk) -> None:
+    asks = ["How long does delivery take? I am Wilhelmina Rossi."]
+    await golden(desk, {**SHIPPING, "messages": asks, "contact": {"name": "Wilhelmina Rossi"}})
+    assert (await played(desk))["results"][0]["judged"]
+    for request in desk.simulator.model.asked("judgement"):
+        assert "I am [NAME_1]." in request.messages[-1]["content"]
+        assert "Rossi" not in str(request.messages)
+
+
 async def test_a_dataset_leaves_and_comes_back_as_a_file_and_a_wrong_file_changes_nothing(
     desk: Desk,
 ) -> None:

@@ -53,6 +53,22 @@ async def test_without_the_model_a_follow_up_is_looked_up_with_the_question_befo
     assert len(desk.phone().replies) == 3
 
 
+async def test_no_model_that_makes_a_questions_vector_is_shown_who_asks(desk: Desk) -> None:
+    admin = await desk.admin()
+    body = "".join(f"# Lamp {n}\n{'It is made by hand. ' * 30}\n" for n in range(14))
+    source = {"agent_id": str(desk.agent_id), "title": "Lamps", "body": body}
+    await admin.post("/knowledge/sources", source)
+    await desk.work_until_idle()
+    routes = {"embedding": {"models": ["openai/text-embedding-3-small"]}}
+    await admin.put("/models/routing", {"routes": routes}, If_Match='"0"')
+    await desk.say("Rossi here, at 4915550001. Any lamps?", name="Wilhelmina Rossi")
+    (asked,) = await desk.sql(
+        "SELECT messages FROM llm_call WHERE feature = 'embedding' AND conversation_id IS NOT NULL"
+    )
+    assert "[NAME_1] here, at [PHONE_1]. Any lamps?" in asked["messages"]
+    assert "Rossi" not in asked["messages"]
+
+
 async def test_what_was_found_is_put_into_order_by_a_model_where_the_agent_is_set_so(
     desk: Desk,
 ) -> None:

@@ -52,7 +52,7 @@ from frontdesk.agent_config.previews import (
     queue_preview,
 )
 from frontdesk.agent_config.privacy import HOLDINGS
-from frontdesk.agent_config.rules import Complaint, complaints_about, config_hash
+from frontdesk.agent_config.rules import Complaint, complaints_about, config_hash, masking_of
 from frontdesk.agent_config.schemas import AgentCreate, AgentPublic, Version
 from frontdesk.agent_config.secrets import open_secrets
 from frontdesk.agent_config.service import create_agent, get_agent, get_config, pass_config
@@ -127,6 +127,7 @@ __all__ = [
     "is_open",
     "list_due_previews",
     "load_agent",
+    "masking_of",
     "open_secrets",
     "pass_config",
     "queue_preview",

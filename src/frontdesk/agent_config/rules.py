@@ -1,4 +1,5 @@
-"""What follows from a configuration: why an agent will not answer, or badly, and what it is known by."""
+"""What follows from a configuration: why an agent will not answer, or badly, what no model sees, and what
+it is known by."""
 
 import hashlib
 import json
@@ -8,6 +9,7 @@ from datetime import datetime
 
 from frontdesk.agent_config.config import AgentConfig
 from frontdesk.agent_config.hours import is_open
+from frontdesk.gateway import Masking
 
 # Fewer tokens than this for each character of an answer, and JSON around it, and some are cut.
 TOKENS_PER_CHARACTER = 0.3
@@ -28,6 +30,15 @@ def config_hash(config: AgentConfig) -> str:
     """SHA-256 of a configuration's content, in hex: the same for the same content."""
     content = json.dumps(config.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def masking_of(config: AgentConfig, name: str | None, wa_id: str | None) -> Masking:
+    """What no model sees of a contact of an agent; of their name and number what is known of them."""
+    return Masking(
+        kinds=frozenset(config.masked),
+        names=(name,) if name else (),
+        numbers=(wa_id,) if wa_id else (),
+    )
 
 
 def complaints_about(config: AgentConfig, *, enabled: bool, now: datetime) -> list[Complaint]:

@@ -18,7 +18,7 @@ from frontdesk.core.errors import Unavailable
 from frontdesk.core.json import loads
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
-from frontdesk.gateway import BudgetReached, PromptRejected
+from frontdesk.gateway import BudgetReached, Masking, PromptRejected
 from frontdesk.prompts import as_data, fill, load_prompt
 
 FEATURE = "closing"
@@ -110,6 +110,8 @@ async def judge_silence(
     conversation_id: UUID,
     agent: AgentSnapshot,
     seen: Silence,
+    *,
+    masking: Masking,
 ) -> Judged:
     """What a model says a silence means, or the rule when none answers soon.
 
@@ -128,7 +130,7 @@ async def judge_silence(
             resources,
             gateway.CompletionRequest(
                 tenant_id=tenant_id,
-                masking=gateway.Masking(kinds=frozenset(agent.config.masked)),
+                masking=masking,
                 feature=FEATURE,
                 messages=(
                     {"role": "system", "content": filled.text},

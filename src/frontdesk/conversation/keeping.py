@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field
 
 from frontdesk import gateway
-from frontdesk.agent_config import AgentSnapshot, load_agent
+from frontdesk.agent_config import AgentSnapshot, load_agent, masking_of
 from frontdesk.conversation.commitments import dismiss, open_noticed, remind
 from frontdesk.conversation.promising import DAY_ENDS, Sounding, find_promises
 from frontdesk.conversation.threads import lock
@@ -25,11 +25,13 @@ _OUTPUT_TOKENS = 400
 _LONGEST = timedelta(days=400)
 _CLAIM = """
 UPDATE commitment c SET attempts = c.attempts + 1, due_at = now() + make_interval(secs => $2)
-FROM conversation k, message m LEFT JOIN outbound o ON o.tenant_id = m.tenant_id AND o.id = m.id
+FROM conversation k JOIN contact p ON p.tenant_id = k.tenant_id AND p.id = k.contact_id,
+    message m LEFT JOIN outbound o ON o.tenant_id = m.tenant_id AND o.id = m.id
 WHERE c.id = $1 AND c.due_at <= now() AND k.tenant_id = c.tenant_id AND k.id = c.conversation_id
     AND m.tenant_id = c.tenant_id AND m.id = c.message_id
 RETURNING c.state, c.attempts, k.id AS conversation_id, k.agent_id, k.contact_id, k.language,
-    m.id AS message_id, m.text, m.created_at, o.state AS sending
+    p.name AS contact_name, p.wa_id AS contact_wa_id, m.id AS message_id, m.text, m.created_at,
+    o.state AS sending
 """
 # Nobody knows yet whether it was made.
 _PUT_OFF = """
@@ -115,7 +117,7 @@ async def _ask(
         resources,
         gateway.CompletionRequest(
             tenant_id=tenant_id,
-            masking=gateway.Masking(kinds=frozenset(agent.config.masked)),
+            masking=masking_of(agent.config, row["contact_name"], row["contact_wa_id"]),
             feature="commitment",
             messages=(
                 {"role": "system", "content": filled.text},

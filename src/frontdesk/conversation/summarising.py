@@ -8,7 +8,7 @@ from asyncpg import Record
 from pydantic import BaseModel, Field
 
 from frontdesk import gateway
-from frontdesk.agent_config import AgentSnapshot, load_agent
+from frontdesk.agent_config import AgentSnapshot, load_agent, masking_of
 from frontdesk.conversation.commitments import adopt
 from frontdesk.conversation.memory import (
     MEMORY,
@@ -25,7 +25,7 @@ from frontdesk.core.errors import Unavailable
 from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
-from frontdesk.gateway import BudgetReached, Completion, PromptRejected
+from frontdesk.gateway import BudgetReached, Completion, Masking, PromptRejected
 from frontdesk.prompts import PromptSnapshot, as_data, fill, load_prompt
 
 MAX_ATTEMPTS = 5
@@ -68,11 +68,11 @@ class Portion:
 _CLAIM = """
 UPDATE conversation_memory m SET attempts = m.attempts + 1,
     due_at = now() + make_interval(secs => $2)
-FROM conversation k
+FROM conversation k JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id
 WHERE m.conversation_id = $1 AND m.due_at <= now()
     AND k.tenant_id = m.tenant_id AND k.id = m.conversation_id
 RETURNING m.version, m.attempts, m.summary::text AS summary, m.through_id, m.last_error,
-    k.agent_id
+    k.agent_id, c.name AS contact_name, c.wa_id AS contact_wa_id
 """
 _MESSAGES = """
 SELECT id, author, type, text FROM message m
@@ -131,7 +131,14 @@ async def summarise(resources: Resources, tenant_id: UUID, conversation_id: UUID
         agent = await load_agent(resources, tenant_id, claim["agent_id"])
         prompt = await load_prompt(resources, tenant_id, "summary", conversation_id=conversation_id)
         noticed, _ = await _ask(
-            resources, tenant_id, agent, prompt, before, portion, conversation_id=conversation_id
+            resources,
+            tenant_id,
+            agent,
+            prompt,
+            before,
+            portion,
+            masking=masking_of(agent.config, claim["contact_name"], claim["contact_wa_id"]),
+            conversation_id=conversation_id,
         )
     except (Unavailable, PromptRejected, BudgetReached) as error:
         # A prompt that is refused once is refused each time, and a budget is not back so soon.
@@ -162,6 +169,7 @@ async def summarise_on_paper(
     history: Sequence[PastMessage],
     *,
     prompt: PromptSnapshot,
+    masking: Masking,
     feature: str,
 ) -> tuple[Memory, list[Completion]]:
     """What the memory of a thread that nobody wrote would be, portion by portion as in the desk.
@@ -178,7 +186,7 @@ async def summarise_on_paper(
     while older:
         portion = _portion(older[:_PORTION_MESSAGES], goes_on=len(older) > _PORTION_MESSAGES)
         noticed, completion = await _ask(
-            resources, tenant_id, agent, prompt, summary, portion, feature=feature
+            resources, tenant_id, agent, prompt, summary, portion, masking=masking, feature=feature
         )
         summary = merge(summary, noticed)
         completions.append(completion)
@@ -220,6 +228,7 @@ async def _ask(
     before: Summary,
     portion: Portion,
     *,
+    masking: Masking,
     conversation_id: UUID | None = None,
     feature: str = "summary",
 ) -> tuple[Noticed, Completion]:
@@ -230,7 +239,7 @@ async def _ask(
         resources,
         gateway.CompletionRequest(
             tenant_id=tenant_id,
-            masking=gateway.Masking(kinds=frozenset(agent.config.masked)),
+            masking=masking,
             feature=feature,
             routed_as="summary",
             messages=(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from frontdesk.agent_config import AgentConfig, AgentSnapshot, load_agent
+from frontdesk.agent_config import AgentConfig, AgentSnapshot, load_agent, masking_of
 from frontdesk.conversation.closing import (
     SILENCE,
     Judged,
@@ -165,8 +165,9 @@ async def _judge(
         if await tx.sql.fetchval(_ON_ITS_WAY, conversation_id):
             return None
         row = await tx.sql.fetchrow(
-            "SELECT epoch, inbound_seq > handled_seq AS waits, last_inbound_at, now() AS now "
-            "FROM conversation WHERE id = $1",
+            "SELECT epoch, inbound_seq > handled_seq AS waits, last_inbound_at, now() AS now, "
+            "c.name AS contact_name, c.wa_id AS contact_wa_id FROM conversation k "
+            "JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id WHERE k.id = $1",
             conversation_id,
         )
         assert row is not None
@@ -175,7 +176,8 @@ async def _judge(
         )
     if row["epoch"] != timer["epoch"] or row["waits"]:
         return judge_by_rule(seen)  # It has moved on: nothing will come of it.
-    return await judge_silence(resources, tenant_id, conversation_id, agent, seen)
+    masking = masking_of(agent.config, row["contact_name"], row["contact_wa_id"])
+    return await judge_silence(resources, tenant_id, conversation_id, agent, seen, masking=masking)
 
 
 async def _end_silence(

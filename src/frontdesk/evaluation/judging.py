@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from frontdesk import gateway
-from frontdesk.agent_config import AgentSnapshot
+from frontdesk.agent_config import AgentSnapshot, masking_of
 from frontdesk.core.resources import Resources
 from frontdesk.evaluation.case_schemas import CaseBody
 from frontdesk.evaluation.costs import Costs
@@ -42,9 +42,13 @@ async def judge(
     answer: str,
     tone: str = "",
     rubric: str = "",
+    contact_name: str | None,
     costs: Costs,
 ) -> JudgedPublic:
     """What the judge says of an answer, at temperature 0.
+
+    Args:
+        contact_name: of who asked, where that is known; masked, as it was in what was answered.
 
     Raises:
         ModelsUnavailable, BudgetReached, PromptRejected: no model could be asked.
@@ -58,6 +62,7 @@ async def judge(
         resources,
         gateway.CompletionRequest(
             tenant_id=tenant_id,
+            masking=masking_of(agent.config, contact_name, None),
             feature=FEATURE,
             messages=(
                 {"role": "system", "content": filled.text},
@@ -104,6 +109,7 @@ async def calibrate(
             answer=label.answer,
             tone=case.tone,
             rubric=case.rubric,
+            contact_name=case.contact.name,
             costs=costs,
         )
         agreed += judged.passes == label.passes

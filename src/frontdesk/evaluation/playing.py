@@ -90,6 +90,7 @@ async def play(
                 answer=played.answers,
                 tone=case.tone,
                 rubric=case.rubric,
+                contact_name=case.contact.name,
                 costs=played.around,
             )
             if heeds_judge and not judged.passes:

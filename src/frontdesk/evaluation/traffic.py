@@ -92,6 +92,7 @@ async def play_burst(
                 asked=burst.case.messages,
                 answer=burst.answer,
                 rubric=ANY_GOOD_ANSWER,
+                contact_name=burst.case.contact.name,
                 costs=costs,
             )
         except NO_ANSWER:

@@ -14,7 +14,7 @@ from frontdesk.gateway.model_checks import (
     list_models,
     try_model,
 )
-from frontdesk.gateway.personal import Masking, Pii
+from frontdesk.gateway.personal import ALL_KINDS, Masking, Pii
 from frontdesk.gateway.privacy import HOLDINGS
 from frontdesk.gateway.providers import list_providers
 from frontdesk.gateway.schemas import Completion, CompletionRequest, Estimate, Standing
@@ -42,6 +42,7 @@ from frontdesk.gateway.tokens import (
 )
 
 __all__ = [
+    "ALL_KINDS",
     "CUT_TOKENS",
     "DESCRIPTION",
     "EMBEDDING",

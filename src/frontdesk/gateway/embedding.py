@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from frontdesk.core.resources import Resources
 from frontdesk.gateway.local_model import LOCAL_MODEL, LocalModel, is_installed
+from frontdesk.gateway.personal import ALL_KINDS, Masking
 from frontdesk.gateway.schemas import CompletionRequest
 from frontdesk.gateway.service import complete
 from frontdesk.gateway.tenant_models import TenantModelsBook
@@ -42,12 +44,15 @@ async def embed(
     for_question: bool = False,
     agent_id: UUID | None = None,
     conversation_id: UUID | None = None,
+    masking: Masking = ALL_KINDS,
 ) -> list[list[float]]:
     """A vector for each of at most `MOST_TEXTS` texts, all of one length.
 
     Args:
         for_question: they are questions, to be compared with texts that may answer them.
         conversation_id: where they were asked.
+        masking: what is known of who asked. All kinds are masked whatever it says, since the texts
+            of nobody in particular that questions are compared with have them masked, too.
 
     Raises:
         ModelsUnavailable, PromptRejected, BudgetReached, Unavailable: as `complete`; never of the
@@ -73,6 +78,7 @@ async def embed(
             deadline_seconds=_QUESTION_DEADLINE_SECONDS if for_question else _DEADLINE_SECONDS,
             agent_id=agent_id,
             conversation_id=conversation_id,
+            masking=replace(masking, kinds=ALL_KINDS.kinds),
         ),
     )
     return [list(vector) for vector in completion.vectors]

@@ -149,6 +149,7 @@ async def _vectors(
         made: list[list[float]] = []
         for start in range(0, len(questions), gateway.MOST_TEXTS):
             part = questions[start : start + gateway.MOST_TEXTS]
+            # Of many contacts, whose names nobody knows here: only what is personal by itself is masked.
             made += await gateway.embed(
                 resources, tenant_id, part, model=model, for_question=True, agent_id=agent_id
             )

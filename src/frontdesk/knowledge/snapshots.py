@@ -10,6 +10,7 @@ from frontdesk.core.db import Transaction
 from frontdesk.core.json import dumps_bytes, loads
 from frontdesk.core.resources import Resources
 from frontdesk.core.tracing import traced
+from frontdesk.gateway import ALL_KINDS, Masking
 from frontdesk.knowledge.embedding import meaning_of
 from frontdesk.knowledge.retrieval import (
     Chunk,
@@ -65,6 +66,7 @@ async def look_up(
     *,
     locally: bool = False,
     conversation_id: UUID | None = None,
+    masking: Masking = ALL_KINDS,
 ) -> Found:
     """The pieces that fit a question, best first; for an agent that knows little, mostly without
     asking the database.
@@ -74,6 +76,7 @@ async def look_up(
     Args:
         locally: no model is asked over the network.
         conversation_id: where it was asked, which pays for the question's vector.
+        masking: what is known of who asked.
     """
     if little := await resources.keep(LittleKnowledge).get(tenant_id, agent_id):
         return ranked(query, little)
@@ -81,7 +84,13 @@ async def look_up(
         if not await knows_anything(tx, agent_id):
             return Found()
     meaning = await meaning_of(
-        resources, tenant_id, agent_id, query, locally=locally, conversation_id=conversation_id
+        resources,
+        tenant_id,
+        agent_id,
+        query,
+        locally=locally,
+        conversation_id=conversation_id,
+        masking=masking,
     )
     async with resources.db.hot(tenant_id) as tx:
         if meaning is not None:

@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from frontdesk import gateway
+from frontdesk import gateway, knowledge
 from frontdesk.core.resources import Resources
-from frontdesk.gateway import Completion, Masking
+from frontdesk.gateway import Completion
+from frontdesk.knowledge import Found
 from frontdesk.pipeline.turn import Turn
 from frontdesk.prompts import FilledPrompt, PromptSnapshot, load_prompt
 
@@ -21,6 +22,19 @@ async def prompt_for(resources: Resources, turn: Turn, name: str) -> PromptSnaps
         return turn.prompts[name]
     return await load_prompt(
         resources, turn.claim.tenant_id, name, conversation_id=turn.billed_conversation_id
+    )
+
+
+async def look_up(resources: Resources, turn: Turn, question: str, limit: int = 6) -> Found:
+    """What a turn's agent knows of a question; its vector is paid for by the conversation."""
+    return await knowledge.look_up(
+        resources,
+        turn.claim.tenant_id,
+        turn.claim.agent_id,
+        question,
+        limit,
+        conversation_id=turn.billed_conversation_id,
+        masking=turn.masking,
     )
 
 
@@ -72,7 +86,7 @@ async def ask(
             max_output_tokens=max_output_tokens,
             models=turn.agent.config.models,
             deadline_seconds=deadline_seconds,
-            masking=_masking(turn),
+            masking=turn.masking,
             conversation_id=turn.billed_conversation_id,
             contact_id=None if turn.trace.on_paper else turn.claim.contact_id,
             message_id=burst[-1].id if burst else None,
@@ -96,13 +110,3 @@ async def ask(
         )
     turn.trace.count(completion)
     return completion
-
-
-def _masking(turn: Turn) -> Masking:
-    """What no model sees of this turn's contact."""
-    claim = turn.claim
-    return Masking(
-        kinds=frozenset(turn.agent.config.masked),
-        names=(claim.contact_name,) if claim.contact_name else (),
-        numbers=(claim.contact_wa_id,) if claim.contact_wa_id else (),
-    )

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from frontdesk import knowledge
 from frontdesk.conversation import get_message
 from frontdesk.core.errors import Conflict
 from frontdesk.core.resources import Resources
@@ -19,7 +18,7 @@ from frontdesk.escalation import (
     TranslateWish,
 )
 from frontdesk.knowledge import Chunk, Context
-from frontdesk.pipeline.asking import ask, prompt_for
+from frontdesk.pipeline.asking import ask, look_up, prompt_for
 from frontdesk.pipeline.prompt import transcript
 from frontdesk.pipeline.triage import language_of
 from frontdesk.pipeline.turn import Turn
@@ -128,13 +127,7 @@ async def summarise(resources: Resources, turn: Turn, wish: SummariseWish) -> Wr
 async def explain(resources: Resources, turn: Turn, wish: ExplainWish) -> Written:
     """What a message means, or the answer to a question about the conversation."""
     asked = await _asked_about(resources, turn, wish)
-    known = await knowledge.look_up(
-        resources,
-        turn.claim.tenant_id,
-        turn.claim.agent_id,
-        asked,
-        conversation_id=turn.billed_conversation_id,
-    )
+    known = await look_up(resources, turn, asked)
     chunks = known.chunks
     found, prompt = await _ask(
         resources,

@@ -16,7 +16,7 @@ from frontdesk.core.resources import Resources
 from frontdesk.core.text import clean, excerpt
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.knowledge import Chunk, Fit, Found
-from frontdesk.pipeline.asking import ask, prompt_for
+from frontdesk.pipeline.asking import ask, look_up, prompt_for
 from frontdesk.pipeline.turn import Turn
 from frontdesk.prompts import as_data, fill
 
@@ -58,18 +58,11 @@ class Question:
 
 async def look_up_for(resources: Resources, turn: Turn) -> tuple[Question, Found]:
     """What a burst asks, and what the agent knows of it; the trace tells how a model helped."""
-    claim, config = turn.claim, turn.agent.config
+    config = turn.agent.config
     question = await question_of(resources, turn)
     limit = _WIDE if config.reranks_knowledge else _KEPT
     with resources.metrics.retrieval_seconds.time():
-        found = await knowledge.look_up(
-            resources,
-            claim.tenant_id,
-            claim.agent_id,
-            question.text,
-            limit,
-            conversation_id=turn.billed_conversation_id,
-        )
+        found = await look_up(resources, turn, question.text, limit)
     if config.reranks_knowledge and found.relevance.fit is Fit.FITS and len(found.chunks) > 1:
         found = await _reranked(resources, turn, question, found)
     return question, found

@@ -9,6 +9,7 @@ from frontdesk import knowledge
 from frontdesk.core.resources import Resources
 from frontdesk.gateway import BudgetReached
 from frontdesk.knowledge import Chunk
+from frontdesk.pipeline.asking import look_up
 from frontdesk.pipeline.checks import Guarded, check
 from frontdesk.pipeline.escalate import handed_off
 from frontdesk.pipeline.guard import bounds_of
@@ -25,9 +26,7 @@ async def answer_on_a_budget(
     """What becomes of a burst for which no model may be asked; the trace says which budget it was."""
     if rule := look(turn, own=True, budget_spent=str(reached)):
         return await handed_off(resources, turn, language, rule, ask_model=False)
-    found = await knowledge.look_up(
-        resources, turn.claim.tenant_id, turn.claim.agent_id, turn.burst_text
-    )
+    found = await look_up(resources, turn, turn.burst_text)
     chunk = _plain_answer(turn.burst_text, found.chunks)
     guarded = None if chunk is None else _guarded(turn, language, chunk)
     answered = chunk is not None and guarded is not None and guarded.problem is None

@@ -104,6 +104,7 @@ async def with_memory(resources: Resources, turn: Turn) -> Turn:
         turn.agent,
         history,
         prompt=await prompt_for(resources, turn, "summary"),
+        masking=turn.masking,
         feature=turn.trace.feature or "summary",
     )
     for completion in completions:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from frontdesk import knowledge
 from frontdesk.agent_config import BuiltInTool
 from frontdesk.core.json import dumps, loads
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
+from frontdesk.pipeline.asking import look_up
 from frontdesk.pipeline.http_tool import call_http
 from frontdesk.pipeline.tool_result import Result, Status
 from frontdesk.pipeline.turn import Turn
@@ -127,13 +127,7 @@ def _text_of(name: str, description: str) -> dict[str, Any]:
 
 def _built_in(resources: Resources, turn: Turn, name: BuiltInTool) -> Tool:
     async def search(arguments: Arguments, key: str) -> Result:
-        found = await knowledge.look_up(
-            resources,
-            turn.claim.tenant_id,
-            turn.claim.agent_id,
-            arguments["query"],
-            conversation_id=turn.billed_conversation_id,
-        )
+        found = await look_up(resources, turn, arguments["query"])
         facts = [{"title": chunk.title, "text": chunk.text} for chunk in found.chunks]
         return Result(Status.OK, data=facts or "Nothing is known about it.")
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from frontdesk.agent_config import AgentSnapshot
+from frontdesk.agent_config import AgentSnapshot, masking_of
 from frontdesk.conversation import Background, Claim, Remembered
 from frontdesk.core.tracing import annotate, is_tracing
 from frontdesk.escalation import (
@@ -24,7 +24,7 @@ from frontdesk.escalation import (
     Said,
     Source,
 )
-from frontdesk.gateway import Completion
+from frontdesk.gateway import Completion, Masking
 from frontdesk.pipeline.language import Reading, read_language
 from frontdesk.prompts import Exposure, PromptSnapshot
 
@@ -166,6 +166,11 @@ class Turn:
     def seconds_left(self, deadline_seconds: float) -> float:
         """What is left of the one deadline over all model calls of a turn, at least a second."""
         return max(1.0, deadline_seconds - self.trace.seconds)
+
+    @property
+    def masking(self) -> Masking:
+        """What no model sees of the contact."""
+        return masking_of(self.agent.config, self.claim.contact_name, self.claim.contact_wa_id)
 
     @property
     def changes_nothing(self) -> bool:
