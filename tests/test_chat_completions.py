@@ -78,6 +78,66 @@ async def test_a_stream_brings_the_same_answer_and_its_usage_last(
     assert chunks[-1].usage == whole.usage
 
 
+async def _asked(client: openai.AsyncOpenAI, stream: bool, **given: Any) -> tuple[str, str | None]:
+    """The text of an answer and why it ended, whole or out of a stream."""
+    call: Any = {"model": "default", "messages": ASKED, **given}
+    if not stream:
+        choice = (await client.chat.completions.create(**call)).choices[0]
+        return choice.message.content or "", choice.finish_reason
+    chunks = [c async for c in await client.chat.completions.create(stream=True, **call)]
+    return (
+        "".join(chunk.choices[0].delta.content or "" for chunk in chunks),
+        chunks[-1].choices[0].finish_reason,
+    )
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_cut_at_the_limit_is_given_as_it_is_and_paid_once(
+    desk: Desk, client: openai.AsyncOpenAI, stream: bool, limit: str
+) -> None:
+    whole, _ = await _asked(client, stream)
+    assert len(whole) > 14
+    assert await _asked(client, stream, **{limit: 4}) == (whole[:14], "length")
+    (call,) = await desk.sql("SELECT * FROM llm_call WHERE finish_reason = 'length'")
+    assert call["outcome"] == "ok"
+    assert json.loads(call["parameters"])["max_tokens"] == 4
+    assert len(await desk.sql("SELECT 1 FROM usage_entry")) == 2
+
+
+async def test_what_a_client_says_of_sampling_reaches_the_model_and_nothing_is_added(
+    desk: Desk, client: openai.AsyncOpenAI, admin_sql: Any
+) -> None:
+    whole, _ = await _asked(client, False)
+    asked = desk.simulator.model.requests[-1].body
+    assert not {"temperature", "top_p", "seed", "stop"} & asked.keys()
+    word = whole.split()[1]
+    given = {"temperature": 0.3, "top_p": 0.5, "seed": 7, "stop": [word, "###"]}
+    assert await _asked(client, False, **given) == (whole.split()[0] + " ", "stop")
+    assert given.items() <= desk.simulator.model.requests[-1].body.items()
+    # An answer may end before its first word.
+    assert await _asked(client, True, stop=whole[0]) == ("", "stop")
+    assert len(desk.simulator.model.requests) == 3
+
+    # As recorded they go out again, and the text among them ends with the other texts.
+    admin = await desk.admin()
+    (call,) = await desk.sql("SELECT id FROM llm_call WHERE parameters ? 'seed'")
+    await admin.post(f"/llm-calls/{call['id']}/replay", {}, status=202)
+    await desk.work_until_idle()
+    assert given.items() <= desk.simulator.model.requests[-1].body.items()
+    days = desk.resources.settings.retention.llm_text_days + 1
+    await admin_sql.execute(
+        "UPDATE llm_call SET created_at = created_at - make_interval(days => $2) "
+        "WHERE tenant_id = $1",
+        desk.id,
+        days,
+    )
+    await desk.work_until_idle()
+    erased = await admin.get(f"/llm-calls/{call['id']}")
+    assert erased["parameters"]["seed"] == 7
+    assert "stop" not in erased["parameters"]
+
+
 async def test_models_are_listed_and_can_be_asked_for_by_name(client: openai.AsyncOpenAI) -> None:
     names = [model.id async for model in client.models.list()]
     assert names == ["default", "groq/openai/gpt-oss-20b", "openai/gpt-4o-mini"]
@@ -97,6 +157,12 @@ async def test_models_are_listed_and_can_be_asked_for_by_name(client: openai.Asy
         ({"n": 2}, "n"),
         ({"temperature": 3}, "temperature"),
         ({"extra_body": {"tools": []}}, "tools"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, None),
+        ({"stop": "\x00"}, None),
+        ({"top_p": 1.5}, "top_p"),
+        ({"presence_penalty": 1}, "presence_penalty"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"logprobs": True}, "logprobs"),
     ],
 )
 async def test_what_can_not_be_asked_is_a_400_that_names_the_field(

@@ -98,6 +98,47 @@ async def test_free_text_leaves_the_temperature_to_the_model(
     assert provider.headers[0]["Authorization"] == "Bearer test-openai-key"
 
 
+async def test_a_program_s_call_leaves_what_it_does_not_say_to_the_model(
+    desk: Desk, provider: Provider
+) -> None:
+    await complete(desk.resources, desk.request(feature="api", models=(OPENAI,)))
+    assert "temperature" not in provider.bodies[0]
+
+
+async def test_a_cut_answer_is_one_for_who_takes_it_even_when_nothing_was_said_yet(
+    desk: Desk, provider: Provider
+) -> None:
+    provider.plan = [says("Yes, we", finish_reason="length"), says(None, finish_reason="length")]
+    request = desk.request(max_output_tokens=3, may_be_cut=True)
+    first, second = [await complete(desk.resources, request) for _ in range(2)]
+    assert (first.text, first.is_cut, first.attempts) == ("Yes, we", True, 1)
+    assert (second.text, second.is_cut, second.attempts) == ("", True, 1)
+    assert [body["max_tokens"] for body in provider.bodies] == [3, 3]
+    assert not (await complete(desk.resources, request)).is_cut
+
+
+CLAUDE = "anthropic/claude-haiku-4-5"
+
+
+@pytest.mark.parametrize(
+    ("model", "sampling"), [(CLAUDE, {"seed": 7}), ("openai/gpt-5-mini", {"temperature": 0.2})]
+)
+async def test_a_model_that_does_not_take_a_caller_s_parameter_is_passed_over_and_not_asked(
+    desk: Desk, provider: Provider, model: str, sampling: dict[str, Any]
+) -> None:
+    completion = await complete(
+        desk.resources, desk.request(models=(model, GROQ), sampling=sampling)
+    )
+    assert completion.model == GROQ
+    assert len(provider.bodies) == 1
+    assert sampling.items() <= provider.bodies[0].items()
+    with pytest.raises(PromptRejected, match=next(iter(sampling))) as refused:
+        await complete(desk.resources, desk.request(models=(model,), sampling=sampling))
+    assert "drop" not in str(refused.value)
+    assert len(provider.bodies) == 1
+    assert [call["outcome"] for call in await desk.calls()] == ["bad_request", "ok", "bad_request"]
+
+
 async def test_a_fenced_answer_is_read(desk: Desk, provider: Provider) -> None:
     provider.plan = [says(f"```json\n{as_json(GOOD)}\n```")]
     completion = await complete(desk.resources, desk.request(schema=Triage))

@@ -87,7 +87,7 @@ def key_of(course: Course, call: ProviderCall) -> str:
     asked_by = (request.feature, request.agent_id, request.agent_version)
     prompt = (request.prompt_name, request.prompt_version)
     schema = None if call.schema is None else response_format(call.schema)
-    parameters = (course.chain, call.temperature, call.max_output_tokens, schema)
+    parameters = (course.chain, call.temperature, call.max_output_tokens, schema, call.sampling)
     messages = [dict(message) for message in course.messages]
     for message in messages:
         if message.get("role") == "user" and isinstance(message.get("content"), str):

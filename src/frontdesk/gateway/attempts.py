@@ -76,6 +76,10 @@ class ProviderCall:
     temperature: float | None
     max_output_tokens: int
     timeout_seconds: float
+    sampling: Mapping[str, Any] | None = (
+        None  # The caller's own parameters: all of them, or no call.
+    )
+    may_be_cut: bool = False  # At the output limit it is an answer all the same.
     recorded: Mapping[str, Any] | None = None  # Parameters of an earlier call, in place of ours.
     api_key: str | None = field(default=None, repr=False)
     api_base: str | None = None

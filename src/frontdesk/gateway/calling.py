@@ -8,8 +8,9 @@ from frontdesk.gateway.providers import Provider, list_providers, provider_of
 from frontdesk.gateway.shrinking import Messages
 from frontdesk.gateway.tenant_models import own_key
 
-# What people read should vary; everything else is a decision and should not.
-FREE_TEXT_FEATURES = frozenset({"reply", "suggestion"})
+# What people read should vary, and of a program's calls the program decides; everything else is a
+# decision and should not.
+FREE_TEXT_FEATURES = frozenset({"reply", "suggestion", "api"})
 # An attempt ends this long before the deadline, so that it is seen to end and is recorded.
 _MARGIN_SECONDS = 0.02
 _CORRECTION = (
@@ -50,6 +51,8 @@ def provider_call(resources: Resources, course: Course, model: str, now: float) 
         wire_model=provider.wire_model(model),
         messages=_corrected(course.messages, course.correction),
         schema=request.schema,
+        sampling=request.sampling,
+        may_be_cut=request.may_be_cut,
         recorded=request.recorded,
         tools=request.tools,
         sound=request.sound,

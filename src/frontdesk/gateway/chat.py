@@ -20,7 +20,13 @@ from frontdesk.core.errors import Conflict, FrontdeskError, NotFound
 from frontdesk.core.json import dumps, loads
 from frontdesk.core.redis import REDIS_DOWN, listen
 from frontdesk.core.resources import Resources
-from frontdesk.gateway.chat_schemas import DEFAULT_MODEL, ChatCreate, ChatUsage
+from frontdesk.gateway.chat_schemas import (
+    DEFAULT_MODEL,
+    SAMPLING,
+    ChatCreate,
+    ChatUsage,
+    FinishReason,
+)
 from frontdesk.gateway.errors import ModelsUnavailable, PromptRejected
 from frontdesk.gateway.schemas import Completion, CompletionRequest
 from frontdesk.gateway.service import complete
@@ -72,6 +78,7 @@ class ChatAnswered:
     text: str
     model: str
     usage: ChatUsage
+    finish_reason: FinishReason
 
 
 class ChatAnswers:
@@ -141,7 +148,8 @@ async def queue_chat(
     """
     if call.model not in await list_models(resources, who.tenant_id):
         raise NoSuchModel(f"There is no model {call.model!r}; GET /v1/models lists them.")
-    asked = dumps(call.model_dump(exclude={"stream", "stream_options", "user"}))
+    # What is not given is left out, so that a worker of the release before knows what it reads.
+    asked = dumps(call.model_dump(exclude={"stream", "stream_options", "user"}, exclude_none=True))
     async with resources.db.hot(who.tenant_id) as tx:
         row_id = await tx.sql.fetchval(
             "INSERT INTO chat_request (id, user_id, request, state, due_at, client_key) "
@@ -191,6 +199,8 @@ async def wait_for_chat(resources: Resources, tenant_id: UUID, row_id: UUID) -> 
         text=answer["text"],
         model=answer["model"],
         usage=ChatUsage(**answer["usage"]),
+        # A worker of the release before does not say it.
+        finish_reason=answer.get("finish_reason", "stop"),
     )
 
 
@@ -252,8 +262,9 @@ async def _answer(
         tenant_id=tenant_id,
         feature=FEATURE,
         messages=tuple(message.as_sent() for message in call.messages),
-        temperature=call.temperature,
+        sampling=call.model_dump(include=set(SAMPLING), exclude_none=True) or None,
         max_output_tokens=call.max_completion_tokens or call.max_tokens,
+        may_be_cut=True,
         models=None if call.model == DEFAULT_MODEL else (call.model,),
         user_id=user_id,
     )
@@ -278,6 +289,7 @@ def _told(completion: Completion) -> dict[str, Any]:
         "text": completion.text,
         "model": completion.model,
         "usage": usage.model_dump(),
+        "finish_reason": "length" if completion.is_cut else "stop",
     }
 
 

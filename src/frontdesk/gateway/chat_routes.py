@@ -90,7 +90,11 @@ async def create_chat_completion(
         id=completion_id(answered.id),
         created=int(answered.at.timestamp()),
         model=answered.model,
-        choices=[ChatChoice(message=ChatAnswer(content=answered.text))],
+        choices=[
+            ChatChoice(
+                message=ChatAnswer(content=answered.text), finish_reason=answered.finish_reason
+            )
+        ],
         usage=answered.usage,
     )
 
@@ -128,7 +132,7 @@ def _chunks(answered: ChatAnswered, *, include_usage: bool) -> list[dict[str, An
     choices: list[dict[str, Any]] = [
         {"index": 0, "delta": delta, "finish_reason": None} for delta in deltas
     ]
-    choices.append({"index": 0, "delta": {}, "finish_reason": "stop"})
+    choices.append({"index": 0, "delta": {}, "finish_reason": answered.finish_reason})
     chunks = [{**head, "choices": [choice]} for choice in choices]
     if include_usage:
         chunks.append({**head, "choices": [], "usage": answered.usage.model_dump()})

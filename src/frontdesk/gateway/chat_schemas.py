@@ -9,6 +9,9 @@ from frontdesk.core.pages import PublicSchema, Schema
 from frontdesk.core.text import clean
 
 DEFAULT_MODEL = "default"
+FinishReason = Literal["stop", "length"]
+# Parameters that go to the model as they are, or the call is refused.
+SAMPLING = ("temperature", "top_p", "seed", "stop")
 _EXAMPLE: dict[str, Any] = {
     "model": DEFAULT_MODEL,
     "messages": [
@@ -55,6 +58,9 @@ class StreamOptions(Schema):
     include_usage: bool = False
 
 
+Stop = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=200)]
+
+
 class ChatCreate(Schema):
     """A call. What is not listed here is refused rather than passed over."""
 
@@ -68,6 +74,11 @@ class ChatCreate(Schema):
     max_tokens: int | None = Field(None, ge=1, le=100_000)
     max_completion_tokens: int | None = Field(
         None, ge=1, le=100_000, description="The newer name of `max_tokens`."
+    )
+    top_p: float | None = Field(None, ge=0, le=1)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: Stop | Annotated[list[Stop], Field(min_length=1, max_length=4)] | None = Field(
+        None, description="Texts that end the answer before them; up to four."
     )
     n: Literal[1] = 1
     stream: bool = False
@@ -95,7 +106,10 @@ class ChatChoice(BaseModel):
 
     index: int = 0
     message: ChatAnswer
-    finish_reason: Literal["stop"] = "stop"
+    finish_reason: FinishReason = Field(
+        "stop",
+        description="`length`: it was cut at `max_tokens`, or at the deployment's own limit.",
+    )
 
 
 class ChatCompletion(PublicSchema):

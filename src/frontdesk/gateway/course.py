@@ -36,6 +36,8 @@ class Course:
     # Written once there is an answer to complain about: no prompt that gave garbage goes out again.
     correction: str | None = None
     output_factor: int = 1
+    # What of the caller's parameters a model does not take.
+    complaint: str | None = None
     # The budget that the last model did not fit; since then the chain is the cheaper one.
     refusal: BudgetReached | None = None
     is_thrifty: bool = False

@@ -31,7 +31,7 @@ class PromptRejected(FrontdeskError):
 
     code, title = "prompt_rejected", "The models refuse this prompt"
 
-    def __init__(self, reason: Outcome, *, attempts: int) -> None:
-        super().__init__(f"The prompt was refused: {reason}.")
+    def __init__(self, reason: Outcome, *, attempts: int, complaint: str | None = None) -> None:
+        super().__init__(f"The prompt was refused: {complaint or reason}.")
         self.reason = reason
         self.attempts = attempts

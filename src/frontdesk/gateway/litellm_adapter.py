@@ -66,6 +66,7 @@ class _LiteLLM:
     context_window_exceeded: type[Exception]
     content_policy_violation: type[Exception]
     timeout: type[Exception]
+    parameter_unknown: type[Exception]
 
 
 async def warm() -> None:
@@ -101,7 +102,7 @@ def parameters(call: ProviderCall) -> dict[str, Any]:
     elif call.schema is not None:
         given["response_format"] = response_format(call.schema)
     # Enough for support answers; more costs seconds and output tokens.
-    return given | _effort(call, "low")
+    return given | dict(call.sampling or {}) | _effort(call, "low")
 
 
 def _effort(call: ProviderCall, effort: str) -> dict[str, Any]:
@@ -127,7 +128,8 @@ async def attempt(call: ProviderCall) -> Attempt:
                 timeout=_BACKSTOP_SECONDS,
                 num_retries=0,
                 max_retries=0,
-                drop_params=True,  # A model that knows no temperature is still asked.
+                # A model that knows no temperature is still asked, unless a caller wants a certain one.
+                drop_params=not call.sampling,
                 _skip_mcp_handler=True,
                 **parameters(call),
             )
@@ -254,6 +256,7 @@ def _load() -> _LiteLLM:
         context_window_exceeded=litellm.ContextWindowExceededError,
         content_policy_violation=litellm.ContentPolicyViolationError,
         timeout=litellm.Timeout,
+        parameter_unknown=litellm.UnsupportedParamsError,
     )
 
 
@@ -276,13 +279,15 @@ def _answered(call: ProviderCall, response: Any) -> Attempt:
     finish_reason = getattr(choice, "finish_reason", None)
     usage, usage_known, reasoning_tokens = _usage_of(call, response, text)
     outcome, parsed = Outcome.OK, None
-    error = _fault_of(choice, finish_reason, text)
+    error = _fault_of(call, choice, finish_reason, text)
     if call.recorded is not None and text is not None and text.strip():
         error = None  # Cut off or not, it is what such a call gives.
     if finish_reason == "content_filter" or _refusal_of(message):
         outcome, error = Outcome.CONTENT_FILTER, "the model refused the content"
     elif error is not None:
         outcome = Outcome.GARBAGE
+    elif text is None:
+        text = ""
     elif call.schema is not None and text is not None and not tool_calls:
         try:
             parsed = read_answer(call.schema, text)
@@ -304,12 +309,15 @@ def _answered(call: ProviderCall, response: Any) -> Attempt:
     )
 
 
-def _fault_of(choice: Any, finish_reason: str | None, text: str | None) -> str | None:
+def _fault_of(
+    call: ProviderCall, choice: Any, finish_reason: str | None, text: str | None
+) -> str | None:
     if choice is None:
         return "there were no choices"
     if finish_reason == "length":
-        return "it was cut off at the output limit"
-    if text is None or not text.strip():
+        return None if call.may_be_cut else "it was cut off at the output limit"
+    # Where the caller says what ends an answer, it may end before its first word.
+    if not (text and text.strip()) and "stop" not in (call.sampling or ()):
         return "it was empty"
     return None
 
@@ -379,6 +387,10 @@ def _failed(litellm: _LiteLLM, error: Exception) -> Attempt:
     """LiteLLM's exception as an `Attempt`: by status code first, since its classes mislead."""
     status = getattr(error, "status_code", None)
     message = str(getattr(error, "message", None) or error)
+    if isinstance(error, litellm.parameter_unknown):
+        # Its advice on its own settings is of no use to a caller. Nothing was sent.
+        said = message.removeprefix("litellm.UnsupportedParamsError: ").partition(" To drop")[0]
+        return Attempt(Outcome.BAD_REQUEST, error=excerpt(said.rstrip("."), _ERROR_CHARACTERS))
     return Attempt(
         _kind_of(litellm, error, status, message.lower()),
         error=excerpt(clean(message), _ERROR_CHARACTERS),

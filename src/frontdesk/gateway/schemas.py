@@ -28,6 +28,9 @@ class CompletionRequest:
         tools: OpenAI's definitions of tools the model may have called instead of answering; they
             need a `schema`, as the answer is then given by a tool too.
         temperature: None leaves it to the feature: 0, but for free text the model's own.
+        sampling: parameters of the caller's own (`temperature`, `top_p`, `seed`, `stop`), sent as they
+            are. A model that does not take one of them is passed over; nothing is left out.
+        may_be_cut: an answer that ends at the output limit is an answer; else it is garbage.
         models: pinned models tried in turn; None is the chain of the settings.
         routed_as: the feature whose route is taken, when the call counts as another one's.
         sound: a recording to be written down; the messages then only say in the records what it was.
@@ -51,7 +54,9 @@ class CompletionRequest:
     recorded: Mapping[str, Any] | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     temperature: float | None = None
+    sampling: Mapping[str, Any] | None = None
     max_output_tokens: int | None = None
+    may_be_cut: bool = False
     models: tuple[str, ...] | None = None
     routed_as: str | None = None
     deadline_seconds: float | None = None
@@ -82,8 +87,8 @@ class Completion:
     `cost_usd` is None when the price of a model among them is not known. `failures` says of each
     attempt before the good one which model it was and what was wrong, as `model: outcome`. With
     `tool_calls` and nothing `parsed` the model wants tools called before it answers.
-    `thrift` says which budget sent the call to a cheaper model. `unwritten` are the records that were
-    not waited for.
+    `thrift` says which budget sent the call to a cheaper model. `is_cut`: it ends at the output limit.
+    `unwritten` are the records that were not waited for.
     """
 
     request_id: UUID
@@ -100,6 +105,7 @@ class Completion:
     thrift: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     cache_hit: bool = False
+    is_cut: bool = False
     vectors: tuple[tuple[float, ...], ...] = ()
     unwritten: tuple[asyncio.Future[None], ...] = field(default=(), repr=False)
 

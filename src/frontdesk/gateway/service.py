@@ -115,6 +115,7 @@ async def _complete(
         failures=course.failures,
         thrift=course.refusal.refusal.sentence if course.refusal and course.is_thrifty else None,
         tool_calls=attempt.tool_calls,
+        is_cut=attempt.finish_reason == "length",
         vectors=attempt.vectors,
         unwritten=(recorded,) if course.is_followed else (),
     )
@@ -314,7 +315,12 @@ async def _run(
             )
         )
         fair_seconds = llm.attempt_timeout_seconds * _FAIR_SHARE_OF_TIME
-        if attempt.outcome is Outcome.TIMEOUT and call.timeout_seconds < fair_seconds:
+        was_rushed = attempt.outcome is Outcome.TIMEOUT and call.timeout_seconds < fair_seconds
+        # By us: it was not asked at all.
+        was_refused = attempt.outcome is Outcome.BAD_REQUEST and attempt.status_code is None
+        if was_refused:
+            course.complaint = attempt.error
+        if was_rushed or was_refused:
             await door.breaker.withdraw(circuit, admission)
         else:
             await door.breaker.settle(
@@ -382,7 +388,7 @@ def _refusal(course: Course, step: GiveUp) -> ModelsUnavailable | PromptRejected
     attempts = len(course.call_ids)
     log.warning("llm_gave_up", feature=course.request.feature, failures=course.failures)
     if step.rejected is not None:
-        return PromptRejected(step.rejected, attempts=attempts)
+        return PromptRejected(step.rejected, attempts=attempts, complaint=course.complaint)
     return ModelsUnavailable(
         course.told("No model gave a usable answer"),
         attempts=attempts,

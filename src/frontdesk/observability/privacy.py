@@ -4,6 +4,8 @@ from frontdesk.core.holdings import OF_THREADS, Holding
 
 NO_TEXTS = (
     "messages = '[]', variables = NULL, response = NULL, error = NULL, "
+    # Of a program's call it is text, too.
+    "parameters = parameters - 'stop', "
     "texts_erased_at = coalesce(texts_erased_at, now())"
 )
 

@@ -64,6 +64,10 @@ class Ask:
     """The tool whose call is the answer; None when the content is."""
     tools: tuple[Json, ...] = ()
     """The functions it may have called instead."""
+    stop: tuple[str, ...] = ()
+    """What ends an answer before it."""
+    limit: int | None = None
+    """Of a plain text, in tokens."""
 
     @property
     def system(self) -> str:
@@ -156,7 +160,12 @@ def read_ask(body: Json) -> Ask:
         name = _recognise(schema) or name or FORCED_TOOL
     messages = tuple(m for m in body.get("messages") or () if isinstance(m, dict))
     model = str(body.get("model", ""))
-    return Ask(model, messages, name, schema, answer_tool, tuple(tools))
+    stop = body.get("stop") or ()
+    return Ask(
+        model, messages, name, schema, answer_tool, tuple(tools),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        limit=body.get("max_completion_tokens") or body.get("max_tokens"),
+    )  # fmt: skip
 
 
 def _recognise(schema: Json) -> str | None:

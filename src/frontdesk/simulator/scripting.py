@@ -199,7 +199,10 @@ def _message(ask: Ask, said: Json | str | None) -> tuple[Json, str]:
     elif ask.answer_tool and said is not None:
         calls = [{"name": ask.answer_tool, "arguments": said}]
     if not calls:
-        return {"role": "assistant", "content": as_text(said)}, "stop"
+        text, finish = as_text(said), "stop"
+        if text is not None and ask.schema is None:
+            text, finish = _ended(ask, text)
+        return {"role": "assistant", "content": text}, finish
     tool_calls = [
         {
             "id": f"call_{uuid4().hex[:16]}",
@@ -209,6 +212,15 @@ def _message(ask: Ask, said: Json | str | None) -> tuple[Json, str]:
         for call in calls
     ]
     return {"role": "assistant", "content": None, "tool_calls": tool_calls}, "tool_calls"
+
+
+def _ended(ask: Ask, text: str) -> tuple[str, str]:
+    """A plain text up to where it was to end, and why it ends there."""
+    for stop in ask.stop:
+        text = text.partition(stop)[0]
+    most_bytes = math.floor(ask.limit * _BYTES_PER_TOKEN) if ask.limit else None
+    cut = text.encode()[:most_bytes].decode(errors="ignore")
+    return cut, "stop" if cut == text else "length"
 
 
 def as_text(said: Any) -> str | None:
