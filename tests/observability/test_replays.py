@@ -9,6 +9,7 @@ from uuid import UUID
 from tests.desk import Desk, Person
 
 from frontdesk.core.resources import Resources
+from frontdesk.pipeline.prompt import canary_of
 from frontdesk.simulator import ModelFault, ModelFaultKind
 
 QUESTION = "How long does delivery take?"
@@ -94,6 +95,46 @@ async def test_with_another_prompt_model_or_knowledge_the_difference_is_shown(de
     # A replay is a call like others, and can be replayed.
     again = await replayed(desk, fresh["after"])
     assert again["after"]["messages"] == fresh["after"]["messages"]
+
+
+async def test_with_another_prompt_all_that_stood_behind_the_prompt_is_sent_again(
+    desk: Desk,
+) -> None:
+    await desk.configure(tools={"built_in": ["search_knowledge"]})
+    await desk.say("Hello!")
+    admin, conversation = await desk.admin(), await desk.conversation()
+    await admin.post(f"/conversations/{conversation['id']}/take-over", {})
+    await admin.post(f"/conversations/{conversation['id']}/release", {"note": "She is in a hurry."})
+    await desk.work_until_idle()
+    await desk.say("You reach me at mina@example.com. How long does delivery take?")
+    (row,) = await desk.sql(
+        "SELECT id FROM llm_call WHERE feature = 'reply' ORDER BY created_at DESC LIMIT 1"
+    )
+    call = await admin.get(f"/llm-calls/{row['id']}")
+    system = call["messages"][0]["content"]
+    behind = (
+        "# Given back to you",
+        canary_of(desk.id),
+        "# Tools",
+        "placeholders such as [EMAIL_1]",
+    )
+    assert all(part in system for part in behind)
+
+    built_in = (await admin.get("/prompts/reply/versions/0.0.0"))["content"]
+    other = built_in.replace("{{ company_name }}", "{{ company_name }} Ltd", 1)
+    for content in (built_in, other):
+        await admin.post("/prompts/reply/versions", {"content": content, "bump": "patch"})
+    same = await replayed(desk, call, prompt="1.0.0")
+    assert (same["after"]["prompt_version"], same["prompt_diff"]) == ("1.0.0", "")
+    assert same["after"]["messages"] == call["messages"]
+    changed = await replayed(desk, call, prompt="1.0.1")
+    lines = changed["prompt_diff"].splitlines()
+    assert [line[0] for line in lines if line[:3] not in ("---", "+++") and line[0] in "+-"] == [
+        "-",
+        "+",
+    ]
+    sent = changed["after"]["messages"][0]["content"]
+    assert sent == system.replace("Lumen & Oak", "Lumen & Oak Ltd", 1)
 
 
 async def test_an_operator_replays_and_compares_on_the_command_line(

@@ -22,7 +22,7 @@ from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.observability import Knowledge, LlmCallPublic, ReplayWish
 from frontdesk.pipeline.happenings import CallReplayed
 from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
-from frontdesk.prompts import PromptInvalid, get_version, load_prompt, render
+from frontdesk.prompts import NoSuchPromptVersion, PromptInvalid, get_version, load_prompt, render
 
 CURRENT = "current"
 
@@ -171,7 +171,7 @@ class _Made:
 async def _fill_in_again(
     resources: Resources, tenant_id: UUID, call: LlmCallPublic, wish: ReplayWish
 ) -> _Made:
-    """The messages with the system message made anew; what contacts wrote stays as it was."""
+    """The messages with the prompt made anew; what stood behind it and what contacts wrote stay."""
     name, variables, chunk_ids = str(call.prompt_name), dict(call.variables or {}), call.chunk_ids
     if wish.prompt == CURRENT:
         used = await load_prompt(resources, tenant_id, name)
@@ -184,9 +184,23 @@ async def _fill_in_again(
         known = await knowledge.look_up(resources, tenant_id, call.agent_id, _question(call))
         variables["facts"] = knowledge.Context(known.chunks).text
         chunk_ids = [str(chunk.id) for chunk in known.chunks]
-    system = {"role": "system", "content": render(content, variables)}
+    behind = await _behind_prompt(resources, tenant_id, call)
+    system = {"role": "system", "content": render(content, variables) + behind}
     rest = call.messages[1:] if call.messages[0].get("role") == "system" else call.messages
     return _Made([system, *rest], version, variables, tuple(chunk_ids))
+
+
+async def _behind_prompt(resources: Resources, tenant_id: UUID, call: LlmCallPublic) -> str:
+    """What stands in the recorded system message behind the prompt: how a conversation was given back,
+    what tools are for, what placeholders are. Nothing, when the prompt can't be told from it."""
+    try:
+        async with resources.db.transaction(tenant_id) as session:
+            used = await get_version(session, str(call.prompt_name), str(call.prompt_version))
+        prompt = render(used.content, call.variables or {})
+    except (NoSuchPromptVersion, PromptInvalid):
+        return ""  # A candidate of an evaluation, out of a file.
+    system = str(call.messages[0].get("content"))
+    return system.removeprefix(prompt) if system.startswith(prompt) else ""
 
 
 def _question(call: LlmCallPublic) -> str:
