@@ -10,19 +10,26 @@ from tests.desk import Desk
 
 from frontdesk.agent_config import AgentConfig, HttpTool
 from frontdesk.pipeline.http_tool import point, read_answer, request_of
-from frontdesk.pipeline.tool_result import Status
+from frontdesk.pipeline.tool_result import Result, Status
+from frontdesk.pipeline.tools import Arguments, Tool, read_arguments
 from frontdesk.simulator import ModelFault, ModelFaultKind
 from frontdesk.simulator.shop import TOKEN
 
 ASKS = "Where is my order A-10427?"
-ORDER_ID = {
+ORDER_ID: dict[str, Any] = {
     "type": "object",
     "properties": {"order_id": {"type": "string", "maxLength": 40}},
     "required": ["order_id"],
 }
 
 
-async def _with_tools(desk: Desk, *built_in: str, secret: str = TOKEN, **limits: Any) -> None:
+async def _with_tools(
+    desk: Desk,
+    *built_in: str,
+    secret: str = TOKEN,
+    parameters: dict[str, Any] = ORDER_ID,
+    **limits: Any,
+) -> None:
     """An agent that may look up and cancel orders at the simulator's shop."""
     admin = await desk.admin()
     await admin.put("/tool-secrets/shop_token", {"value": secret})
@@ -31,7 +38,7 @@ async def _with_tools(desk: Desk, *built_in: str, secret: str = TOKEN, **limits:
     status: dict[str, Any] = {
         "name": "order_status",
         "description": "Where an order is, by its number.",
-        "parameters": ORDER_ID,
+        "parameters": parameters,
         "url": orders,
         "headers": headers,
         "result": {"order_status": "/order/status", "arrives": "/order/delivery/date"},
@@ -136,6 +143,54 @@ async def test_calls_that_make_no_sense_reach_no_service_and_the_model_is_told(d
     ]
     for step, (_, told) in zip(steps, wrong, strict=False):
         assert told in step["result"]
+
+
+async def test_an_argument_that_is_not_of_its_format_reaches_no_service(desk: Desk) -> None:
+    receipt_to = {"receipt_to": {"type": "string", "format": "email"}}
+    await _with_tools(
+        desk, parameters=ORDER_ID | {"properties": ORDER_ID["properties"] | receipt_to}
+    )
+    wrong = {"order_id": "A-10427", "receipt_to": "the usual one"}
+    right = {"order_id": "A-10427", "receipt_to": "mina@example.com"}
+    desk.simulator.model.replies.extend(
+        [_calls("order_status", wrong), _calls("order_status", right), "It is on its way."]
+    )
+    assert await desk.say(ASKS) == ["It is on its way."]
+    assert len(desk.simulator.shop.requests) == 1
+    first, second, _ = await _steps(desk)
+    assert (first["status"], second["status"]) == ("invalid_arguments", "ok")
+    assert "'the usual one' is not a 'email'" in first["result"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("email", "mina@example.com", "mina"),
+        ("date", "2026-12-01", "1 December"),
+        ("date", "2028-02-29", "2026-02-29"),
+        ("date-time", "2026-12-01T10:00:00+01:00", "2026-12-01T10:00:00"),
+        ("date-time", "2026-12-01T10:00:00Z", "tomorrow at ten"),
+        ("ipv4", "192.0.2.1", "192.0.2.256"),
+        ("ipv6", "2001:db8::1", "2001:db8::g"),
+        ("uuid", "01a22aea-4f68-72d1-936f-eb6c9ea65eee", "01a22aea"),
+        ("uri", "not checked", None),
+        ("phone", "not checked", None),
+    ],
+)
+def test_formats_are_checked_that_need_no_further_package(
+    kind: str, right: str, wrong: str | None
+) -> None:
+    schema = {"type": "object", "properties": {"it": {"type": "string", "format": kind}}}
+
+    async def run(arguments: Arguments, key: str) -> Result:
+        raise AssertionError
+
+    tool = Tool("a_tool", "", schema, run)
+    assert read_arguments(tool, json.dumps({"it": right})) == {"it": right}
+    if wrong is not None:
+        refused = read_arguments(tool, json.dumps({"it": wrong}))
+        assert isinstance(refused, Result)
+        assert refused.status is Status.INVALID_ARGUMENTS
 
 
 async def test_what_only_a_person_can_settle_goes_to_one_with_the_steps(desk: Desk) -> None:

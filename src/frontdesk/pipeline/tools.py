@@ -8,7 +8,9 @@ instruction: it goes to the model as the content of a tool's message, as JSON.
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from frontdesk.agent_config import BuiltInTool
@@ -82,12 +84,28 @@ def read_arguments(tool: Tool, text: str) -> Arguments | Result:
     # Takes long to load, and few agents have tools.
     from jsonschema import Draft202012Validator
 
-    errors = sorted(Draft202012Validator(tool.parameters).iter_errors(arguments), key=str)
+    validator = Draft202012Validator(tool.parameters, format_checker=_formats())
+    errors = sorted(validator.iter_errors(arguments), key=str)
     if errors:
         wrong = "; ".join(f"{error.json_path}: {error.message}" for error in errors[:3])
         return Result(Status.INVALID_ARGUMENTS, message=excerpt(wrong, 500))
     checked: Arguments = arguments
     return checked
+
+
+@lru_cache(maxsize=1)
+def _formats() -> Any:
+    """The checks of `format`: the same on every machine, whatever other packages it has."""
+    from jsonschema import FormatChecker
+
+    checker = FormatChecker(("date", "email", "ipv4", "ipv6", "uuid"))
+    checker.checks("date-time", raises=ValueError)(_is_moment)
+    return checker
+
+
+def _is_moment(value: Any) -> bool:
+    # Without an offset it could be any hour of a day (RFC 3339).
+    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
 def step_key(turn: Turn, tool: str, arguments: Arguments, times: int) -> str:
