@@ -20,7 +20,7 @@ ANSWER = "Yes, several of them."
 ASKS = "What is my order number?"
 
 
-async def _past(desk: Desk, length: int, *, third: str = ORDER) -> dict[int, str]:
+async def long_past(desk: Desk, length: int, *, third: str = ORDER) -> dict[int, str]:
     """A thread of so many messages that are all answered, by turns of contact and agent; wamids."""
     await desk.say("Hello")
     conversation = await desk.conversation()
@@ -59,7 +59,7 @@ async def _memory(desk: Desk) -> Any:
 async def test_a_fact_from_message_3_of_200_is_known_and_the_prompt_does_not_grow(
     desk: Desk,
 ) -> None:
-    await _past(desk, 200)
+    await long_past(desk, 200)
     await desk.say("How long does delivery take?")  # Crowded: from here on it is summarised.
     summary = Summary.model_validate_json((await _memory(desk))["summary"])
     assert ORDER in [fact.text for fact in summary.facts]
@@ -84,7 +84,7 @@ async def test_a_fact_from_message_3_of_200_is_known_and_the_prompt_does_not_gro
 
 
 async def test_what_a_contact_takes_back_leaves_the_summary_with_it(desk: Desk) -> None:
-    wamids = await _past(desk, 40)
+    wamids = await long_past(desk, 40)
     await desk.say("How long does delivery take?")
     assert "A-10427" in (await _memory(desk))["summary"]
     desk.phone().revoke(wamids[3])
@@ -104,7 +104,7 @@ async def test_what_a_contact_takes_back_leaves_the_summary_with_it(desk: Desk) 
 async def test_no_model_that_summarises_is_shown_who_it_is_about(desk: Desk) -> None:
     desk.phone(name="Wilhelmina Rossi")
     said = "I am Wilhelmina Rossi, my number is 4915550001."
-    await _past(desk, 40, third=said)
+    await long_past(desk, 40, third=said)
     await desk.say("How long does delivery take?")
     (request,) = desk.simulator.model.asked("conversation_summary")
     assert "contact: I am [NAME_1], my number is [PHONE_1]." in request.messages[-1]["content"]
@@ -114,7 +114,7 @@ async def test_no_model_that_summarises_is_shown_who_it_is_about(desk: Desk) -> 
 
 
 async def test_people_see_what_is_remembered_correct_it_and_delete_it(desk: Desk) -> None:
-    await _past(desk, 40)
+    await long_past(desk, 40)
     await desk.say("How long does delivery take?")
     ana, conversation = await desk.ana(), await desk.conversation()
     listed = f"/contacts/{conversation['contact']['id']}/memory"
@@ -162,7 +162,7 @@ async def test_a_conversation_tells_what_it_came_to(desk: Desk) -> None:
 
 
 async def test_without_a_summary_turns_go_on_and_it_is_caught_up_later(desk: Desk) -> None:
-    await _past(desk, 40)
+    await long_past(desk, 40)
     down = ModelFault(ModelFaultKind.STATUS, http_status=401)
     desk.simulator.model.faults.share(down, 1, only="conversation_summary")
     with capture_logs():

@@ -1,11 +1,14 @@
 """When the money is used up: cheaper models, then knowledge word for word, then a person; told why."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.conversation.test_memory import long_past
 from tests.desk import Desk
 
+EMBEDDER = "openai/text-embedding-3-small"
 DEAR, CHEAP = "openai/gpt-4o-mini", "groq/openai/gpt-oss-20b"
 USED_UP = "The day budget of this contact is used up: 0.000001 USD (hard cap)."
 
@@ -38,6 +41,34 @@ async def test_past_the_soft_cap_a_cheaper_model_answers_and_the_trace_says_why(
     assert shown["use"][0]["subject"] == str((await desk.sql("SELECT id FROM contact"))[0]["id"])
     assert float(shown["use"][0]["spent_usd"]) > 0
     assert float(shown["use"][0]["reserved_usd"]) == 0
+
+
+async def test_all_that_is_asked_because_of_a_contact_counts_on_their_budget(desk: Desk) -> None:
+    admin = await desk.admin()
+    await budget(desk, hard_usd="100")
+    body = "".join(f"# Lamp {n}\n{'It is made by hand. ' * 30}\n" for n in range(14))
+    source = {"agent_id": str(desk.agent_id), "title": "Lamps", "body": body}
+    await admin.post("/knowledge/sources", source)
+    models = {"transcription": "groq/whisper-large-v3-turbo", "embedding": EMBEDDER}
+    routes = {feature: {"models": [model]} for feature, model in models.items()}
+    await admin.put("/models/routing", {"routes": routes}, If_Match='"0"')
+    await desk.configure(hears_voice_notes=True)
+    await desk.work_until_idle()
+    await long_past(desk, 40)
+    answer = {"text": "By Friday.", "action": "reply", "confidence": 0.9}
+    desk.simulator.model.next("reply", answer)
+    desk.phone().send_audio("When does my lamp arrive?")
+    await desk.work_until_idle()
+    await desk.sql("UPDATE timer SET due_at = now() WHERE kind = 'auto_close' RETURNING 1")
+    await desk.work_until_idle()
+    asked = (
+        "SELECT feature, sum(amount_usd) AS usd FROM usage_entry WHERE conversation_id IS NOT NULL "
+        "AND kind IN ('llm', 'embedding', 'speech')"
+    )
+    paid = {row["feature"]: row["usd"] for row in await desk.sql(f"{asked} GROUP BY feature")}
+    assert paid.keys() == {"triage", "reply", "summary", "closing", *models}
+    (shown,) = (await admin.get("/budgets"))["items"]
+    assert Decimal(shown["use"][0]["spent_usd"]) == sum(paid.values())
 
 
 async def test_at_the_hard_cap_knowledge_answers_word_for_word_or_a_person_takes_over(

@@ -111,6 +111,7 @@ async def judge_silence(
     agent: AgentSnapshot,
     seen: Silence,
     *,
+    contact_id: UUID,
     masking: Masking,
 ) -> Judged:
     """What a model says a silence means, or the rule when none answers soon.
@@ -144,6 +145,7 @@ async def judge_silence(
                 max_output_tokens=_OUTPUT_TOKENS,
                 deadline_seconds=_DEADLINE_SECONDS,
                 conversation_id=conversation_id,
+                contact_id=contact_id,
                 agent_id=agent.agent_id,
                 agent_version=agent.version,
                 prompt_name=prompt.name,

@@ -72,7 +72,7 @@ FROM conversation k JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.con
 WHERE m.conversation_id = $1 AND m.due_at <= now()
     AND k.tenant_id = m.tenant_id AND k.id = m.conversation_id
 RETURNING m.version, m.attempts, m.summary::text AS summary, m.through_id, m.last_error,
-    k.agent_id, c.name AS contact_name, c.wa_id AS contact_wa_id
+    k.agent_id, k.contact_id, c.name AS contact_name, c.wa_id AS contact_wa_id
 """
 _MESSAGES = """
 SELECT id, author, type, text FROM message m
@@ -139,6 +139,7 @@ async def summarise(resources: Resources, tenant_id: UUID, conversation_id: UUID
             portion,
             masking=masking_of(agent.config, claim["contact_name"], claim["contact_wa_id"]),
             conversation_id=conversation_id,
+            contact_id=claim["contact_id"],
         )
     except (Unavailable, PromptRejected, BudgetReached) as error:
         # A prompt that is refused once is refused each time, and a budget is not back so soon.
@@ -230,6 +231,7 @@ async def _ask(
     *,
     masking: Masking,
     conversation_id: UUID | None = None,
+    contact_id: UUID | None = None,
     feature: str = "summary",
 ) -> tuple[Noticed, Completion]:
     filled = fill(prompt, {"company_name": agent.config.company_name})
@@ -251,6 +253,7 @@ async def _ask(
             max_output_tokens=_OUTPUT_TOKENS,
             deadline_seconds=_DEADLINE_SECONDS,
             conversation_id=conversation_id,
+            contact_id=contact_id,
             agent_id=agent.agent_id,
             agent_version=agent.version,
             prompt_name=prompt.name,

@@ -166,7 +166,7 @@ async def _judge(
             return None
         row = await tx.sql.fetchrow(
             "SELECT epoch, inbound_seq > handled_seq AS waits, last_inbound_at, now() AS now, "
-            "c.name AS contact_name, c.wa_id AS contact_wa_id FROM conversation k "
+            "contact_id, c.name AS contact_name, c.wa_id AS contact_wa_id FROM conversation k "
             "JOIN contact c ON c.tenant_id = k.tenant_id AND c.id = k.contact_id WHERE k.id = $1",
             conversation_id,
         )
@@ -176,8 +176,15 @@ async def _judge(
         )
     if row["epoch"] != timer["epoch"] or row["waits"]:
         return judge_by_rule(seen)  # It has moved on: nothing will come of it.
-    masking = masking_of(agent.config, row["contact_name"], row["contact_wa_id"])
-    return await judge_silence(resources, tenant_id, conversation_id, agent, seen, masking=masking)
+    return await judge_silence(
+        resources,
+        tenant_id,
+        conversation_id,
+        agent,
+        seen,
+        contact_id=row["contact_id"],
+        masking=masking_of(agent.config, row["contact_name"], row["contact_wa_id"]),
+    )
 
 
 async def _end_silence(

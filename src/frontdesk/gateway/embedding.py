@@ -44,13 +44,14 @@ async def embed(
     for_question: bool = False,
     agent_id: UUID | None = None,
     conversation_id: UUID | None = None,
+    contact_id: UUID | None = None,
     masking: Masking = ALL_KINDS,
 ) -> list[list[float]]:
     """A vector for each of at most `MOST_TEXTS` texts, all of one length.
 
     Args:
         for_question: they are questions, to be compared with texts that may answer them.
-        conversation_id: where they were asked.
+        conversation_id, contact_id: where they were asked, and by whom.
         masking: what is known of who asked. All kinds are masked whatever it says, since the texts
             of nobody in particular that questions are compared with have them masked, too.
 
@@ -78,6 +79,7 @@ async def embed(
             deadline_seconds=_QUESTION_DEADLINE_SECONDS if for_question else _DEADLINE_SECONDS,
             agent_id=agent_id,
             conversation_id=conversation_id,
+            contact_id=contact_id,
             masking=replace(masking, kinds=ALL_KINDS.kinds),
         ),
     )

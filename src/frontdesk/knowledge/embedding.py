@@ -72,13 +72,14 @@ async def meaning_of(
     *,
     locally: bool = False,
     conversation_id: UUID | None = None,
+    contact_id: UUID | None = None,
     masking: gateway.Masking = gateway.ALL_KINDS,
 ) -> Meaning | None:
     """A question's vector; None where no model is set, or none answers: then words have to do.
 
     Args:
         locally: only by the local model, as web processes ask no other.
-        conversation_id: where it was asked, which pays for it.
+        conversation_id, contact_id: where it was asked, and by whom: they pay for it.
         masking: what is known of who asked.
     """
     if not any(c.isalnum() for c in question):
@@ -95,6 +96,7 @@ async def meaning_of(
             for_question=True,
             agent_id=agent_id,
             conversation_id=conversation_id,
+            contact_id=contact_id,
             masking=masking,
         )
     except NOT_EMBEDDED as error:

@@ -66,6 +66,7 @@ async def look_up(
     *,
     locally: bool = False,
     conversation_id: UUID | None = None,
+    contact_id: UUID | None = None,
     masking: Masking = ALL_KINDS,
 ) -> Found:
     """The pieces that fit a question, best first; for an agent that knows little, mostly without
@@ -75,7 +76,7 @@ async def look_up(
 
     Args:
         locally: no model is asked over the network.
-        conversation_id: where it was asked, which pays for the question's vector.
+        conversation_id, contact_id: where it was asked, and by whom: they pay for the question's vector.
         masking: what is known of who asked.
     """
     if little := await resources.keep(LittleKnowledge).get(tenant_id, agent_id):
@@ -90,6 +91,7 @@ async def look_up(
         query,
         locally=locally,
         conversation_id=conversation_id,
+        contact_id=contact_id,
         masking=masking,
     )
     async with resources.db.hot(tenant_id) as tx:

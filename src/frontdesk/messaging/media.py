@@ -68,7 +68,9 @@ UPDATE media m SET attempts = m.attempts + 1, due_at = now() + make_interval(sec
 FROM channel h WHERE m.id = $1 AND m.due_at <= now()
     AND h.tenant_id = m.tenant_id AND h.id = m.channel_id
 RETURNING m.id, m.conversation_id, m.message_id, m.state, m.attempts, m.whatsapp_id, m.declared,
-    m.filename, m.mime_type, m.wants_words, h.phone_number_id, h.access_token_sealed
+    m.filename, m.mime_type, m.wants_words, h.phone_number_id, h.access_token_sealed,
+    (SELECT contact_id FROM conversation k WHERE k.tenant_id = m.tenant_id
+        AND k.id = m.conversation_id) AS contact_id
 """
 
 
@@ -89,6 +91,7 @@ class MediaJob:
     wants_words: bool
     phone_number_id: str
     access_token_sealed: str
+    contact_id: UUID | None
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ async def _ask(resources: Resources, tenant_id: UUID, job: MediaJob) -> _Outcome
         models=models,
         deadline_seconds=DEADLINE_SECONDS,
         conversation_id=job.conversation_id,
+        contact_id=job.contact_id,
         message_id=job.message_id,
     )
     try:

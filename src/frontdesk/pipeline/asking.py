@@ -34,6 +34,7 @@ async def look_up(resources: Resources, turn: Turn, question: str, limit: int = 
         question,
         limit,
         conversation_id=turn.billed_conversation_id,
+        contact_id=turn.billed_contact_id,
         masking=turn.masking,
     )
 
@@ -88,7 +89,7 @@ async def ask(
             deadline_seconds=deadline_seconds,
             masking=turn.masking,
             conversation_id=turn.billed_conversation_id,
-            contact_id=None if turn.trace.on_paper else turn.claim.contact_id,
+            contact_id=turn.billed_contact_id,
             message_id=burst[-1].id if burst else None,
             user_id=turn.trace.user_id,
             agent_id=turn.claim.agent_id,

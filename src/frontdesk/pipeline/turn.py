@@ -182,6 +182,11 @@ class Turn:
         """The conversation that calls of this turn are for; none when it is thought on paper."""
         return None if self.trace.on_paper else self.claim.conversation_id
 
+    @property
+    def billed_contact_id(self) -> UUID | None:
+        """The contact whom they are for; nobody either on paper."""
+        return None if self.trace.on_paper else self.claim.contact_id
+
 
 class Triage(BaseModel):
     """What a cheap model call says of a burst."""
