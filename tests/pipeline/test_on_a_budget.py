@@ -93,3 +93,36 @@ async def test_at_the_hard_cap_knowledge_answers_word_for_word_or_a_person_takes
     assert await desk.sql("SELECT 1 FROM llm_call") == []
     decided = [payload for kind, payload in await desk.events() if kind == "turn.decided"]
     assert [USED_UP in event["reason"] for event in decided] == [True, True]
+
+
+async def test_a_kept_answer_is_given_at_a_spent_budget_and_what_is_new_comes_from_knowledge(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.resources.settings.llm, "cheaper_chain", (CHEAP,))
+    await desk.configure(models=[DEAR])
+    asked, kept = "How long does delivery take?", ["Three to five working days."]
+    desk.simulator.model.replies.append(kept[0])
+    assert await desk.say(asked) == kept
+    calls = len(desk.simulator.model.requests)
+
+    # Past the soft cap: no cheaper model is asked for what is kept.
+    await budget(desk, scope="tenant", soft_usd="0.000001", hard_usd="1")
+    assert await desk.say(asked, number="4915550002") == kept
+    # At the hard cap no model at all, and still the same answer.
+    await budget(desk, scope="tenant", period="month", hard_usd="0.000001")
+    assert await desk.say(asked, number="4915550003") == kept
+    _, lines = await last_turn(desk)
+    assert lines == []
+    assert (await desk.conversation())["status"] == "ACTIVE"
+    assert len(desk.simulator.model.requests) == calls
+    paid = await desk.sql("SELECT cache_hit, amount_usd FROM usage_entry WHERE kind = 'llm'")
+    assert all(entry["amount_usd"] == 0 for entry in paid if entry["cache_hit"])
+    assert sum(entry["cache_hit"] for entry in paid) == 4
+
+    # What was not asked before is answered from knowledge word for word; no model is asked.
+    assert await desk.say("And how long does delivery take?", number="4915550004") == [
+        "We ship within 2 working days. Delivery takes 3 to 5 working days."
+    ]
+    _, lines = await last_turn(desk)
+    assert lines[0]["step"] == "knowledge"
+    assert len(desk.simulator.model.requests) == calls
