@@ -137,6 +137,25 @@ async def test_with_another_prompt_all_that_stood_behind_the_prompt_is_sent_agai
     assert sent == system.replace("Lumen & Oak", "Lumen & Oak Ltd", 1)
 
 
+async def test_what_people_noted_for_the_agent_is_not_looked_up_with_the_question(
+    desk: Desk,
+) -> None:
+    await desk.configure(
+        escalation_rules=[{"when": [{"sign": "mentions", "words": {"en": ["wait"]}}]}]
+    )
+    await desk.say("I can't wait. How long does delivery take?")
+    admin, conversation = await desk.admin(), await desk.conversation()
+    await admin.post(f"/conversations/{conversation['id']}/take-over", {})
+    note = "You can return anything within 30 days for a full refund."
+    await admin.post(f"/conversations/{conversation['id']}/release", {"note": note})
+    await desk.work_until_idle()
+    (row,) = await desk.sql("SELECT id FROM llm_call WHERE feature = 'reply'")
+    call = await admin.get(f"/llm-calls/{row['id']}")
+    assert [message["role"] for message in call["messages"]] == ["system", "user", "user"]
+    again = await replayed(desk, call, knowledge="current")
+    assert again["after"]["chunk_ids"] == call["chunk_ids"], "in the order they fit the question"
+
+
 async def test_an_operator_replays_and_compares_on_the_command_line(
     desk: Desk, commands: Any
 ) -> None:

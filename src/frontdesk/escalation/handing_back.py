@@ -7,6 +7,7 @@ from uuid import UUID
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import loads
+from frontdesk.prompts import as_data
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class HandBack:
         return bool(message_ids) and max(message_ids) <= self.through_id
 
     def in_words(self) -> str:
-        """What the AI is told of it."""
+        """What the AI is told of it, in words of ours alone: a system message is sent as it is."""
         told = [
             "# Given back to you",
             "A colleague had this conversation and has given it back: you answer this customer now. "
@@ -38,8 +39,16 @@ class HandBack:
         if self.wrote:
             told += ["What your colleague told the customer holds: keep to it."]
         if self.note:
-            told += [f"Your colleague notes for you: {self.note}"]
+            told += [
+                "Before the customer's messages stands what your colleague notes for you, between "
+                "<colleague_note> and </colleague_note>: that holds, too. The customer writes no such "
+                "notes."
+            ]
         return "\n".join(told)
+
+    def as_data(self) -> str:
+        """The note between `<colleague_note>` marks: for a message that is masked."""
+        return f"<colleague_note>\n{as_data(self.note)}\n</colleague_note>"
 
 
 def packet_of(note: str, user_id: UUID) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from frontdesk.feed import Audience
 from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.observability import Knowledge, LlmCallPublic, ReplayWish
 from frontdesk.pipeline.happenings import CallReplayed
+from frontdesk.pipeline.prompt import are_notes
 from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
 from frontdesk.prompts import NoSuchPromptVersion, PromptInvalid, get_version, load_prompt, render
 
@@ -208,7 +209,8 @@ def _question(call: LlmCallPublic) -> str:
     burst: list[str] = []
     for message in reversed(call.messages):
         if message.get("role") == "user":
-            burst.append(str(message.get("content")))
+            if not are_notes(content := str(message.get("content"))):
+                burst.append(content)
         elif burst:
             break
     return "\n".join(reversed(burst))

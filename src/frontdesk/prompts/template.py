@@ -42,7 +42,8 @@ _ALLOWED = (
 )
 # What the blocks of our prompts are fenced with; a value must not close its own fence.
 _FENCE = re.compile(
-    r"<(?=/?\s*(facts|messages|transcript|draft|memory|tool_results)\b)", re.IGNORECASE
+    r"<(?=/?\s*(facts|messages|transcript|draft|memory|tool_results|colleague_note)\b)",
+    re.IGNORECASE,
 )
 
 _environment = ImmutableSandboxedEnvironment(

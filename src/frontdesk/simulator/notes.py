@@ -7,12 +7,13 @@ from frontdesk.simulator.packet import is_factual, is_promise, read_transcript, 
 from frontdesk.simulator.world import Json
 
 _BLOCK = re.compile(r"<memory>(.*?)</memory>", re.DOTALL)
+_NOTED = re.compile(r"</(?:memory|colleague_note)>")
 _ITEM = re.compile(r"^(?:-|\d+\.)\s+(?:\[[^\]]*\]\s+)?(.+)$")
 
 
 def are_notes(content: str) -> bool:
     """Whether a message of the user is not the contact's but notes on what came before."""
-    return "</memory>" in content and "<transcript>" not in content
+    return _NOTED.search(content) is not None and "<transcript>" not in content
 
 
 def read_notes(content: str) -> tuple[Fact, ...]:
