@@ -8,6 +8,8 @@ from frontdesk.agent_config.notices import AWAY_NOTICE, HANDOFF_NOTICE, QUEUE_NO
 from frontdesk.agent_config.rules import complaints_about
 
 NOW = datetime(2026, 11, 16, 3, 0, tzinfo=UTC)
+NEVER = {"time_zone": "UTC", "week": {}}
+MONDAYS = {"time_zone": "UTC", "week": {"monday": [{"start": "09:00", "end": "18:00"}]}}
 LANGUAGES = {"en", "es", "pt", "it", "de", "fr", "ar", "hi"}
 
 
@@ -90,23 +92,41 @@ def test_words_and_languages_are_kept_once():
         ({"sentiment_threshold": 0}, "mood_too_strict", True),
         ({"escalation_keywords": [{"words": ["a"], "reason": "x"}]}, "keyword_short", False),
         ({"max_output_tokens": 200, "max_reply_characters": 1_000}, "tokens_few", False),
-        ({"business_hours": {"time_zone": "UTC", "week": {}}}, "never_open", False),
-        (
-            {
-                "business_hours": {
-                    "time_zone": "UTC",
-                    "week": {"monday": [{"start": "09:00", "end": "18:00"}]},
-                }
-            },
-            "closed_now",
-            False,
-        ),
+        ({"business_hours": NEVER}, "never_open", False),
+        ({"business_hours": NEVER, "answers_when_closed": False}, "never_open", True),
+        ({"business_hours": MONDAYS}, "closed_now", False),
+        ({"business_hours": MONDAYS, "answers_when_closed": False}, "closed_now", True),
     ],
 )
 def test_an_agent_says_in_words_why_it_will_not_answer(changes, code, stops):
     found = complaints_about(config(**changes), enabled=True, now=NOW)
     assert [(complaint.code, complaint.stops_answers) for complaint in found] == [(code, stops)]
     assert found[0].message.endswith(".")
+
+
+@pytest.mark.parametrize("hours", [NEVER, MONDAYS])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "the agent answers, people are away."),
+        (
+            {"answers_when_closed": False},
+            "the agent does not answer, and all conversations wait for people.",
+        ),
+        (
+            {"answers_when_closed": False, "when_closed": "callback"},
+            "the agent does not answer, and contacts are asked for a number to be called at.",
+        ),
+        (
+            {"answers_when_closed": False, "when_closed": "message"},
+            "the agent does not answer, and contacts are asked to write again when you are open.",
+        ),
+    ],
+)
+def test_outside_its_hours_an_agent_says_what_becomes_of_who_writes(hours, changes, words):
+    agent = config(business_hours=hours, **changes)
+    (found,) = complaints_about(agent, enabled=True, now=NOW)
+    assert found.message.endswith(f": {words}")
 
 
 def test_a_disabled_agent_answers_nobody():

@@ -23,6 +23,22 @@ async def health(desk: Desk) -> tuple[bool, dict[str, tuple[bool, str]]]:
     return shown["answers"], said
 
 
+async def test_an_agent_that_is_silent_when_closed_does_not_answer_then(desk: Desk) -> None:
+    hours = {"time_zone": "UTC", "week": {}}
+    await desk.configure(business_hours=hours)
+    answers, said = await health(desk)
+    assert (answers, said["never_open"][0]) == (True, False)
+    await desk.configure(answers_when_closed=False)
+    answers, said = await health(desk)
+    assert (answers, list(said), said["never_open"][0]) == (
+        False,
+        ["never_open", "nobody_online"],
+        True,
+    )
+    await desk.say("How long does delivery take?")
+    assert desk.simulator.model.asked("reply") == []
+
+
 async def test_health_says_in_words_what_keeps_an_agent_from_answering(desk: Desk) -> None:
     await desk.configure(models=[OPENAI])
     admin, ana = await desk.admin(), await desk.ana()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from frontdesk.agent_config.config import AgentConfig
+from frontdesk.agent_config.config import AgentConfig, WhenClosed
 from frontdesk.agent_config.hours import is_open
 from frontdesk.gateway import Masking
 
@@ -43,7 +43,8 @@ def masking_of(config: AgentConfig, name: str | None, wa_id: str | None) -> Mask
 
 def complaints_about(config: AgentConfig, *, enabled: bool, now: datetime) -> list[Complaint]:
     """What is wrong with an agent's configuration, the worst first."""
-    return [*_silences(config, enabled), *_hindrances(config, now)]
+    found = [*_silences(config, enabled), *_hindrances(config), *_closed(config, now)]
+    return sorted(found, key=lambda complaint: not complaint.stops_answers)
 
 
 def _silences(config: AgentConfig, enabled: bool) -> Iterator[Complaint]:
@@ -69,7 +70,7 @@ def _silences(config: AgentConfig, enabled: bool) -> Iterator[Complaint]:
         )
 
 
-def _hindrances(config: AgentConfig, now: datetime) -> Iterator[Complaint]:
+def _hindrances(config: AgentConfig) -> Iterator[Complaint]:
     if 0.8 <= config.confidence_threshold < 1:
         yield Complaint(
             "confidence_high",
@@ -94,10 +95,26 @@ def _hindrances(config: AgentConfig, now: datetime) -> Iterator[Complaint]:
             f"{config.max_output_tokens} output tokens are too few for answers of "
             f"{config.max_reply_characters} characters; {needed:.0f} are enough.",
         )
-    if config.business_hours is not None:
-        if not any(config.business_hours.week.values()):
-            yield Complaint("never_open", "The business hours name no open day.")
-        elif not is_open(config.business_hours, now):
-            yield Complaint(
-                "closed_now", "It is outside business hours: the agent answers, people are away."
-            )
+
+
+_WHEN_CLOSED = {
+    WhenClosed.QUEUE: "all conversations wait for people",
+    WhenClosed.CALLBACK: "contacts are asked for a number to be called at",
+    WhenClosed.MESSAGE: "contacts are asked to write again when you are open",
+}
+
+
+def _closed(config: AgentConfig, now: datetime) -> Iterator[Complaint]:
+    hours = config.business_hours
+    # A holiday may have hours of its own where the week has none.
+    if hours is None or is_open(hours, now):
+        return
+    if any(hours.week.values()):
+        code, why = "closed_now", "It is outside business hours"
+    else:
+        code, why = "never_open", "The business hours name no open day"
+    if config.answers_when_closed:
+        yield Complaint(code, f"{why}: the agent answers, people are away.")
+    else:
+        becomes = _WHEN_CLOSED[config.when_closed]
+        yield Complaint(code, f"{why}: the agent does not answer, and {becomes}.", True)
