@@ -266,6 +266,34 @@ async def test_what_is_given_up_while_postgres_is_frozen_ends_all_the_same(
         assert await look()
 
 
+async def test_what_fails_while_postgres_is_frozen_ends_all_the_same(
+    settings: Settings, database_urls: dict[str, str], world: World
+) -> None:
+    async with opened(database_urls, world, database={"pool_timeout_seconds": 0.3}) as desk:
+        backend = 0
+
+        async def fail() -> None:
+            nonlocal backend
+            async with desk.resources.db.hot(desk.id) as tx:
+                backend = await tx.sql.fetchval("SELECT pg_backend_pid()")
+                if not _is_postgres(backend):
+                    pytest.skip("Postgres runs on another machine.")
+                os.kill(backend, signal.SIGSTOP)
+                raise LookupError
+
+        failing = asyncio.create_task(fail())
+        try:
+            ended, _ = await asyncio.wait([failing], timeout=10)
+        finally:
+            if backend:
+                os.kill(backend, signal.SIGCONT)
+        assert ended, "its rollback waits for no frozen database"
+        with pytest.raises(Unavailable):
+            await failing
+        async with desk.resources.db.hot(desk.id) as tx:
+            assert await tx.sql.fetchval("SELECT pg_backend_pid()") != backend
+
+
 async def test_the_answer_to_a_command_given_up_is_nobody_elses(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

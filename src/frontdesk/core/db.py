@@ -218,9 +218,6 @@ class Database:
                 try:
                     yield tx
                     await tx._run_before_commit()
-                except BaseException:
-                    await _end_open_transaction(connection)
-                    raise
                 finally:
                     # Who keeps this unit of work has no way into the next one, perhaps another tenant's.
                     del tx.sql
@@ -274,8 +271,8 @@ class Database:
             min_size=0,
             max_size=size,
             max_inactive_connection_lifetime=IDLE_SECONDS,
-            # The default reset is a query on every release; a transaction here always ends with
-            # its block, so only one left open by a cancellation needs ending.
+            # The default reset is a query on every release; here only what a failure or a
+            # cancellation has left open needs ending, and no longer than a release may take.
             reset=_end_open_transaction,
             server_settings={**self._server_settings(), **planning},
             timeout=patience_seconds,
