@@ -139,10 +139,8 @@ class ScriptedModel:
     def say(self, ask: Ask) -> Json | str | ModelFault:
         """What is answered to this call."""
         prepared = self._prepared(ask)
-        if prepared is None and self._world.settings.model_gullible and ask.schema_name == "reply":
-            prepared = obey(ask)
         if prepared is None:
-            return answer(ask)
+            return (self._world.settings.model_gullible and obey(ask)) or answer(ask)
         if isinstance(prepared, ModelFault):
             return prepared
         if isinstance(prepared, dict):

@@ -35,6 +35,8 @@ class Shop:
     cancelled: list[str] = field(default_factory=list)
     """Orders cancelled, each time anew: a key that was seen before cancels nothing."""
     keys: set[str] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+    """Authorization headers it has shown to whoever sent them."""
 
     def reset(self) -> None:
         """A new day: two orders, and nothing asked."""
@@ -43,6 +45,7 @@ class Shop:
         self.requests.clear()
         self.cancelled.clear()
         self.keys.clear()
+        self.told.clear()
 
 
 class ShopRoutes:
@@ -57,6 +60,8 @@ class ShopRoutes:
         return [
             Route(order, self.status, methods=["GET"]),
             Route(f"{order}/cancel", self.cancel, methods=["POST"]),
+            Route("/shop/echo", self.echo, methods=["GET"]),
+            Route("/shop/moved", self.moved, methods=["GET"]),
         ]
 
     async def status(self, request: Request) -> Response:
@@ -78,6 +83,15 @@ class ShopRoutes:
             self._shop.keys.add(key)
         self._shop.orders[order_id] = "cancelled"
         return JSONAnswer({"order": {"id": order_id, "status": "cancelled"}})
+
+    async def echo(self, request: Request) -> Response:
+        """All that was sent, as careless services show it: the headers and their secrets, too."""
+        self._shop.told.append(request.headers.get("authorization", ""))
+        return JSONAnswer({**request.query_params, "headers": dict(request.headers)})
+
+    async def moved(self, request: Request) -> Response:
+        """A redirect to wherever it is asked to lead."""
+        return Response(status_code=302, headers={"Location": request.query_params["to"]})
 
     async def _refusal(self, request: Request) -> Response | None:
         shop, order_id = self._shop, request.path_params["order_id"]
