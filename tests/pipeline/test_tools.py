@@ -28,9 +28,10 @@ async def _with_tools(
     *built_in: str,
     secret: str = TOKEN,
     parameters: dict[str, Any] = ORDER_ID,
+    stops_alone: bool | None = True,
     **limits: Any,
 ) -> None:
-    """An agent that may look up and cancel orders at the simulator's shop."""
+    """An agent that may look up and, where an admin has said so, cancel orders at the shop."""
     admin = await desk.admin()
     await admin.put("/tool-secrets/shop_token", {"value": secret})
     orders = f"{desk.simulator.shop_url}/orders/{{order_id}}"
@@ -52,6 +53,7 @@ async def _with_tools(
         "url": f"{orders}/cancel",
         "result": {},
         "repeatable": False,
+        "needs_person": None if stops_alone is None else not stops_alone,
     }
     tools = {"built_in": built_in, "http": [status, cancel], "hosts": ["127.0.0.1"], **limits}
     await desk.configure(tools=tools)
@@ -273,6 +275,32 @@ async def test_a_turn_that_is_run_again_cancels_an_order_once(desk: Desk) -> Non
     assert desk.simulator.shop.cancelled == ["A-10428"]
 
 
+async def test_what_a_tool_is_asked_after_a_call_for_a_person_is_not_done(desk: Desk) -> None:
+    await _with_tools(desk, "hand_off")
+    stop = _calls("stop_it", {"order_id": "A-10428"})["tool_calls"]
+    asks = _calls("hand_off", {"reason": "It is about a custom lamp."})["tool_calls"]
+    desk.simulator.model.replies.append({"tool_calls": [*asks, *stop]})
+    await desk.say("Please void it: A-10428")
+    assert (await _packet(desk))[0] == "model_asked"
+    assert desk.simulator.shop.requests == []
+
+
+async def test_what_changes_something_is_for_people_unless_an_admin_says_otherwise(
+    desk: Desk,
+) -> None:
+    await _with_tools(desk, stops_alone=None)
+    desk.simulator.model.replies.append(_calls("stop_it", {"order_id": "A-10428"}))
+    await desk.say("Please void it: A-10428")
+    reason, rule, packet = await _packet(desk)
+    assert (reason, desk.simulator.shop.requests) == ("tool", [])
+    assert "for a person" in rule
+    assert 'stop_it({"order_id": "A-10428"})' in packet["tool_steps"][0], "they see what to do"
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert HttpTool(**TOOL | {"method": method}).is_for_people
+    assert not HttpTool(**TOOL).is_for_people
+    assert HttpTool(**TOOL | {"needs_person": True}).is_for_people
+
+
 async def test_built_in_tools_search_remember_close_and_hand_off(desk: Desk) -> None:
     await _with_tools(desk, "search_knowledge", "remember_fact", "close", "hand_off")
     fact = "The contact lives in Porto."
@@ -350,6 +378,14 @@ def test_a_model_is_told_what_the_tool_names_of_an_answer() -> None:
     assert read_answer(tool, 200, "application/json", b"<html>").status is Status.FAILED
     assert read_answer(tool, 500, "text/plain", b"oops").message == "The service says 500. oops"
     assert point([1, 2], "/9") is None
+    echo = b'{"headers": {"X-Key": "s\\u0033cr3t/1"}, "s3cr3t/1": ["s3cr3t\\/1"]}'
+    told = read_answer(
+        tool.model_copy(update={"result": {}}), 200, "application/json", echo, ["s3cr3t/1"]
+    )
+    assert told.data == {"headers": {"X-Key": "(a secret)"}, "(a secret)": ["(a secret)"]}
+    assert (
+        "s3cr3t" not in read_answer(tool, 500, "text/plain", b"no: s3cr3t/1", ["s3cr3t/1"]).message
+    )
     for status in (401, 402, 403, 451):
         assert read_answer(tool, status, "", b"").status is Status.REQUIRES_HUMAN
 

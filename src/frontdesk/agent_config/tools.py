@@ -125,6 +125,12 @@ class HttpTool(BaseModel):
         "when a turn has to be run again.",
     )
 
+    needs_person: bool | None = Field(
+        None,
+        description="A person does it: that the model wants it hands the conversation off, and nothing "
+        "is called. Left out, it holds for every method but GET.",
+    )
+
     @model_validator(mode="after")
     def _can_be_called(self) -> Self:
         where = urlsplit(self.url)
@@ -143,6 +149,11 @@ class HttpTool(BaseModel):
     def host(self) -> str:
         """The host it asks, in small letters."""
         return urlsplit(self.url).hostname or ""
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether a model may only propose it: what changes something, unless it is set otherwise."""
+        return self.method != "GET" if self.needs_person is None else self.needs_person
 
     @property
     def placeholders(self) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ _FOR_PEOPLE = {
     451: "The service may not do it, for legal reasons.",
 }
 _GONE = (404, 410)
+_HIDDEN = "(a secret)"
+# What is shorter is no secret, and stands in many a text.
+_SHORTEST_SECRET = 6
 
 
 async def call_http(
@@ -42,6 +45,9 @@ async def call_http(
         key: sent as `Idempotency-Key` unless the tool may be called twice.
         hosts: the only ones that may be asked.
     """
+    # Whatever the model has read, a poisoned document too, it can only propose these.
+    if tool.is_for_people:
+        return Result(Status.REQUIRES_HUMAN, message="It is for a person to do.")
     if turn.changes_nothing and tool.method != "GET":
         return Result(Status.OK, message="This is a rehearsal: nothing was done.")
     try:
@@ -62,7 +68,8 @@ async def call_http(
         headers["Content-Type"] = "application/json"
     if not tool.repeatable:
         headers["Idempotency-Key"] = key
-    return await _send(resources, turn, tool, url, hosts, headers, body)
+    told = [secret for secret in secrets.values() if len(secret) >= _SHORTEST_SECRET]
+    return await _send(resources, turn, tool, url, hosts, headers, body, told)
 
 
 async def _send(
@@ -73,6 +80,7 @@ async def _send(
     hosts: Collection[str],
     headers: Mapping[str, str],
     body: bytes | None,
+    secrets: Collection[str],
 ) -> Result:
     left = turn.seconds_left(resources.settings.llm.deadline_seconds)
     try:
@@ -95,7 +103,7 @@ async def _send(
         return Result(
             Status.TIMED_OUT if late else Status.FAILED, message="The service did not answer."
         )
-    return read_answer(tool, answer.status, answer.content_type, answer.content)
+    return read_answer(tool, answer.status, answer.content_type, answer.content, secrets)
 
 
 def request_of(tool: HttpTool, arguments: Mapping[str, Any]) -> tuple[str, bytes | None]:
@@ -133,11 +141,17 @@ def _plain(name: str, value: Any) -> str:
     raise ValueError(f"{name} must be a text or a number.")
 
 
-def read_answer(tool: HttpTool, status: int, content_type: str, content: bytes) -> Result:
-    """What an answer tells the model: the parts the tool names, or why there are none."""
+def read_answer(
+    tool: HttpTool, status: int, content_type: str, content: bytes, secrets: Collection[str] = ()
+) -> Result:
+    """What an answer tells the model: the parts the tool names, or why there are none.
+
+    Args:
+        secrets: taken out of it, since a service may echo the headers it was asked with.
+    """
     if why := _FOR_PEOPLE.get(status):
         return Result(Status.REQUIRES_HUMAN, message=why, http_status=status)
-    text = clean(content.decode(errors="replace"))
+    text = _without(secrets, clean(content.decode(errors="replace")))
     if not 200 <= status < 300:
         kind = Status.NOT_FOUND if status in _GONE else Status.FAILED
         said = excerpt(text, 300)
@@ -149,12 +163,28 @@ def read_answer(tool: HttpTool, status: int, content_type: str, content: bytes) 
     data: Any = text
     if content_type != "text/plain":
         try:
-            data = loads(text)
+            # Again when it is read: JSON has other ways to write a letter.
+            data = _without(secrets, loads(text))
         except ValueError:
             return Result(Status.FAILED, message="The answer is no JSON.", http_status=status)
     if tool.result:
         data = {name: point(data, pointer) for name, pointer in tool.result.items()}
     return Result(Status.OK, data=data, http_status=status)
+
+
+def _without(secrets: Collection[str], value: Any) -> Any:
+    """A text, or JSON with its names, in which no secret stands."""
+    match value:
+        case str():
+            for secret in secrets:
+                value = value.replace(secret, _HIDDEN)
+            return value
+        case dict():
+            return {_without(secrets, k): _without(secrets, v) for k, v in value.items()}
+        case list():
+            return [_without(secrets, item) for item in value]
+        case _:
+            return value
 
 
 def point(data: Any, pointer: str) -> Any:

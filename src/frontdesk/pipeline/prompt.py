@@ -44,10 +44,16 @@ class Prompt:
     filled: FilledPrompt
     chunks: tuple[Chunk, ...]
     canary: str
-    # What tools of the tenant's gave, as it stands in the messages.
+    # What the tools that did their work gave, and what they were asked with.
     tool_results: str = ""
+    tool_arguments: str = ""
     # Hardly any more of the thread fits: what is old in it should be summarised.
     is_crowded: bool = False
+
+    @property
+    def system(self) -> str:
+        """What the model is told by us: nothing of a contact's."""
+        return str(self.messages[0]["content"])
 
     @property
     def chunk_ids(self) -> tuple[str, ...]:
