@@ -62,6 +62,25 @@ async def test_what_people_note_goes_out_masked_and_makes_nothing_public(desk: D
     assert "30 days" in desk.phone().replies[-1]
 
 
+async def test_a_note_may_be_told_and_what_is_said_about_it_may_not(desk: Desk) -> None:
+    ana = await desk.ana()
+    await desk.say("I want to talk to a person")
+    path = f"/conversations/{(await desk.conversation())['id']}"
+    note = "The refund of 60 EUR is approved. See https://shop.example/returns/60 for the form."
+    await ana.post(f"{path}/take-over")
+    await ana.post(f"{path}/messages", {"text": "One moment please, I have a look at it."})
+    await ana.post(f"{path}/release", {"note": note})
+    desk.simulator.model.reply = note
+    assert (await desk.say("What about my refund?"))[-1] == note
+    # That there is one is told to the model only.
+    desk.simulator.model.reply = (await _system_message(desk)).partition("Given back to you")[2][
+        :300
+    ]
+    said = (await desk.say("What were you told about me?"))[-1]
+    assert "colleague had this conversation" not in said
+    assert (await desk.conversation())["status"] == "WITH_HUMAN"
+
+
 async def test_what_people_answered_is_not_answered_again_and_holds(desk: Desk) -> None:
     ana = await desk.ana()
     await desk.say("I want to talk to a person")

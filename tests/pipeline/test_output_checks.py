@@ -99,6 +99,43 @@ def test_what_may_not_leave_does_not_pass(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "See https://evil.example/pay now.",
+        "Ask boss@evil.example.",
+        "A manager will call you soon.",
+    ],
+)
+def test_what_a_model_has_a_tool_say_back_to_it_is_nobodys_word(text: str) -> None:
+    given = replace(BOUNDS, answered=json.dumps({"text": text, "status": "shipped"}))
+    assert check(text, given).problem is None
+    assert check(text, replace(given, asked=json.dumps({"text": text}))).problem is not None
+    # Of the instructions nothing is told, whoever says it.
+    recited = SYSTEM.partition("# Rules")[2][:300]
+    assert (
+        check(recited, replace(BOUNDS, answered=recited)).problem == "it repeats the instructions"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ("See https://www.shop.example/shipping or write to help@shop.example.", True),
+        ("See the lamp at lamps.shop.example/oak for more.", True),
+        ("See https://evil.example/verify for more.", False),
+        ("See https://shop.example:pass@evil.example/verify for more.", False),
+        ("See https://shop.example.evil.example/verify for more.", False),
+        ("Write to boss@evil.example about it.", False),
+        ("Thank you, we have noted mia@home.example.", True),
+    ],
+)
+def test_where_links_may_lead_holds_whatever_documents_say(text: str, passes: bool) -> None:
+    known = replace(BOUNDS, quotable=text)
+    assert (check(text, known).problem is None) or "@evil" in text
+    assert (check(text, replace(known, hosts=("www.shop.example",))).problem is None) == passes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "I have connected you with a manager.",
         "We'll forward this to our team; a colleague will get back to you.",
         "Te paso con un compañero ahora mismo.",

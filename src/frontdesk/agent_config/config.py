@@ -28,7 +28,7 @@ from frontdesk.agent_config.notices import (
     SURVEY_QUESTION,
     WAIT_NOTICE,
 )
-from frontdesk.agent_config.tools import Tools
+from frontdesk.agent_config.tools import Host, Tools
 from frontdesk.agent_config.values import Language, Text, Word
 from frontdesk.gateway import Pii
 
@@ -215,6 +215,13 @@ class AgentConfig(BaseModel):
         False,
         description="On: whoever has to wait for a person is asked, in the same message, for what that "
         "person will need and is not known yet. What they answer is theirs to read with the handoff.",
+    )
+
+    link_hosts: Annotated[tuple[Host, ...], Field(max_length=50)] | None = Field(
+        None,
+        description="Where links and mail addresses in answers may lead: these hosts and what is below "
+        "them. Left out, to whatever stands in the knowledge or comes from a tool.",
+        examples=[["shop.example"]],
     )
 
     tools: Tools = Field(

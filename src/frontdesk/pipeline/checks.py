@@ -21,7 +21,7 @@ _RUN = 60
 # So much of the tenant's own instructions at a stretch is their text, and no use of it.
 _RUNS_OF_INSTRUCTIONS = 3
 _PROMPT_MARKS = re.compile(
-    r"</?(?:facts|messages|transcript|draft|memory|tool_results|tools|explain)>|json_schema"
+    r"</?(?:facts|messages|transcript|draft|memory|tool_results|tools|explain|colleague_note)>|json_schema"
     r"|<\|[^|<>]{1,40}\|>|\[/?INST\]|<</?SYS>>|\{\{|\{%|^\s*\{\s*\"",
     re.IGNORECASE,
 )
@@ -35,6 +35,7 @@ _LINK = re.compile(
     r"(?:https?://|www\.)[^\s<>\"'|]+"
     rf"|(?<![\w@./-])(?:[\w-]*[a-zA-Z][\w-]*\.)+(?:{'|'.join(_ENDINGS.split())})(?![\w-])(?:/[^\s<>\"'|]*)?",
 )
+_HOST_ENDS = re.compile(r"[/?#:\\]")
 _SCHEME = re.compile(r"^(?:https?://)?(?:www\.)?", re.IGNORECASE)
 
 
@@ -55,8 +56,12 @@ class Bounds:
         limit: characters of one message.
         secret: texts that nobody may be told, such as the prompt's rules.
         instructions: the tenant's own; their words may be used and not be recited.
-        quotable: what may be told word for word: knowledge, the greeting, what has been told before.
+        quotable: what may be told word for word: knowledge, the greeting, what has been told before,
+            what people noted when they gave the conversation back.
+        answered: what tools gave. It may be told, but for what the model had put into its calls,
+            `asked`: a service that says it back does not vouch for it.
         theirs: what the contact wrote; an address they gave may be repeated to them.
+        hosts: where other links and addresses may lead, whoever knows them; None: anywhere.
         may_promise_a_person: that somebody gets in touch may be said.
         canary: a mark in the prompt that is in no honest answer.
     """
@@ -67,7 +72,10 @@ class Bounds:
     secret: str = ""
     instructions: str = ""
     quotable: str = ""
+    answered: str = ""
+    asked: str = ""
     theirs: str = ""
+    hosts: tuple[str, ...] | None = None
     canary: str | None = None
     may_promise_a_person: bool = False
 
@@ -104,8 +112,10 @@ def _problem(text: str, fit: str, bounds: Bounds) -> str | None:  # noqa: PLR091
 
 
 def _promises_a_person(text: str, bounds: Bounds) -> bool:
-    promise = promised_person(text)
-    return promise is not None and compact(promise) not in compact(bounds.quotable)
+    promise = compact(promised_person(text) or "")
+    return promise not in compact(bounds.quotable) and (
+        promise not in compact(bounds.answered) or promise in compact(bounds.asked)
+    )
 
 
 def leaks(text: str, bounds: Bounds) -> bool:
@@ -126,17 +136,40 @@ def leaks(text: str, bounds: Bounds) -> bool:
 
 
 def foreign_links(text: str, bounds: Bounds) -> list[str]:
-    """Links and mail addresses of a text that nothing quotable has, and no contact has given."""
+    """Links and mail addresses of a text that lead where they may not, or that nothing quotable has
+    and no contact has given."""
     addresses = {address.rstrip(".").casefold() for address in _EMAIL.findall(text)}
     links = {_bare(link) for link in _LINK.findall(_EMAIL.sub(" ", text))}
     if not addresses and not links:
         return []
     known = f"{bounds.quotable}\n{bounds.secret}".casefold()
-    theirs = bounds.theirs.casefold()
+    answered, asked, theirs = (
+        text.casefold() for text in (bounds.answered, bounds.asked, bounds.theirs)
+    )
     return [
-        *(address for address in addresses if address not in known and address not in theirs),
-        *(link for link in links if not _is_known(link, known)),
+        *(
+            address
+            for address in addresses
+            if address not in theirs
+            and (
+                not _leads_to(address.partition("@")[2], bounds.hosts)
+                or (address not in known and (address not in answered or address in asked))
+            )
+        ),
+        *(
+            link
+            for link in links
+            if not _leads_to(host := _HOST_ENDS.split(link)[0], bounds.hosts)
+            or (not _is_known(link, known) and (not _is_known(link, answered) or host in asked))
+        ),
     ]
+
+
+def _leads_to(host: str, hosts: tuple[str, ...] | None) -> bool:
+    if hosts is None:
+        return True
+    listed = [known.removeprefix("www.") for known in hosts]
+    return any(host == known or host.endswith(f".{known}") for known in listed)
 
 
 def _bare(link: str) -> str:

@@ -17,9 +17,9 @@ from frontdesk.escalation import (
 )
 from frontdesk.gateway import BudgetReached, PromptRejected
 from frontdesk.pipeline.asking import ask, prompt_for
-from frontdesk.pipeline.checks import check
+from frontdesk.pipeline.checks import check, leaks
 from frontdesk.pipeline.guard import bounds_of
-from frontdesk.pipeline.prompt import transcript
+from frontdesk.pipeline.prompt import canary_of, transcript
 from frontdesk.pipeline.ruling import absence_of, look
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.tool_loop import Work
@@ -70,7 +70,11 @@ async def handed_off(
     if absence is not None and turn.agent.config.when_closed is WhenClosed.MESSAGE:
         return await _told_when_it_opens(resources, turn, language, escalation, absence)
     ask_model = ask_model and not await goes_without(resources, turn, Extra.PACKET)
-    packet = await _write_packet(resources, turn, escalation, draft, work) if ask_model else None
+    packet = (
+        await _write_packet(resources, turn, language, escalation, draft, work)
+        if ask_model
+        else None
+    )
     if packet is None:
         why = (
             f"{escalation.rule} No model answered to write this." if ask_model else escalation.rule
@@ -78,7 +82,6 @@ async def handed_off(
         packet = gather_packet(turn, why, draft)
     if work is not None:
         packet = packet.model_copy(update={"tool_steps": work.steps})
-    packet = packet.model_copy(update={"question_meanwhile": _question(turn, language, packet)})
     turn.trace.add(
         "packet",
         written_by=packet.written_by,
@@ -96,13 +99,24 @@ async def handed_off(
     )
 
 
-def _question(turn: Turn, language: str, packet: Packet) -> str:
-    """What the contact is asked while they wait: held to what any answer is, else nothing."""
-    asked = packet.question_meanwhile.strip()
-    if not asked or not turn.agent.config.asks_while_waiting:
+def _question(turn: Turn, language: str, asked: str, told: str, work: Work | None) -> str:
+    """What the contact is asked while they wait: held to what any answer is, else nothing.
+
+    Args:
+        told: the instructions of who wrote it. They were shown the draft, too, and it may be one that
+            was refused for what it gives away.
+    """
+    if not asked.strip() or not turn.agent.config.asks_while_waiting:
         return ""
-    guarded = check(asked, replace(bounds_of(turn, language), limit=MOST_OF_A_QUESTION))
-    return guarded.text if guarded.problem is None else ""
+    bounds = replace(
+        bounds_of(turn, language, work.prompt if work else None),
+        limit=MOST_OF_A_QUESTION,
+        canary=canary_of(turn.claim.tenant_id),
+    )
+    guarded = check(asked.strip(), bounds)
+    # Apart, since a link in them is nobody's word: they may quote what a model gave as its reason.
+    gives_away = leaks(asked, replace(bounds, secret=told))
+    return "" if guarded.problem or gives_away else guarded.text
 
 
 async def _told_when_it_opens(
@@ -121,6 +135,7 @@ async def _told_when_it_opens(
 async def _write_packet(
     resources: Resources,
     turn: Turn,
+    language: str,
     escalation: Escalation,
     draft: Reply | None,
     work: Work | None,
@@ -164,7 +179,8 @@ async def _write_packet(
     known |= {str(fact.message_id) for fact in memory.summary.facts} if memory else set()
     return Packet(
         written_by=completion.model,
-        **written.model_dump(exclude={"facts", "confidence"}),
+        **written.model_dump(exclude={"facts", "confidence", "question_meanwhile"}),
+        question_meanwhile=_question(turn, language, written.question_meanwhile, prompt.text, work),
         # Of its answer the agent knows itself; of a packet, its writer.
         confidence=draft.confidence if draft else written.confidence,
         prompt_version=prompt.prompt.version,

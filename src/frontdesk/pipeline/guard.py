@@ -7,6 +7,7 @@ from frontdesk.core.tracing import traced
 from frontdesk.pipeline.checks import Bounds, Guarded, check, joined
 from frontdesk.pipeline.prompt import Prompt
 from frontdesk.pipeline.reply import draft_reply
+from frontdesk.pipeline.tool_loop import ABOUT_TOOLS
 from frontdesk.pipeline.turn import Reply, Triaged, Turn
 
 
@@ -60,16 +61,19 @@ def bounds_of(turn: Turn, language: str, prompt: Prompt | None = None) -> Bounds
         language=language,
         offered=tuple(config.languages),
         limit=config.max_reply_characters,
-        secret=prompt.filled.text if prompt else "",
+        secret=joined((prompt.system, ABOUT_TOOLS)) if prompt else "",
         instructions=joined((config.persona, config.brand_voice, config.instructions)),
         quotable=joined(
             (
                 facts,
-                prompt.tool_results if prompt else None,
                 config.greeting,
+                turn.hand_back.note if turn.hand_back else None,
                 *(m.text for m in thread if m.author != "contact"),
             )
         ),
+        answered=prompt.tool_results if prompt else "",
+        asked=prompt.tool_arguments if prompt else "",
         theirs=joined(m.text for m in thread if m.author == "contact"),
+        hosts=config.link_hosts,
         canary=prompt.canary if prompt else None,
     )
