@@ -41,10 +41,11 @@ _ALLOWED = (
     nodes.Filter,
 )
 # What the blocks of our prompts are fenced with; a value must not close its own fence.
-_FENCE = re.compile(
-    r"<(?=/?\s*(facts|messages|transcript|draft|memory|tool_results|colleague_note)\b)",
-    re.IGNORECASE,
+_BLOCKS = (
+    "facts messages message transcript draft memory tool_results colleague_note tools questions "
+    "question pieces asked answer text explain"
 )
+_FENCE = re.compile(rf"<(?=/?\s*({_BLOCKS.replace(' ', '|')})\b)", re.IGNORECASE)
 
 _environment = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
