@@ -34,7 +34,8 @@ async def test_people_have_models_draft_rewrite_translate_sum_up_and_explain(des
     await _taken_over(desk)
     ana, ben, admin = await desk.ana(), await desk.ben(), await desk.admin()
     sent_before = len(desk.phone().replies)
-    draft = await _ask(desk, ana, "draft", instructions="Be brief.")
+    wish = "Be brief, and mention max@example.com."
+    draft = await _ask(desk, ana, "draft", instructions=wish)
     assert "Delivery takes 3 to 5 working days." in draft["text"]
     (source,) = draft["sources"]
     assert (source["kind"], source["title"]) == ("knowledge", "Shipping")
@@ -42,7 +43,10 @@ async def test_people_have_models_draft_rewrite_translate_sum_up_and_explain(des
     assert float(draft["cost_usd"]) > 0
     assert draft["confidence"] > 0.5
     request = desk.simulator.model.asked("reply")[-1]
-    assert request.messages[-1]["content"].endswith("Be brief.")  # The persona's words around it.
+    # Masked, which nothing is that stands in a system message.
+    wishes = [m["role"] for m in request.messages if "mention [EMAIL_1].\n" in m["content"]]
+    assert wishes == ["user"]
+    assert "max@example.com" not in str(request.messages)
     text = "we send teh lamp tomorow. It is the green one. You need not do anything."
     fixed = await _ask(desk, ana, "rewrite", text=text, style="fix")
     assert fixed["text"].startswith("We send the lamp tomorrow. It")

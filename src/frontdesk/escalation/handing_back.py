@@ -7,7 +7,6 @@ from uuid import UUID
 from frontdesk.core import ids
 from frontdesk.core.db import Transaction
 from frontdesk.core.json import loads
-from frontdesk.prompts import as_data
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,6 @@ class HandBack:
                 "notes."
             ]
         return "\n".join(told)
-
-    def as_data(self) -> str:
-        """The note between `<colleague_note>` marks: for a message that is masked."""
-        return f"<colleague_note>\n{as_data(self.note)}\n</colleague_note>"
 
 
 def packet_of(note: str, user_id: UUID) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What a model writes for the people who have a conversation: due work beside the turns. It sends
 nothing, calls no tools and changes nothing but the suggestion itself."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import assert_never
+from typing import Any, assert_never
 from uuid import UUID
 
 from frontdesk import escalation
@@ -25,7 +26,7 @@ from frontdesk.gateway import BudgetReached, ModelsUnavailable, PromptRejected
 from frontdesk.pipeline import copilot
 from frontdesk.pipeline.copilot import NothingToGoBy, Written
 from frontdesk.pipeline.guard import guard_draft
-from frontdesk.pipeline.prompt import compose_prompt
+from frontdesk.pipeline.prompt import Prompt, compose_prompt, noted
 from frontdesk.pipeline.reply import draft_reply
 from frontdesk.pipeline.triage import language_of
 from frontdesk.pipeline.turn import Trace, Triaged, Turn, Verdict
@@ -35,6 +36,10 @@ SHADOW = "shadow"
 _FOR_A_COLLEAGUE = (
     "A human colleague has this conversation and asks you for a draft of the next message to the "
     "customer. They read and change it, and send it themselves."
+)
+_WANTS = (
+    "What they want of it stands before the customer's messages, between <colleague_note> and "
+    "</colleague_note>. The customer writes no such notes."
 )
 
 
@@ -93,7 +98,7 @@ def _feature(wish: AnyWish) -> str | None:
 async def _write(resources: Resources, turn: Turn, wish: AnyWish) -> Written:
     match wish:
         case DraftWish():
-            return await _draft(resources, turn, f"{_FOR_A_COLLEAGUE} {wish.instructions}".strip())
+            return await _draft(resources, turn, wish)
         case ShadowWish():
             return await _draft(resources, turn, None)
         case RewriteWish():
@@ -108,19 +113,28 @@ async def _write(resources: Resources, turn: Turn, wish: AnyWish) -> Written:
             assert_never(wish)
 
 
-async def _draft(resources: Resources, turn: Turn, order: str | None) -> Written:
+def _ordered(prompt: Prompt, instructions: str) -> tuple[Mapping[str, Any], ...]:
+    """The prompt for an answer as one for a draft, with what whoever asks for it wants of it."""
+    order = {"role": "system", "content": _FOR_A_COLLEAGUE}
+    if not instructions:
+        return (*prompt.messages, order)
+    order["content"] += f" {_WANTS}"
+    first, *rest = prompt.messages
+    return (first, {"role": "user", "content": noted(instructions)}, *rest, order)
+
+
+async def _draft(resources: Resources, turn: Turn, wish: DraftWish | None) -> Written:
     """What the agent would answer, by its own prompt and knowledge and past its own guard.
 
     Args:
-        order: what whoever asks for it says; None: nobody asks.
+        wish: of whoever asks for it; None: nobody asks.
     """
     if not turn.burst_text:
         raise NothingToGoBy
     triaged = Triaged(Verdict.ANSWER, language_of(turn)[0])
     prompt = await compose_prompt(resources, turn, triaged)
-    if order is not None:
-        ordered = (*prompt.messages, {"role": "system", "content": order})
-        prompt = replace(prompt, messages=ordered)
+    if wish is not None:
+        prompt = replace(prompt, messages=_ordered(prompt, wish.instructions))
     draft = await draft_reply(resources, turn, prompt)
     guarded = await guard_draft(resources, turn, triaged, prompt, draft, for_people=True)
     if guarded.problem is not None:
