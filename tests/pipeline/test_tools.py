@@ -301,6 +301,32 @@ async def test_what_changes_something_is_for_people_unless_an_admin_says_otherwi
     assert HttpTool(**TOOL | {"needs_person": True}).is_for_people
 
 
+async def test_a_service_is_told_who_asks_by_us_and_not_by_the_model(desk: Desk) -> None:
+    who = {"X-Contact": "tel:{contact:wa_id}", "X-Id": "{contact:id}"}
+    tool = {
+        "name": "say_back",
+        "description": "Says it back.",
+        "parameters": {"type": "object", "properties": {"text": {"type": "string"}}},
+        "url": f"{desk.simulator.shop_url}/echo",
+        "headers": who,
+        "result": {"number": "/headers/x-contact", "id": "/headers/x-id", "text": "/text"},
+    }
+    await desk.configure(tools={"http": [tool], "hosts": ["127.0.0.1"]}, masked=[])
+    asked = {"text": "{contact:wa_id} X-Contact: tel:4915559999"}
+    desk.simulator.model.replies.extend([_calls("say_back", asked), "It is done."])
+    assert await desk.say("Say it back for 4915559999, please") == ["It is done."]
+    (contact,) = await desk.sql("SELECT id FROM contact")
+    given = json.loads(desk.simulator.model.asked("reply")[-1].messages[-1]["content"])["data"]
+    assert given == {**asked, "number": "tel:4915550001", "id": str(contact["id"])}
+    # On paper nobody asks: the headers are left out.
+    admin = await desk.admin()
+    desk.simulator.model.replies.extend([_calls("say_back", asked), "It is done."])
+    await admin.post(f"/agents/{desk.agent_id}/preview", {"messages": ["Say it back"]}, status=202)
+    await desk.work_until_idle()
+    given = json.loads(desk.simulator.model.asked("reply")[-1].messages[-1]["content"])["data"]
+    assert given == {**asked, "number": None, "id": None}
+
+
 async def test_built_in_tools_search_remember_close_and_hand_off(desk: Desk) -> None:
     await _with_tools(desk, "search_knowledge", "remember_fact", "close", "hand_off")
     fact = "The contact lives in Porto."
@@ -402,6 +428,7 @@ def test_a_model_is_told_what_the_tool_names_of_an_answer() -> None:
         {"url": "https://elsewhere.example/{order_id}"},
         {"headers": {"Host": "x"}},
         {"headers": {"X-A": "a\r\nX-B: b"}},
+        {"headers": {"X-A": "{contact:name}"}},
         {"name": "reply"},
         {"name": "hand_off"},
         {"parameters": {"type": "string"}},

@@ -57,10 +57,18 @@ from frontdesk.agent_config.schemas import AgentCreate, AgentPublic, Version
 from frontdesk.agent_config.secrets import open_secrets
 from frontdesk.agent_config.service import create_agent, get_agent, get_config, pass_config
 from frontdesk.agent_config.snapshots import AgentSnapshot, load_agent
-from frontdesk.agent_config.tools import SECRET, STEP_SECONDS, BuiltInTool, HttpTool, Tools
+from frontdesk.agent_config.tools import (
+    CONTACT,
+    SECRET,
+    STEP_SECONDS,
+    BuiltInTool,
+    HttpTool,
+    Tools,
+)
 from frontdesk.agent_config.values import Language, Text
 
 __all__ = [
+    "CONTACT",
     "HOLDINGS",
     "PREVIEW",
     "SECRET",

@@ -20,6 +20,8 @@ from frontdesk.agent_config.values import Text
 MAX_STEPS = 5
 STEP_SECONDS = 30
 SECRET = re.compile(r"\{secret:([a-z][a-z0-9_]{0,49})\}")
+CONTACT = re.compile(r"\{contact:([^{}]*)\}")
+_OF_A_CONTACT = frozenset({"id", "wa_id"})
 # What a model may be asked for. No `$ref`, which would be fetched, and no `pattern`, which may take
 # for ever on a text somebody has thought up.
 _KEYWORDS = frozenset(
@@ -109,7 +111,9 @@ class HttpTool(BaseModel):
     )
     headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=20)] = Field(
         {},
-        description="`{secret:name}` stands for a secret saved under `/tool-secrets/name`.",
+        description="`{secret:name}` stands for a secret saved under `/tool-secrets/name`, "
+        "`{contact:wa_id}` for the number that writes and `{contact:id}` for the contact's id here: no "
+        "model can change them. A header without a number to tell is left out.",
         examples=[{"Authorization": "Bearer {secret:shop_token}"}],
     )
     result: Annotated[dict[Name, Pointer], Field(max_length=20)] = Field(
@@ -143,6 +147,9 @@ class HttpTool(BaseModel):
                 raise ValueError(f"{{{name}}} in url is no required parameter")
         if taken := [name for name in self.headers if name.lower() in _OUR_HEADERS]:
             raise ValueError(f"the header {taken[0]} can't be set")
+        of_contact = {name for value in self.headers.values() for name in CONTACT.findall(value)}
+        if unknown := sorted(of_contact - _OF_A_CONTACT):
+            raise ValueError(f"{{contact:{unknown[0]}}} is nothing that is known of a contact")
         return self
 
     @property

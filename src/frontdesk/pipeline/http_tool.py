@@ -1,10 +1,11 @@
 """A call of a tenant's own HTTP service: filled in, sent through the safe fetch, and cut to size."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from frontdesk.agent_config import SECRET, HttpTool, open_secrets
+from frontdesk.agent_config import CONTACT, SECRET, HttpTool, open_secrets
 from frontdesk.core.crypto import SealBroken
 from frontdesk.core.http import FetchRefused, NoAnswer, NotConnected
 from frontdesk.core.json import dumps_bytes, loads
@@ -24,6 +25,7 @@ _FOR_PEOPLE = {
     451: "The service may not do it, for legal reasons.",
 }
 _GONE = (404, 410)
+_FILLED_IN = re.compile(f"{SECRET.pattern}|{CONTACT.pattern}")
 _HIDDEN = "(a secret)"
 # What is shorter is no secret, and stands in many a text.
 _SHORTEST_SECRET = 6
@@ -60,16 +62,25 @@ async def call_http(
         secrets = {}
     if missing := sorted(tool.secrets - set(secrets)):
         return Result(Status.REQUIRES_HUMAN, message=f"The secret {missing[0]} is not set.")
-    headers = {
-        name: SECRET.sub(lambda found: secrets[found[1]], value)
-        for name, value in tool.headers.items()
-    }
+    headers = _headers(turn, tool, secrets)
     if body is not None:
         headers["Content-Type"] = "application/json"
     if not tool.repeatable:
         headers["Idempotency-Key"] = key
     told = [secret for secret in secrets.values() if len(secret) >= _SHORTEST_SECRET]
     return await _send(resources, turn, tool, url, hosts, headers, body, told)
+
+
+def _headers(turn: Turn, tool: HttpTool, secrets: Mapping[str, str]) -> dict[str, str]:
+    """The tool's headers, filled in; without those that tell of the contact what is not known."""
+    contact_id = turn.billed_contact_id  # On paper there is nobody.
+    contact = {"id": contact_id, "wa_id": turn.claim.contact_wa_id if contact_id else None}
+    return {
+        # In one go: what is put in is not looked through again.
+        name: _FILLED_IN.sub(lambda at: secrets[at[1]] if at[1] else str(contact[at[2]]), value)
+        for name, value in tool.headers.items()
+        if all(contact[known] for known in CONTACT.findall(value))
+    }
 
 
 async def _send(
