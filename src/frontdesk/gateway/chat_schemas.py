@@ -58,6 +58,10 @@ class StreamOptions(Schema):
     include_usage: bool = False
 
 
+def _listed(stop: Any) -> Any:
+    return [stop] if isinstance(stop, str) else stop
+
+
 Stop = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=200)]
 
 
@@ -77,9 +81,9 @@ class ChatCreate(Schema):
     )
     top_p: float | None = Field(None, ge=0, le=1)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: Stop | Annotated[list[Stop], Field(min_length=1, max_length=4)] | None = Field(
-        None, description="Texts that end the answer before them; up to four."
-    )
+    stop: (
+        Annotated[list[Stop], BeforeValidator(_listed), Field(min_length=1, max_length=4)] | None
+    ) = Field(None, description="A text that ends the answer before it, or a list of up to four.")
     n: Literal[1] = 1
     stream: bool = False
     stream_options: StreamOptions | None = None
