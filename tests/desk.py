@@ -292,7 +292,7 @@ async def connected(resources: Resources, tenant_id: UUID, channel_id: UUID) -> 
         assert row["status"] in ("CONNECTING", "CONNECTED"), row
         return bool(row["status"] == "CONNECTED")
 
-    await eventually(is_connected)
+    await eventually(is_connected, seconds=30)  # However busy the machine is.
 
 
 async def eventually(check: Any, seconds: float = 5) -> Any:
