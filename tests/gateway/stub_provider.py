@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -123,6 +125,15 @@ def gives(
 async def hangs(request: web.Request) -> web.StreamResponse:
     """No answer, for longer than any test takes."""
     await asyncio.sleep(600)
+    return web.Response()
+
+
+async def hangs_up(request: web.Request) -> web.StreamResponse:
+    """The connection is reset without an answer, as by a machine that dies."""
+    assert request.transport is not None
+    connection = request.transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    request.transport.abort()
     return web.Response()
 
 

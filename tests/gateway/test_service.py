@@ -19,7 +19,7 @@ from frontdesk.core.settings import DatabaseSettings
 from frontdesk.gateway import ModelsUnavailable, Outcome, PromptRejected, call_log, complete
 
 from .conftest import GROQ, OPENAI, QUESTION, Desk, MakeDesk, eventually
-from .stub_provider import USAGE, Provider, as_json, drips, fails, gives, hangs, says
+from .stub_provider import USAGE, Provider, as_json, drips, fails, gives, hangs, hangs_up, says
 
 
 class Triage(BaseModel):
@@ -190,6 +190,19 @@ async def test_a_model_that_hangs_or_drips_is_one_timed_out_request(
     assert time.monotonic() - began < 1.5
     assert len(provider.bodies) == 1
     assert [call["outcome"] for call in await desk.calls()] == ["timeout"]
+
+
+@pytest.mark.parametrize("model", [GROQ, OPENAI, "anthropic/claude-haiku-4-5"])
+async def test_a_request_whose_connection_breaks_is_not_sent_behind_our_back(
+    make_desk: MakeDesk, provider: Provider, model: str
+) -> None:
+    """The provider may have answered it, and charged for it."""
+    desk = make_desk(attempts_per_model=1)
+    provider.default = hangs_up
+    with pytest.raises(ModelsUnavailable):
+        await complete(desk.resources, desk.request(models=(model,)))
+    assert len(provider.bodies) == 1
+    assert [call["outcome"] for call in await desk.calls()] == ["provider_down"]
 
 
 @pytest.mark.parametrize(

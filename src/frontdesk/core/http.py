@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -45,6 +45,8 @@ class Answer:
 
     status: int
     content: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By name, in any case."""
 
     @property
     def is_success(self) -> bool:
@@ -113,12 +115,20 @@ class HttpClient:
     Args:
         allow_loopback: let `fetch_public` reach this machine too, on any port (development only).
         resolve: how it finds a host's addresses.
+        most_connections: at once, to the hosts we choose ourselves.
     """
 
-    def __init__(self, *, allow_loopback: bool = False, resolve: Resolve = resolve_host) -> None:
+    def __init__(
+        self,
+        *,
+        allow_loopback: bool = False,
+        resolve: Resolve = resolve_host,
+        most_connections: int = _MAX_CONNECTIONS,
+    ) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._allow_loopback = allow_loopback
         self._resolve = resolve
+        self._most_connections = most_connections
 
     async def post(self, url: str, body: bytes, *, token: str, timeout_seconds: float) -> Answer:
         """Post once and return the answer, whatever its status. Redirects are not followed.
@@ -153,7 +163,7 @@ class HttpClient:
             how["data"] = data = _multipart(form)
             how["headers"] = {**how.get("headers", {}), "Content-Type": data.content_type}
         async with self._asked(method, url, timeout_seconds, **how) as response:
-            return Answer(response.status, await _read(response, most_bytes))
+            return Answer(response.status, await _read(response, most_bytes), response.headers)
 
     @asynccontextmanager
     async def _asked(
@@ -348,16 +358,17 @@ class HttpClient:
             raise NoAnswer(type(error).__name__) from error
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        """Close all connections; a later request opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def _open(self) -> "aiohttp.ClientSession":
         import aiohttp
 
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=_MAX_CONNECTIONS,
+                limit=self._most_connections,
                 keepalive_timeout=_IDLE_SECONDS,
                 ssl=_tls(),
             ),

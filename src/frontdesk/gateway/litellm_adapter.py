@@ -63,6 +63,8 @@ class _LiteLLM:
     close: Callable[[], Awaitable[None]]
     forget_clients: Callable[[], None]
     is_internal_call: ContextVar[bool]
+    sends_once: Any
+    blank_notes: Any
     context_window_exceeded: type[Exception]
     content_policy_violation: type[Exception]
     timeout: type[Exception]
@@ -78,6 +80,7 @@ async def warm() -> None:
 async def close() -> None:
     """Close the connections to providers; nothing to do where LiteLLM was never used."""
     if _load.cache_info().currsize:
+        await _load().sends_once.close()
         await _load().close()
         # It keeps the closed ones, and would send this process's next call through them.
         _load().forget_clients()
@@ -131,6 +134,8 @@ async def attempt(call: ProviderCall) -> Attempt:
                 # A model that knows no temperature is still asked, unless a caller wants a certain one.
                 drop_params=not call.sampling,
                 _skip_mcp_handler=True,
+                litellm_logging_obj=litellm.blank_notes.for_a_call(),
+                **_client(litellm, call),
                 **parameters(call),
             )
     except TimeoutError:
@@ -142,6 +147,11 @@ async def attempt(call: ProviderCall) -> Attempt:
     finally:
         litellm.is_internal_call.reset(token)
     return _answered(call, response)
+
+
+def _client(litellm: _LiteLLM, call: ProviderCall) -> dict[str, Any]:
+    # OpenAI's dialect is spoken by OpenAI's own library, which has its own client.
+    return {} if call.wire_model.startswith("openai/") else {"client": litellm.sends_once}
 
 
 def _messages(call: ProviderCall) -> list[dict[str, Any]]:
@@ -233,6 +243,8 @@ def _load() -> _LiteLLM:
     import litellm as library
     from litellm._internal_context import is_internal_call
 
+    from frontdesk.gateway.litellm_parts import NoNotes, SendsOnce
+
     litellm: Any = library  # What is set and read below is not in its declared types.
     litellm.suppress_debug_info = True
     litellm.disable_hf_tokenizer_download = True
@@ -253,6 +265,8 @@ def _load() -> _LiteLLM:
         close=litellm.close_litellm_async_clients,
         forget_clients=litellm.in_memory_llm_clients_cache.flush_cache,
         is_internal_call=is_internal_call,
+        sends_once=SendsOnce(),
+        blank_notes=NoNotes.blank(),
         context_window_exceeded=litellm.ContextWindowExceededError,
         content_policy_violation=litellm.ContentPolicyViolationError,
         timeout=litellm.Timeout,
