@@ -28,6 +28,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from tests.desk import Desk
 from tests.forked import one_by_one
 
+from frontdesk import gateway
 from frontdesk.core import migrate
 from frontdesk.core.connections import allow_many_connections
 from frontdesk.core.db import Bell
@@ -227,6 +228,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     """The open resources of a process."""
     async with open_resources(settings, SUBSCRIPTIONS) as opened:
         yield opened
+        await gateway.close(opened)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import httpx
 import pytest
 import redis
 from pydantic import SecretStr
-from redis.asyncio.connection import Connection as RedisConnection
 from tests.conftest import APP_SECRET, KEYS, LateApp, setting_values
 from tests.desk import ORIGIN, Desk
 
@@ -301,18 +300,18 @@ async def test_the_answer_to_a_command_given_up_is_nobody_elses(
     await client.mset({"given-up": "its answer", "asked": "mine"})
     # The answer comes late, so that nobody sees by then that the connection holds one.
     await client.client_pause(200)
-    send = RedisConnection.send_packed_command
+    write = asyncio.StreamWriter.writelines
 
-    async def given_up(self: RedisConnection, *command: Any, **how: Any) -> None:
-        await send(self, *command, **how)
+    def given_up(self: asyncio.StreamWriter, data: Iterable[bytes]) -> None:
+        write(self, data)
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
 
-    monkeypatch.setattr(RedisConnection, "send_packed_command", given_up)
+    monkeypatch.setattr(asyncio.StreamWriter, "writelines", given_up)
     asking = asyncio.create_task(client.get("given-up"))
     await asyncio.wait([asking])
-    monkeypatch.setattr(RedisConnection, "send_packed_command", send)
+    monkeypatch.setattr(asyncio.StreamWriter, "writelines", write)
     assert asking.cancelled()
     assert await client.get("asked") == b"mine"
     await client.aclose(close_connection_pool=True)

@@ -6,6 +6,7 @@ Only the adapter imports this, as it loads LiteLLM.
 import json
 from copy import copy
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -61,7 +62,7 @@ class SendsOnce(AsyncHTTPHandler):
             answer.status,
             headers=[it for it in answer.headers.items() if it[0].lower() not in _OF_THE_WIRE],
             content=answer.content,
-            request=httpx.Request("POST", url),
+            request=_request(url),
         )
         if response.is_success:
             return response
@@ -75,6 +76,12 @@ class SendsOnce(AsyncHTTPHandler):
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+
+
+@lru_cache(maxsize=64)
+def _request(url: str) -> httpx.Request:
+    """What a response wants to have been asked with; making one takes as long as the response."""
+    return httpx.Request("POST", url)
 
 
 # What was true of the bytes on the way, and is not of the content that was unpacked.
