@@ -169,6 +169,29 @@ async def test_a_read_from_before_the_commit_does_not_bring_the_old_value_back(s
         assert await one.get(tenant_id) == "new"
 
 
+async def test_nor_does_it_while_nobody_can_tell_of_changes(settings):
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(settings, source) as one:
+        one.resources.keep(Changes).start = lambda: None  # type: ignore[method-assign]  # Deaf.
+        one.pause_seconds = 0.2
+        late = asyncio.create_task(one.get(tenant_id))
+        await asyncio.sleep(0.1)
+        await one.change(tenant_id, "new")
+        assert await late == "old"
+        assert await one.get(tenant_id) == "new"
+
+
+async def test_a_change_is_seen_here_before_anybody_else_was_told(settings):
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(settings, source) as one:
+        assert await one.get(tenant_id) == "old"
+        busy = asyncio.create_task(asyncio.sleep(10))
+        one.resources.keep(Changes)._teller = busy
+        await one.change(tenant_id, "new")
+        assert await one.get(tenant_id) == "new"
+        busy.cancel()
+
+
 async def test_without_redis_snapshots_come_from_the_source_and_stay_fresh(settings):
     dead = settings.model_copy(
         update={

@@ -89,6 +89,10 @@ class Changes:
         if self._teller is None or self._teller.done():
             self._teller = asyncio.get_running_loop().create_task(self._tell_all())
 
+    def is_untold(self, key: str) -> bool:
+        """Whether it has changed here, and no other process may know yet."""
+        return key in self._untold
+
     def _drop(self, key: str) -> None:
         self.generation += 1
         for kept in self._kept:
@@ -202,15 +206,18 @@ class SnapshotCache(Generic[T]):
         return f"{tenant_id}:{self._kind}:{name}"
 
     def _is_fresh(self, kept: _Kept[T]) -> bool:
+        if kept.generation != self._changes.generation:
+            return False
         now = time.monotonic()
-        age = now - kept.at
-        if now - self._changes.heard_at > UNHEARD_SECONDS:
-            return age < UNHEARD_SECONDS
-        return age < KEPT_SECONDS and kept.generation == self._changes.generation
+        is_heard = now - self._changes.heard_at <= UNHEARD_SECONDS
+        return now - kept.at < (KEPT_SECONDS if is_heard else UNHEARD_SECONDS)
 
     async def _fetch(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
         started, generation = time.monotonic(), self._changes.generation
-        found: bytes | None = await self._patience.ask(lambda: self._redis.get(key))
+        found: bytes | None = _CLOSED
+        # The copy in Redis stands until others are told.
+        if not self._changes.is_untold(key):
+            found = await self._patience.ask(lambda: self._redis.get(key))
         if found is not None and found != _CLOSED:
             with suppress(ValueError):
                 return self._keep(key, self._decode(found), started, generation)
