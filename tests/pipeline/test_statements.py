@@ -19,8 +19,7 @@ from frontdesk.pipeline.shedding import _OLDEST_DUE
 MOST = {
     "request": (1, 0),  # The webhook's; one statement is its own transaction.
     "messaging.webhook_event": (9, 1),
-    "conversation.turn": (14, 3),
-    "messaging.outbound": (8, 2),
+    "conversation.turn": (19, 4),  # The reply is posted in it, too.
 }
 # Webhooks are stored and taken in batches, whosever they are; each batch begins so.
 _BATCHES = ("INSERT INTO webhook_event", _CLAIM)

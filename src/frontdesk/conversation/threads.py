@@ -219,7 +219,7 @@ _INSERT_MESSAGE = f"""
 WITH queued AS ({INSERT_OUTBOUND})
 INSERT INTO message AS m (id, conversation_id, channel_id, turn_id, direction, author, user_id, type, text,
     tokens, reply_to_wamid)
-VALUES ($1, $2, $3, $4, 'out', $13, $14, $15, $16, $17, $18) RETURNING {STORED}
+VALUES ($1, $2, $3, $4, 'out', $14, $15, $16, $17, $18, $19) RETURNING {STORED}
 """  # noqa: S608  # Ours.
 
 
@@ -230,6 +230,7 @@ async def send_message(
     *,
     epoch: int | None = None,
     listed: bool = False,
+    marked: bool = False,
 ) -> UUID:
     """Write a message into the thread and make it due to be sent; its id.
 
@@ -237,6 +238,7 @@ async def send_message(
         epoch: fences what is not a person's: it is sent only while the conversation has that epoch
             (default: the thread's).
         listed: the conversation already shows it as its last word.
+        marked: whoever writes it posts it, too, once this transaction has committed.
     """
     message_id, state = ids.new(), None
     content = message.content or Text(body=message.text)
@@ -262,6 +264,7 @@ async def send_message(
             callback_data=str(message_id),
             reply_to=message.reply_to_wamid,
         ),
+        is_marked=marked,
     )
     stored = await tx.sql.fetchrow(
         _INSERT_MESSAGE,
@@ -273,7 +276,8 @@ async def send_message(
         estimate_tokens(message.text) if message.tokens is None else message.tokens,
         message.reply_to_wamid,
     )
-    tx.ring(OUTBOUND, message_id)
+    if not marked:
+        tx.ring(OUTBOUND, message_id)
     if message.media_id is not None:
         await note_message(tx, message.media_id, message_id)
     if message.author is not Actor.SYSTEM:

@@ -39,7 +39,8 @@ EVIDENCE_MARGIN_SECONDS = 2
 class NewOutbound:
     """A message to be sent. `id` is the id of the conversation's message.
 
-    With a `to_user_id` it goes to that human agent, and is nobody's message: see `Outbound`.
+    With a `to_user_id` it goes to that human agent, and is nobody's message: see `Outbound`. One
+    that is written as marked is posted by who writes it, once that has committed.
     """
 
     id: UUID
@@ -53,17 +54,20 @@ class NewOutbound:
     client_key: str | None = None
     to_user_id: UUID | None = None
     media_id: UUID | None = None
+    is_marked: bool = False
 
 
-INSERT_OUTBOUND = """
+INSERT_OUTBOUND = f"""
 INSERT INTO outbound (id, conversation_id, channel_id, turn_id, seq, origin, epoch, client_key, content,
-    to_user_id, media_id, traceparent)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-"""
+    to_user_id, media_id, traceparent, state, attempt, sending_since, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, CASE WHEN $13 THEN 'sending' ELSE 'pending' END,
+    CASE WHEN $13 THEN 1 ELSE 0 END, CASE WHEN $13 THEN now() END,
+    CASE WHEN $13 THEN now() + make_interval(secs => {SENDING_DEADLINE_SECONDS}) ELSE now() END)
+"""  # noqa: S608  # Ours.
 
 
 def outbound_values(new: NewOutbound) -> tuple[Any, ...]:
-    """What `INSERT_OUTBOUND` takes; who inserts it rings for it."""
+    """What `INSERT_OUTBOUND` takes; who inserts it rings for it, or posts it."""
     return (
         new.id,
         new.conversation_id,
@@ -77,6 +81,7 @@ def outbound_values(new: NewOutbound) -> tuple[Any, ...]:
         new.to_user_id,
         new.media_id,
         traceparent(),
+        new.is_marked,
     )
 
 

@@ -34,6 +34,7 @@ from frontdesk.core.tracing import traced
 from frontdesk.core.work import despite_clashes
 from frontdesk.escalation import Escalation, Notices, Reason, plain_packet
 from frontdesk.gateway import count_tokens
+from frontdesk.pipeline.deliver import Marked, begin
 from frontdesk.pipeline.ruling import absence_of, gave_up
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
@@ -54,12 +55,13 @@ _TURN_OUTCOMES = {
 
 
 @traced("decide")
-async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
-    """Make an outcome true; False when the claim no longer holds and the draft is thrown away.
+async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> Marked | None:
+    """Make an outcome true; what it says to the contact, if that is to be posted at once.
 
-    A person who took over, or another worker that claimed after our lease ran out, moved the epoch
-    or the token. The calls are recorded and paid for already; nothing else remains of the draft.
-    A clash with another transaction costs the transaction, not the draft, which was paid for.
+    When the claim no longer holds, nothing is true and the draft is thrown away: a person who took
+    over, or another worker that claimed after our lease ran out, moved the epoch or the token. The
+    calls are recorded and paid for already; nothing else remains of the draft. A clash with another
+    transaction costs the transaction, not the draft, which was paid for.
     """
     record = _record(turn, outcome)
     timers = timers_after(turn.agent.config, outcome)
@@ -67,12 +69,14 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
         resources, turn, Extra.FOLLOW_UP
     ):
         timers = [timer for timer in timers if timer.kind is not TimerKind.FOLLOW_UP]
-    made_true = await despite_clashes(lambda: _make_true(resources, turn, outcome, record, timers))
+    made_true, reply = await despite_clashes(
+        lambda: _make_true(resources, turn, outcome, record, timers)
+    )
     crash("after_decide", turn.claim.conversation_id)
     _count(resources, turn.claim, outcome.kind if made_true else "discarded", turn.trace.seconds)
     if made_true and outcome.escalation is not None:
         resources.metrics.handoffs.labels(outcome.escalation.reason).inc()
-    return made_true
+    return reply
 
 
 def _count(resources: Resources, claim: Claim, outcome: str, thought_seconds: float) -> None:
@@ -91,12 +95,14 @@ def _count(resources: Resources, claim: Claim, outcome: str, thought_seconds: fl
 
 async def _make_true(
     resources: Resources, turn: Turn, outcome: Outcome, record: NewTurn, timers: list[NewTimer]
-) -> bool:
+) -> tuple[bool, Marked | None]:
+    """Whether it is true now, and the reply that was marked."""
+    reply = None
     async with resources.db.hot(turn.claim.tenant_id) as tx:
         if outcome.kind is OutcomeKind.HAND_OFF:
             thread = await lock_if_ours(tx, turn.claim)
             if thread is None:
-                return False
+                return False, None
             await write_turn(tx, thread, record, to_seq=turn.claim.inbound_seq)
             await _hand_off(tx, thread, turn, outcome)
             if outcome.proposal is not None:
@@ -106,10 +112,11 @@ async def _make_true(
                 tx, turn.claim, record, language=outcome.language, reply=outcome.text
             )
             if concluded is None:
-                return False
+                return False, None
             turn_id, thread = concluded
             if outcome.text is not None:
-                await _reply(tx, thread, outcome, turn_id)
+                reply_id = await _reply(tx, thread, outcome, turn_id)
+                reply = await begin(tx, resources, reply_id)
             await set_timers(tx, thread, timers)
             if outcome.is_crowded:
                 await summarise_soon(tx, thread.id)
@@ -126,7 +133,7 @@ async def _make_true(
             )
         await remember(tx, thread.id, outcome.remembered)
         crash("before_decide_commit", turn.claim.conversation_id)
-    return True
+    return True, reply
 
 
 async def give_up(resources: Resources, claim: Claim, background: Background) -> bool:
@@ -174,7 +181,7 @@ def _record(turn: Turn, outcome: Outcome) -> NewTurn:
     )
 
 
-async def _reply(tx: Transaction, thread: Locked, outcome: Outcome, turn_id: UUID) -> None:
+async def _reply(tx: Transaction, thread: Locked, outcome: Outcome, turn_id: UUID) -> UUID:
     assert outcome.text is not None
     message = NewMessage(
         text=outcome.text,
@@ -183,7 +190,7 @@ async def _reply(tx: Transaction, thread: Locked, outcome: Outcome, turn_id: UUI
         tokens=count_tokens(outcome.text),
         client_key=outcome.once_as,
     )
-    await send_message(tx, thread, message, listed=True)
+    return await send_message(tx, thread, message, listed=True, marked=True)
 
 
 def timers_after(config: AgentConfig, outcome: Outcome) -> list[NewTimer]:

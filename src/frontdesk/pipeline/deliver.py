@@ -1,13 +1,14 @@
 """A message on its way out: mark it, post it, finish it; and find out what became of the rest.
 
-Marking and finishing are short transactions of their own, and nothing is open during the POST. The
-mark is the last moment at which a takeover can stop an AI message.
+The mark is committed before the POST, and nothing is open during it. A reply of the agent's is marked
+by the transaction that decides it, whatever else by a short one of its own; until then a takeover can
+stop an AI message.
 """
 
 import asyncio
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -166,12 +167,37 @@ def may_send(row: Row) -> Send | Wait | Drop:  # noqa: PLR0911  # A list of reas
     return Send()
 
 
+@dataclass(frozen=True)
+class Marked:
+    """A message that nobody but who marked it may post, and soon: `since` is of the monotonic clock."""
+
+    row: Row
+    since: float
+
+
+async def begin(tx: Transaction, resources: Resources, outbound_id: UUID) -> Marked | None:
+    """A message that this transaction wrote as marked, to be posted once it has committed.
+
+    One that may not leave at once is marked no more, and waits for its turn as any other; then it
+    is None.
+    """
+    row = await _load(tx, outbound_id)
+    since = time.monotonic()
+    assert row is not None
+    row = replace(row, state="pending", attempt=row.attempt - 1)
+    is_free = may_send(row) == Send() and not row.waits_for_its_file
+    if is_free and not _drilled_seconds(resources, tx.tenant_id, row):
+        return Marked(row, since)
+    await _unmark(tx, row, 0)
+    return None
+
+
 async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> None:
     """Bring one message a step further. Safe to run twice: only a marked, due row is worked on."""
     async with resources.db.hot(tenant_id) as tx:
         row = await _load(tx, outbound_id)
         # Not before the row is locked: waiting for the database is no pause after the mark.
-        began = time.monotonic()
+        since = time.monotonic()
         if row is None or not row.is_due:
             return
         if row.state == "sending":
@@ -194,15 +220,21 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
     if hands_over:
         await _hand_over(resources, tenant_id, row)
     elif marked:
-        crash("after_mark", row.id)
-        told: Attributes = {
-            "frontdesk.tenant_id": str(tenant_id),
-            "frontdesk.message_id": str(row.id),
-            "frontdesk.origin": str(row.origin),
-            "frontdesk.attempt": row.attempt + 1,
-        }
-        with root_span("send", told, parent=row.traceparent, kind=SpanKind.CLIENT) as sending:
-            await _send(resources, tenant_id, row, began, sending)
+        await post_marked(resources, tenant_id, Marked(row, since))
+
+
+async def post_marked(resources: Resources, tenant_id: UUID, marked: Marked) -> None:
+    """Post a message whose mark is committed, and write down how that ended."""
+    row = marked.row
+    crash("after_mark", row.id)
+    told: Attributes = {
+        "frontdesk.tenant_id": str(tenant_id),
+        "frontdesk.message_id": str(row.id),
+        "frontdesk.origin": str(row.origin),
+        "frontdesk.attempt": row.attempt + 1,
+    }
+    with root_span("send", told, parent=row.traceparent, kind=SpanKind.CLIENT) as sending:
+        await _send(resources, tenant_id, marked, sending)
 
 
 def _drilled_seconds(resources: Resources, tenant_id: UUID, row: Row) -> float:
@@ -326,20 +358,20 @@ async def _pace(resources: Resources, tenant_id: UUID, row: Row) -> float:
     )
 
 
-async def _send(
-    resources: Resources, tenant_id: UUID, row: Row, began: float, sending: Span
-) -> None:
-    attempt = row.attempt + 1
+async def _send(resources: Resources, tenant_id: UUID, marked: Marked, sending: Span) -> None:
+    row, attempt = marked.row, marked.row.attempt + 1
     if wait := await _pace(resources, tenant_id, row):
-        await _unmark(resources, tenant_id, row, attempt, wait)
+        async with resources.db.hot(tenant_id) as tx:
+            await _unmark(tx, row, wait)
         return
     token = resources.keep(ChannelRegistry).access_token(tenant_id, row.access_token_sealed)
     body = {
         **row.body,
         "biz_opaque_callback_data": messaging.callback_data(row.id, attempt),
     }
-    if time.monotonic() - began > LONGEST_PAUSE_AFTER_MARK_SECONDS:
-        await _unmark(resources, tenant_id, row, attempt, 0)
+    if time.monotonic() - marked.since > LONGEST_PAUSE_AFTER_MARK_SECONDS:
+        async with resources.db.hot(tenant_id) as tx:
+            await _unmark(tx, row, 0)
         return
     result = await post_message(resources, row.phone_number_id, token, body)
     if not isinstance(result, Accepted):
@@ -354,25 +386,22 @@ async def _send(
         outcome=outcome,
         origin=str(row.origin),
         attempt=attempt,
-        seconds=round(time.monotonic() - began, 4),
+        seconds=round(time.monotonic() - marked.since, 4),
     )
 
 
-async def _unmark(
-    resources: Resources, tenant_id: UUID, row: Row, attempt: int, wait_seconds: float
-) -> None:
+async def _unmark(tx: Transaction, row: Row, wait_seconds: float) -> None:
     """Nothing has left us: the attempt did not happen, and the row waits for its turn."""
-    async with resources.db.hot(tenant_id) as tx:
-        waiting = await tx.sql.fetchval(
-            "UPDATE outbound SET state = 'pending', attempt = attempt - 1, sending_since = NULL, "
-            "due_at = now() + make_interval(secs => $3) "
-            "WHERE id = $1 AND attempt = $2 AND state = 'sending' RETURNING id",
-            row.id,
-            attempt,
-            wait_seconds,
-        )
-        if waiting:
-            tx.ring(OUTBOUND, row.id, wait_seconds + 0.01)
+    waiting = await tx.sql.fetchval(
+        "UPDATE outbound SET state = 'pending', attempt = attempt - 1, sending_since = NULL, "
+        "due_at = now() + make_interval(secs => $3) "
+        "WHERE id = $1 AND attempt = $2 AND state = 'sending' RETURNING id",
+        row.id,
+        row.attempt + 1,
+        wait_seconds,
+    )
+    if waiting:
+        tx.ring(OUTBOUND, row.id, wait_seconds + 0.01)
 
 
 async def _finish_patiently(
