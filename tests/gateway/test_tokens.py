@@ -176,3 +176,14 @@ asyncio.run(warm(resources))
 assert {"litellm", "phonenumbers", "lingua"} <= set(sys.modules), sorted(sys.modules)
 """
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_no_module_of_ours_makes_litellm_look_for_prices_as_it_is_imported() -> None:
+    check = """
+import os, socket, sys
+def refuse(*args, **kwargs): os._exit(3)
+socket.getaddrinfo = socket.gethostbyname = refuse
+import frontdesk.gateway.litellm_parts
+assert "litellm" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", check], check=True)

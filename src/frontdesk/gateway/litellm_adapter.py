@@ -7,7 +7,6 @@ own retries, fallbacks, callbacks, cache and prices stay off: it makes exactly o
 import asyncio
 import base64
 import math
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -31,14 +30,6 @@ from frontdesk.gateway.structured import (
 )
 from frontdesk.gateway.tokens import count_message_tokens, count_tokens
 
-# Read by LiteLLM at import: no fetch of its price map, no prints, and room for our calls in flight
-# (its default is 500 connections to one host).
-_ENVIRONMENT = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    "LITELLM_LOG": "ERROR",
-    "AIOHTTP_CONNECTOR_LIMIT": "4000",
-    "AIOHTTP_CONNECTOR_LIMIT_PER_HOST": "2000",
-}
 # LiteLLM keeps one client for each value of `timeout`, so it always gets the same one: a backstop.
 # What really ends an attempt is `ProviderCall.timeout_seconds`, as a total and not per read.
 _BACKSTOP_SECONDS = 600
@@ -238,12 +229,11 @@ def _embedded(call: ProviderCall, response: Any) -> Attempt:
 
 @lru_cache(maxsize=1)
 def _load() -> _LiteLLM:
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    # First, as it says what LiteLLM reads at import.
+    from frontdesk.gateway.litellm_parts import NoNotes, SendsOnce  # isort: split
+
     import litellm as library
     from litellm._internal_context import is_internal_call
-
-    from frontdesk.gateway.litellm_parts import NoNotes, SendsOnce
 
     litellm: Any = library  # What is set and read below is not in its declared types.
     litellm.suppress_debug_info = True

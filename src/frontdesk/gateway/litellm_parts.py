@@ -1,23 +1,36 @@
 """Two parts of LiteLLM in our own shape: how it sends, and what it notes of a call.
 
-Only the adapter imports this, as it loads LiteLLM.
+Only the adapter imports this, as it loads LiteLLM, and before anything else of it.
 """
 
 import json
+import os
 from copy import copy
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import httpx
-from litellm.litellm_core_utils.litellm_logging import Logging
-from litellm.llms.custom_httpx.http_handler import (
+
+from frontdesk.core.http import HttpClient
+
+# Read by LiteLLM at import: no fetch of its price map, no prints, and room for our calls in flight
+# (its default is 500 connections to one host).
+_ENVIRONMENT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOG": "ERROR",
+    "AIOHTTP_CONNECTOR_LIMIT": "4000",
+    "AIOHTTP_CONNECTOR_LIMIT_PER_HOST": "2000",
+}
+for _name, _value in _ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+from litellm.litellm_core_utils.litellm_logging import Logging  # noqa: E402
+from litellm.llms.custom_httpx.http_handler import (  # noqa: E402
     AsyncHTTPHandler,
     MaskedHTTPStatusError,
     mask_sensitive_info,
 )
-
-from frontdesk.core.http import HttpClient
 
 # More than a worker has under way at once.
 _MAX_CONNECTIONS = 2_000
