@@ -92,6 +92,11 @@ class Escalation:
     skill: str | None = None
     priority: Priority = Priority.NORMAL
 
+    @property
+    def why(self) -> str:
+        """The reason in words of ours alone: the rule may quote what the contact wrote."""
+        return _WHY[self.reason]
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -154,6 +159,24 @@ _REASONS = {
     GaveUp: Reason.STUCK,
     BudgetSpent: Reason.BUDGET,
     ToolsFail: Reason.TOOL,
+}
+_WHY = {
+    Reason.REQUESTED: "The contact asked for a person.",
+    Reason.KEYWORD: "The contact wrote of something that people see to.",
+    Reason.ANGRY: "The contact is angry.",
+    Reason.LOW_CONFIDENCE: "The assistant was not sure enough of its answer.",
+    Reason.MODEL_ASKED: "The assistant asked for a person.",
+    Reason.MODEL_DOWN: "No model could be reached.",
+    Reason.GUARD: "What the assistant wrote was not fit to be sent.",
+    Reason.STUCK: "The message could not be handled.",
+    Reason.TAKEN_OVER: "A colleague took the conversation over.",
+    Reason.PHONE_APP: "A colleague answered from the phone.",
+    Reason.MEDIA_ONLY: "The contact sent nothing that can be read.",
+    Reason.SEND_FAILED: "The answer could not be delivered.",
+    Reason.BUDGET: "The money for models is used up.",
+    Reason.RULE: "A rule of the business wants a person.",
+    Reason.TOOL: "A tool of the assistant needs a person.",
+    Reason.SHADOW: "People answer here; the assistant only drafts.",
 }
 NO_REASON = "it gave no reason"
 GAVE_UP = EscalationRule(when=(GaveUp(),))

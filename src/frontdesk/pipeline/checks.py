@@ -21,7 +21,7 @@ _RUN = 60
 # So much of the tenant's own instructions at a stretch is their text, and no use of it.
 _RUNS_OF_INSTRUCTIONS = 3
 _PROMPT_MARKS = re.compile(
-    r"</?(?:facts|messages|transcript|draft|memory|tool_results|tools|explain|colleague_note)>|json_schema"
+    r"</?(?:facts|messages|transcript|draft|memory|tool_results|tools|explain|reason|colleague_note)>|json_schema"
     r"|<\|[^|<>]{1,40}\|>|\[/?INST\]|<</?SYS>>|\{\{|\{%|^\s*\{\s*\"",
     re.IGNORECASE,
 )

@@ -103,8 +103,8 @@ def _question(turn: Turn, language: str, asked: str, told: str, work: Work | Non
     """What the contact is asked while they wait: held to what any answer is, else nothing.
 
     Args:
-        told: the instructions of who wrote it. They were shown the draft, too, and it may be one that
-            was refused for what it gives away.
+        told: what who wrote it was told to do, and why. They were shown the draft, too, and it may be
+            one that was refused for what it gives away.
     """
     if not asked.strip() or not turn.agent.config.asks_while_waiting:
         return ""
@@ -142,7 +142,7 @@ async def _write_packet(
 ) -> Packet | None:
     prompt = fill(
         await prompt_for(resources, turn, "handoff"),
-        {"company_name": turn.agent.config.company_name, "reason": escalation.rule},
+        {"company_name": turn.agent.config.company_name, "reason": escalation.why},
     )
     lines = transcript(turn)
     memory = turn.background.memory
@@ -153,6 +153,9 @@ async def _write_packet(
     last_draft = f"\n<draft>{as_data(draft.text)}</draft>" if draft else ""
     steps = "\n".join(as_data(step) for step in work.steps) if work else ""
     tools = f"\n<tools>\n{steps}\n</tools>" if steps else ""
+    # Not in the system message, which is sent as it is: it may quote what the contact wrote.
+    rule = f"\n<reason>{as_data(escalation.rule)}</reason>"
+    data = f"{notes}<transcript>\n{thread}\n</transcript>{tools}{last_draft}{rule}"
     try:
         completion = await ask(
             resources,
@@ -160,10 +163,7 @@ async def _write_packet(
             "handoff",
             (
                 {"role": "system", "content": prompt.text},
-                {
-                    "role": "user",
-                    "content": f"{notes}<transcript>\n{thread}\n</transcript>{tools}{last_draft}",
-                },
+                {"role": "user", "content": data},
             ),
             HandoffPacket,
             prompt=prompt,
@@ -175,12 +175,13 @@ async def _write_packet(
         return None
     written = completion.parsed
     assert isinstance(written, HandoffPacket)
+    told = f"{prompt.text}\n{escalation.rule}"
     known = {str(message_id) for message_id, _, _ in lines}
     known |= {str(fact.message_id) for fact in memory.summary.facts} if memory else set()
     return Packet(
         written_by=completion.model,
         **written.model_dump(exclude={"facts", "confidence", "question_meanwhile"}),
-        question_meanwhile=_question(turn, language, written.question_meanwhile, prompt.text, work),
+        question_meanwhile=_question(turn, language, written.question_meanwhile, told, work),
         # Of its answer the agent knows itself; of a packet, its writer.
         confidence=draft.confidence if draft else written.confidence,
         prompt_version=prompt.prompt.version,

@@ -43,7 +43,7 @@ _ALLOWED = (
 # What the blocks of our prompts are fenced with; a value must not close its own fence.
 _BLOCKS = (
     "facts messages message transcript draft memory tool_results colleague_note tools questions "
-    "question pieces asked answer text explain"
+    "question pieces asked answer text explain reason"
 )
 _FENCE = re.compile(rf"<(?=/?\s*({_BLOCKS.replace(' ', '|')})\b)", re.IGNORECASE)
 
