@@ -19,7 +19,8 @@ from frontdesk.pipeline.shedding import _OLDEST_DUE
 MOST = {
     "request": (1, 0),  # The webhook's; one statement is its own transaction.
     "messaging.webhook_event": (9, 1),
-    "conversation.turn": (19, 4),  # The reply is posted in it, too.
+    "conversation.turn": (15, 3),
+    "messaging.outbound": (4, 1),
 }
 # Webhooks are stored and taken in batches, whosever they are; each batch begins so.
 _BATCHES = ("INSERT INTO webhook_event", _CLAIM)

@@ -109,6 +109,28 @@ async def test_a_send_that_hangs_unaccepted_is_repeated_once_the_channel_is_prov
     assert set(await states(desk)) == {"sent"}
 
 
+async def test_a_reply_whose_post_hangs_holds_up_no_wish_for_a_person(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.resources.settings.whatsapp, "send_timeout_seconds", 3)
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.HANG_BEFORE, seconds=60))
+    phone = desk.phone()
+
+    async def is_sending() -> bool:
+        return "sending" in await states(desk)
+
+    async def is_with_people() -> bool:
+        return bool((await desk.conversation())["status"] == "WITH_HUMAN")
+
+    phone.say(QUESTION)
+    await eventually(is_sending)
+    phone.say("I want to talk to a person.")
+    await eventually(is_with_people)
+    assert await is_sending()
+    await desk.work_until_idle()
+    assert (await states(desk))[0] == "unknown"
+
+
 async def test_a_send_that_was_answered_and_whose_status_is_lost_is_not_repeated(
     desk: Desk,
 ) -> None:

@@ -116,6 +116,7 @@ class HttpClient:
         allow_loopback: let `fetch_public` reach this machine too, on any port (development only).
         resolve: how it finds a host's addresses.
         most_connections: at once, to the hosts we choose ourselves.
+        idle_seconds: how long a connection is kept for another request.
     """
 
     def __init__(
@@ -124,11 +125,13 @@ class HttpClient:
         allow_loopback: bool = False,
         resolve: Resolve = resolve_host,
         most_connections: int = _MAX_CONNECTIONS,
+        idle_seconds: float = _IDLE_SECONDS,
     ) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._allow_loopback = allow_loopback
         self._resolve = resolve
         self._most_connections = most_connections
+        self._idle_seconds = idle_seconds
 
     async def post(self, url: str, body: bytes, *, token: str, timeout_seconds: float) -> Answer:
         """Post once and return the answer, whatever its status. Redirects are not followed.
@@ -369,7 +372,7 @@ class HttpClient:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._most_connections,
-                keepalive_timeout=_IDLE_SECONDS,
+                keepalive_timeout=self._idle_seconds,
                 ssl=_tls(),
             ),
             timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS),

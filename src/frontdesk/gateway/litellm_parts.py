@@ -34,6 +34,8 @@ from litellm.llms.custom_httpx.http_handler import (  # noqa: E402
 
 # More than a worker has under way at once.
 _MAX_CONNECTIONS = 2_000
+# Providers keep connections for minutes, and a new one costs a quiet worker's call its handshake.
+_IDLE_SECONDS = 60
 # Far more than any answer; one without an end is not to fill the memory.
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
@@ -46,7 +48,7 @@ class SendsOnce(AsyncHTTPHandler):
     """
 
     def __init__(self) -> None:  # Without the base's, which opens a client of its own.
-        self._http = HttpClient(most_connections=_MAX_CONNECTIONS)
+        self._http = HttpClient(most_connections=_MAX_CONNECTIONS, idle_seconds=_IDLE_SECONDS)
 
     async def post(
         self,

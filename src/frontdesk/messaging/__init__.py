@@ -83,6 +83,7 @@ from frontdesk.messaging.media_rules import UPLOAD_LIVES, WORDS_OF
 from frontdesk.messaging.models import ChannelStatus, Delivery, MediaState, Origin, OutboundState
 from frontdesk.messaging.outbound import (
     INSERT_OUTBOUND,
+    LONGEST_PAUSE_AFTER_MARK_SECONDS,
     OUTBOUND,
     SENDING_DEADLINE_SECONDS,
     NewOutbound,
@@ -135,6 +136,7 @@ from frontdesk.messaging.window import WINDOW, is_open, seconds_left, window_clo
 __all__ = [
     "HOLDINGS",
     "INSERT_OUTBOUND",
+    "LONGEST_PAUSE_AFTER_MARK_SECONDS",
     "MAX_CAPTION_CHARACTERS",
     "MOVED",
     "OUTBOUND",

@@ -31,8 +31,10 @@ OUTBOUND = "messaging.outbound"
 SENDING_DEADLINE_SECONDS = 30
 MAX_UNKNOWN_ATTEMPTS = 3
 UNKNOWN_PATIENCE_SECONDS = 15 * 60
-# Provider times are whole seconds: a webhook must be clearly later than the send to prove anything.
-EVIDENCE_MARGIN_SECONDS = 2
+# A worker that was paused between mark and POST must not send a row that was swept meanwhile.
+LONGEST_PAUSE_AFTER_MARK_SECONDS = 5
+# A webhook must be clearly later than the POST to prove anything, and provider times are whole seconds.
+EVIDENCE_MARGIN_SECONDS = LONGEST_PAUSE_AFTER_MARK_SECONDS + 2
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ INSERT_OUTBOUND = f"""
 INSERT INTO outbound (id, conversation_id, channel_id, turn_id, seq, origin, epoch, client_key, content,
     to_user_id, media_id, traceparent, state, attempt, sending_since, due_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, CASE WHEN $13 THEN 'sending' ELSE 'pending' END,
-    CASE WHEN $13 THEN 1 ELSE 0 END, CASE WHEN $13 THEN now() END,
+    CASE WHEN $13 THEN 1 ELSE 0 END, CASE WHEN $13 THEN clock_timestamp() END,
     CASE WHEN $13 THEN now() + make_interval(secs => {SENDING_DEADLINE_SECONDS}) ELSE now() END)
 """  # noqa: S608  # Ours.
 

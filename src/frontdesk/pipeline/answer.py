@@ -17,7 +17,6 @@ from frontdesk.messaging import ChannelRegistry, mark_read, read_mark
 from frontdesk.observability import Drills, Outage
 from frontdesk.pipeline.copilot import pieces
 from frontdesk.pipeline.decide import decide, give_up
-from frontdesk.pipeline.deliver import post_marked
 from frontdesk.pipeline.escalate import draft_escalation, handed_off
 from frontdesk.pipeline.guard import guard_draft
 from frontdesk.pipeline.load import claim_burst, load_turn
@@ -58,7 +57,6 @@ async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -
         "frontdesk.agent_id": str(claim.agent_id),
         "frontdesk.attempt": claim.attempts,
     }
-    reply = None
     with root_span("turn", told, parent=claim.traceparent):
         try:
             turn = await load_turn(resources, *claimed)
@@ -67,12 +65,10 @@ async def answer(resources: Resources, tenant_id: UUID, conversation_id: UUID) -
                 annotate(outcome=outcome.kind, language=outcome.language)
                 # Nothing is decided by calls that are not accounted for.
                 await gateway.finish_records(resources, tenant_id, turn.trace.unwritten)
-                reply = await decide(resources, turn, proposed(turn, outcome))
+                await decide(resources, turn, proposed(turn, outcome))
         except Exception as error:
             await _put_off(resources, claim, f"{type(error).__name__}: {error}")
             raise
-    if reply is not None:
-        await post_marked(resources, tenant_id, reply)
 
 
 async def _outcome(resources: Resources, turn: Turn) -> Outcome | None:

@@ -34,7 +34,7 @@ from frontdesk.core.tracing import traced
 from frontdesk.core.work import despite_clashes
 from frontdesk.escalation import Escalation, Notices, Reason, plain_packet
 from frontdesk.gateway import count_tokens
-from frontdesk.pipeline.deliver import Marked, begin
+from frontdesk.pipeline.deliver import Marked, begin, hand_on
 from frontdesk.pipeline.ruling import absence_of, gave_up
 from frontdesk.pipeline.shedding import Extra, goes_without
 from frontdesk.pipeline.turn import Outcome, OutcomeKind, Turn
@@ -55,13 +55,12 @@ _TURN_OUTCOMES = {
 
 
 @traced("decide")
-async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> Marked | None:
-    """Make an outcome true; what it says to the contact, if that is to be posted at once.
+async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> bool:
+    """Make an outcome true; False when the claim no longer holds and the draft is thrown away.
 
-    When the claim no longer holds, nothing is true and the draft is thrown away: a person who took
-    over, or another worker that claimed after our lease ran out, moved the epoch or the token. The
-    calls are recorded and paid for already; nothing else remains of the draft. A clash with another
-    transaction costs the transaction, not the draft, which was paid for.
+    A person who took over, or another worker that claimed after our lease ran out, moved the epoch
+    or the token. The calls are recorded and paid for already; nothing else remains of the draft.
+    A clash with another transaction costs the transaction, not the draft, which was paid for.
     """
     record = _record(turn, outcome)
     timers = timers_after(turn.agent.config, outcome)
@@ -73,10 +72,12 @@ async def decide(resources: Resources, turn: Turn, outcome: Outcome) -> Marked |
         lambda: _make_true(resources, turn, outcome, record, timers)
     )
     crash("after_decide", turn.claim.conversation_id)
+    if reply is not None:
+        hand_on(resources, turn.claim.tenant_id, reply)
     _count(resources, turn.claim, outcome.kind if made_true else "discarded", turn.trace.seconds)
     if made_true and outcome.escalation is not None:
         resources.metrics.handoffs.labels(outcome.escalation.reason).inc()
-    return reply
+    return made_true
 
 
 def _count(resources: Resources, claim: Claim, outcome: str, thought_seconds: float) -> None:

@@ -25,6 +25,7 @@ from frontdesk.core.limits import Bucket
 from frontdesk.core.resources import Resources
 from frontdesk.core.tracing import Attributes, fail, root_span
 from frontdesk.messaging import (
+    LONGEST_PAUSE_AFTER_MARK_SECONDS,
     MOVED,
     OUTBOUND,
     SENDING_DEADLINE_SECONDS,
@@ -51,8 +52,6 @@ from frontdesk.pipeline.hand_over import OurFile, hand_over
 
 log = structlog.get_logger(__name__)
 
-# A worker that was paused between mark and POST must not send a row that was swept meanwhile.
-LONGEST_PAUSE_AFTER_MARK_SECONDS = 5
 # Throttled or out of order, WhatsApp is asked again for so long, counted from the message.
 MAX_REFUSED_SECONDS = 30 * 60
 LEAST_TRIES = 5
@@ -175,8 +174,23 @@ class Marked:
     since: float
 
 
+class Handed:
+    """Messages that were marked where they were decided, until this process's sender takes them."""
+
+    def __init__(self, _: Resources) -> None:
+        self._marked: dict[UUID, Marked] = {}
+
+    def give(self, marked: Marked) -> None:
+        """Leave a message whose mark is committed; whoever gives it rings for it."""
+        self._marked[marked.row.id] = marked
+
+    def take(self, outbound_id: UUID) -> Marked | None:
+        """The message, for whoever comes first."""
+        return self._marked.pop(outbound_id, None)
+
+
 async def begin(tx: Transaction, resources: Resources, outbound_id: UUID) -> Marked | None:
-    """A message that this transaction wrote as marked, to be posted once it has committed.
+    """A message that this transaction wrote as marked, to be handed on once it has committed.
 
     One that may not leave at once is marked no more, and waits for its turn as any other; then it
     is None.
@@ -194,6 +208,9 @@ async def begin(tx: Transaction, resources: Resources, outbound_id: UUID) -> Mar
 
 async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> None:
     """Bring one message a step further. Safe to run twice: only a marked, due row is worked on."""
+    if handed := resources.keep(Handed).take(outbound_id):
+        await _post_marked(resources, tenant_id, handed)
+        return
     async with resources.db.hot(tenant_id) as tx:
         row = await _load(tx, outbound_id)
         # Not before the row is locked: waiting for the database is no pause after the mark.
@@ -220,10 +237,16 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
     if hands_over:
         await _hand_over(resources, tenant_id, row)
     elif marked:
-        await post_marked(resources, tenant_id, Marked(row, since))
+        await _post_marked(resources, tenant_id, Marked(row, since))
 
 
-async def post_marked(resources: Resources, tenant_id: UUID, marked: Marked) -> None:
+def hand_on(resources: Resources, tenant_id: UUID, marked: Marked) -> None:
+    """Have a message posted by this process, its mark being committed."""
+    resources.keep(Handed).give(marked)
+    resources.db.bell.ring(OUTBOUND, tenant_id, marked.row.id)
+
+
+async def _post_marked(resources: Resources, tenant_id: UUID, marked: Marked) -> None:
     """Post a message whose mark is committed, and write down how that ended."""
     row = marked.row
     crash("after_mark", row.id)
@@ -337,7 +360,7 @@ async def _mark(tx: Transaction, row: Row) -> bool:
             await conversation.ask_again(tx, row.conversation_id, decided_at=row.created_at)
         return False
     await tx.sql.execute(
-        "UPDATE outbound SET state = 'sending', attempt = attempt + 1, sending_since = now(), "
+        "UPDATE outbound SET state = 'sending', attempt = attempt + 1, sending_since = clock_timestamp(), "
         "due_at = now() + make_interval(secs => $2) WHERE id = $1",
         row.id,
         float(SENDING_DEADLINE_SECONDS),
