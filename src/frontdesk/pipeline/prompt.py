@@ -170,7 +170,8 @@ def noted(text: str) -> str:
 
 def are_notes(content: str) -> bool:
     """Whether a message of the user is notes on the conversation, and none of its messages."""
-    return content.startswith((_NOTES, _COLLEAGUES))
+    # With the mark, which `as_chat` lets nobody else write.
+    return content.startswith((f"{_NOTES}\n<memory>", f"{_COLLEAGUES}\n<colleague_note>"))
 
 
 def _fit(turn: Turn, around: str, room: int) -> tuple[Fitted, int]:
@@ -225,13 +226,15 @@ def fit(thread: Sequence[PastMessage], tokens: int) -> Fitted:
 def as_chat(message: PastMessage) -> dict[str, str]:
     """A message as models take it: contacts are users, everybody of the business the assistant.
 
-    Of a file that was not put into words it is said that it is there, and not seen.
+    Contacts can't write the marks of our prompts, so no message of theirs looks like notes. Of a file
+    that was not put into words it is said that it is there, and not seen.
     """
     role = "user" if message.author == "contact" else "assistant"
     if not message.has_media or message.seen or (message.type == "audio" and message.text):
-        return {"role": role, "content": message.words or f"[{message.type}]"}
-    unseen = f"[{message.type}: you can't see what is in it]"
-    return {"role": role, "content": f"{unseen} {message.text}".rstrip()}
+        said = message.words or f"[{message.type}]"
+    else:
+        said = f"[{message.type}: you can't see what is in it] {message.text}".rstrip()
+    return {"role": role, "content": as_data(said) if role == "user" else said}
 
 
 def transcript(turn: Turn) -> list[tuple[UUID, str, str]]:

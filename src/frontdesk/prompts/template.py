@@ -45,7 +45,7 @@ _BLOCKS = (
     "facts messages message transcript draft memory tool_results colleague_note tools questions "
     "question pieces asked answer text explain reason"
 )
-_FENCE = re.compile(rf"<(?=/?\s*({_BLOCKS.replace(' ', '|')})\b)", re.IGNORECASE)
+_FENCE = re.compile(rf"<(?=\s*/?\s*({_BLOCKS.replace(' ', '|')})\b)", re.IGNORECASE)
 
 _environment = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
