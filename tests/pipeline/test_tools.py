@@ -327,6 +327,25 @@ async def test_a_service_is_told_who_asks_by_us_and_not_by_the_model(desk: Desk)
     assert given == {**asked, "number": None, "id": None}
 
 
+async def test_of_a_secret_that_begins_as_another_nothing_is_said_back(desk: Desk) -> None:
+    admin = await desk.admin()
+    for name, value in (("a_key", "abcdef"), ("b_key", "abcdefghij")):
+        await admin.put(f"/tool-secrets/{name}", {"value": value})
+    tool = {
+        "name": "say_back",
+        "description": "Says it back.",
+        "parameters": {"type": "object", "properties": {}},
+        "url": f"{desk.simulator.shop_url}/echo",
+        "headers": {"X-A": "{secret:a_key}", "X-B": "{secret:b_key}"},
+        "result": {"a": "/headers/x-a", "b": "/headers/x-b"},
+    }
+    await desk.configure(tools={"http": [tool], "hosts": ["127.0.0.1"]})
+    desk.simulator.model.replies.extend([_calls("say_back", {}), "It is done."])
+    assert await desk.say("Say it back, please") == ["It is done."]
+    given = json.loads(desk.simulator.model.asked("reply")[-1].messages[-1]["content"])["data"]
+    assert given == {"a": "(a secret)", "b": "(a secret)"}
+
+
 async def test_built_in_tools_search_remember_close_and_hand_off(desk: Desk) -> None:
     await _with_tools(desk, "search_knowledge", "remember_fact", "close", "hand_off")
     fact = "The contact lives in Porto."

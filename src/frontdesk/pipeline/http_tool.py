@@ -67,8 +67,13 @@ async def call_http(
         headers["Content-Type"] = "application/json"
     if not tool.repeatable:
         headers["Idempotency-Key"] = key
-    told = [secret for secret in secrets.values() if len(secret) >= _SHORTEST_SECRET]
-    return await _send(resources, turn, tool, url, hosts, headers, body, told)
+    return await _send(resources, turn, tool, url, hosts, headers, body, _worth_hiding(secrets))
+
+
+def _worth_hiding(secrets: Mapping[str, str]) -> list[str]:
+    """The longest first: else the rest of one that begins as another would be left."""
+    told = {secret for secret in secrets.values() if len(secret) >= _SHORTEST_SECRET}
+    return sorted(told, key=len, reverse=True)
 
 
 def _headers(turn: Turn, tool: HttpTool, secrets: Mapping[str, str]) -> dict[str, str]:
