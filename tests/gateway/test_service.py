@@ -139,6 +139,20 @@ async def test_a_model_that_does_not_take_a_caller_s_parameter_is_passed_over_an
     assert [call["outcome"] for call in await desk.calls()] == ["bad_request", "ok", "bad_request"]
 
 
+@pytest.mark.parametrize("models", [(CLAUDE, GROQ), (GROQ, CLAUDE)])
+async def test_what_a_model_says_of_a_prompt_is_not_laid_to_a_caller_s_parameter(
+    desk: Desk, provider: Provider, models: tuple[str, str]
+) -> None:
+    provider.default = fails(400)
+    with pytest.raises(PromptRejected) as refused:
+        await complete(desk.resources, desk.request(models=models, sampling={"seed": 7}))
+    assert str(refused.value) == "The prompt was refused: bad_request."
+    provider.default = says(None, finish_reason="content_filter")
+    with pytest.raises(PromptRejected) as refused:
+        await complete(desk.resources, desk.request(models=models, sampling={"seed": 7}))
+    assert str(refused.value) == "The prompt was refused: content_filter."
+
+
 async def test_a_fenced_answer_is_read(desk: Desk, provider: Provider) -> None:
     provider.plan = [says(f"```json\n{as_json(GOOD)}\n```")]
     completion = await complete(desk.resources, desk.request(schema=Triage))

@@ -36,8 +36,8 @@ class Course:
     # Written once there is an answer to complain about: no prompt that gave garbage goes out again.
     correction: str | None = None
     output_factor: int = 1
-    # What of the caller's parameters a model does not take.
-    complaint: str | None = None
+    # Of each model that was not asked, what of the caller's parameters it does not take.
+    complaints: list[str | None] = field(default_factory=list)
     # The budget that the last model did not fit; since then the chain is the cheaper one.
     refusal: BudgetReached | None = None
     is_thrifty: bool = False
@@ -59,6 +59,12 @@ class Course:
         return tuple(
             f"{item.model}: {item.outcome}" for item in self.tried if item.outcome is not Outcome.OK
         )
+
+    @property
+    def complaint(self) -> str | None:
+        """What the last model does not take; None once any was asked, as then that is not the reason."""
+        were_asked = len(self.call_ids) > len(self.complaints)
+        return None if were_asked or not self.complaints else self.complaints[-1]
 
     def told(self, sentence: str) -> str:
         """The sentence, and what went wrong behind it."""

@@ -319,7 +319,7 @@ async def _run(
         # By us: it was not asked at all.
         was_refused = attempt.outcome is Outcome.BAD_REQUEST and attempt.status_code is None
         if was_refused:
-            course.complaint = attempt.error
+            course.complaints.append(attempt.error)
         if was_rushed or was_refused:
             await door.breaker.withdraw(circuit, admission)
         else:
