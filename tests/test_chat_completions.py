@@ -138,6 +138,42 @@ async def test_what_a_client_says_of_sampling_reaches_the_model_and_nothing_is_a
     assert "stop" not in erased["parameters"]
 
 
+async def test_a_program_s_call_is_made_again_with_all_it_said_and_taken_as_it_was(
+    desk: Desk, client: openai.AsyncOpenAI
+) -> None:
+    whole, _ = await _asked(client, False)
+    assert await _asked(client, False, stop=whole[0]) == ("", "stop")
+    ended = await _replayed(desk, await _last_call(desk))
+    assert (ended["state"], ended["after"]["response"]) == ("done", "")
+    # One that was made again is a program's still.
+    again = await _replayed(desk, ended["after"]["id"])
+    assert (again["state"], again["diff"]) == ("done", "")
+
+    desk.simulator.model.reply = " " * 40
+    assert await _asked(client, False, max_tokens=2) == ("", "length")
+    cut = await _replayed(desk, await _last_call(desk))
+    assert (cut["state"], cut["after"]["response"]) == ("done", "")
+
+    desk.simulator.model.reply = None
+    await _asked(client, False, temperature=0.3)
+    # A model that knows no temperature: to leave it out would be another call.
+    other = await _replayed(desk, await _last_call(desk), model="openai/gpt-5-mini")
+    assert other["state"] == "failed"
+    assert "temperature" in other["last_error"]
+
+
+async def _last_call(desk: Desk) -> Any:
+    (call,) = await desk.sql("SELECT id FROM llm_call ORDER BY id DESC LIMIT 1")
+    return call["id"]
+
+
+async def _replayed(desk: Desk, call_id: Any, **wish: Any) -> Any:
+    admin = await desk.admin()
+    queued = await admin.post(f"/llm-calls/{call_id}/replay", wish, status=202)
+    await desk.work_until_idle()
+    return await admin.get(f"/llm-replays/{queued['id']}")
+
+
 async def test_models_are_listed_and_can_be_asked_for_by_name(client: openai.AsyncOpenAI) -> None:
     names = [model.id async for model in client.models.list()]
     assert names == ["default", "groq/openai/gpt-oss-20b", "openai/gpt-4o-mini"]

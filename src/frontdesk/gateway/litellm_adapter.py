@@ -20,6 +20,7 @@ from frontdesk.billing import TokenUsage
 from frontdesk.core.json import dumps
 from frontdesk.core.text import clean, excerpt
 from frontdesk.gateway.attempts import Attempt, Outcome, ProviderCall, Sound, ToolCall
+from frontdesk.gateway.chat_schemas import SAMPLING
 from frontdesk.gateway.structured import (
     NotTheShape,
     answer_tool,
@@ -99,6 +100,20 @@ def parameters(call: ProviderCall) -> dict[str, Any]:
     return given | dict(call.sampling or {}) | _effort(call, "low")
 
 
+def _is_program_s(recorded: Mapping[str, Any]) -> bool:
+    """Whether an earlier call was a program's: all of our own want an answer of a certain shape."""
+    return not {"response_format", "tools"} & recorded.keys()
+
+
+def _sampling(call: ProviderCall) -> Mapping[str, Any]:
+    """The caller's own parameters, now or in the earlier call that is made again."""
+    if call.recorded is None:
+        return call.sampling or {}
+    if not _is_program_s(call.recorded):
+        return {}
+    return {name: call.recorded[name] for name in SAMPLING if name in call.recorded}
+
+
 def _effort(call: ProviderCall, effort: str) -> dict[str, Any]:
     return {_EFFORT: effort} if _REASONING_MODELS in call.model else {}
 
@@ -123,7 +138,7 @@ async def attempt(call: ProviderCall) -> Attempt:
                 num_retries=0,
                 max_retries=0,
                 # A model that knows no temperature is still asked, unless a caller wants a certain one.
-                drop_params=not call.sampling,
+                drop_params=not _sampling(call),
                 _skip_mcp_handler=True,
                 litellm_logging_obj=litellm.blank_notes.for_a_call(),
                 **_client(litellm, call),
@@ -319,9 +334,10 @@ def _fault_of(
     if choice is None:
         return "there were no choices"
     if finish_reason == "length":
-        return None if call.may_be_cut else "it was cut off at the output limit"
+        may_be_cut = call.may_be_cut if call.recorded is None else _is_program_s(call.recorded)
+        return None if may_be_cut else "it was cut off at the output limit"
     # Where the caller says what ends an answer, it may end before its first word.
-    if not (text and text.strip()) and "stop" not in (call.sampling or ()):
+    if not (text and text.strip()) and "stop" not in _sampling(call):
         return "it was empty"
     return None
 
