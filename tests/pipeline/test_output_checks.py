@@ -125,12 +125,29 @@ def test_what_a_model_has_a_tool_say_back_to_it_is_nobodys_word(text: str) -> No
         ("See https://shop.example.evil.example/verify for more.", False),
         ("Write to boss@evil.example about it.", False),
         ("Thank you, we have noted mia@home.example.", True),
+        # A user before the host, and what no host has in it.
+        ("See https://shop.example:!@evil.example/pay for more.", False),
+        ("See https://shop.example:@3232235777/x for more.", False),
+        ("See https://help@shop.example:!@evil.example/pay for more.", False),
+        ("See https://help@shop.example@evil.example/pay for more.", False),
+        ("See https://shop.example'@evil.example/pay for more.", False),
+        ("See HTTPS://shop.example|@evil.example/pay for more.", False),
+        ("See https://evil.com;.shop.example/ for more.", False),
+        ("See https://evil.com\\.shop.example/ for more.", False),
+        ("See https://shop.example\\@evil.example/pay for more.", False),
+        ("See https://shop.example:443.evil.example/pay for more.", False),
+        ("See Https://evil.example/pay for more.", False),
+        ("See https://shop.example:8443/shipping?to=help@shop.example#how for more.", True),
+        ("See https://lamps.pay.example:8443/oak for more.", True),
+        ("See https://pay.example/oak for more.", False),
+        ("See https://pay.example:8444/oak for more.", False),
     ],
 )
 def test_where_links_may_lead_holds_whatever_documents_say(text: str, passes: bool) -> None:
     known = replace(BOUNDS, quotable=text)
+    hosts = ("www.shop.example", "pay.example:8443")
     assert (check(text, known).problem is None) or "@evil" in text
-    assert (check(text, replace(known, hosts=("www.shop.example",))).problem is None) == passes
+    assert (check(text, replace(known, hosts=hosts)).problem is None) == passes
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,8 @@ class AgentConfig(BaseModel):
     link_hosts: Annotated[tuple[Host, ...], Field(max_length=50)] | None = Field(
         None,
         description="Where links and mail addresses in answers may lead: these hosts and what is below "
-        "them. Left out, to whatever stands in the knowledge or comes from a tool.",
+        "them; one with a port, on that port only. Left out, to whatever stands in the knowledge or "
+        "comes from a tool.",
         examples=[["shop.example"]],
     )
 

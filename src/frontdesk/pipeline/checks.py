@@ -31,11 +31,14 @@ _ENDINGS = (
     "com net org io co info biz shop store app dev me xyz top ru cn site online club link click live eu "
     "de fr it es pt br uk us ch at nl be pl in ae ai ly gl gg to tk cc tv pro page example test"
 )
-_LINK = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"'|]+"
-    rf"|(?<![\w@./-])(?:[\w-]*[a-zA-Z][\w-]*\.)+(?:{'|'.join(_ENDINGS.split())})(?![\w-])(?:/[^\s<>\"'|]*)?",
+# With all that may stand before an @: what a reader takes for the host is the name of a user then.
+_URL = re.compile(r"(?i:https?://|(?<![\w@.-])www\.)(?:[^\s/?#]*@)?[^\s<>\"'|]+")
+_BARE_LINK = re.compile(
+    rf"(?<![\w@./-])(?:[\w-]*[a-zA-Z][\w-]*\.)+(?:{'|'.join(_ENDINGS.split())})(?![\w-])(?:/[^\s<>\"'|]*)?",
 )
-_HOST_ENDS = re.compile(r"[/?#:\\]")
+# No backslash: some take it for the end, others for a part of it.
+_AUTHORITY_ENDS = re.compile(r"[/?#]")
+_AUTHORITY = re.compile(r"([\w.-]+)(?::\d*)?")
 _SCHEME = re.compile(r"^(?:https?://)?(?:www\.)?", re.IGNORECASE)
 
 
@@ -139,7 +142,8 @@ def foreign_links(text: str, bounds: Bounds) -> list[str]:
     """Links and mail addresses of a text that lead where they may not, or that nothing quotable has
     and no contact has given."""
     addresses = {address.rstrip(".").casefold() for address in _EMAIL.findall(text)}
-    links = {_bare(link) for link in _LINK.findall(_EMAIL.sub(" ", text))}
+    beside = _EMAIL.sub(" ", _URL.sub(" ", text))
+    links = {_bare(link) for link in (*_URL.findall(text), *_BARE_LINK.findall(beside))}
     if not addresses and not links:
         return []
     known = f"{bounds.quotable}\n{bounds.secret}".casefold()
@@ -159,17 +163,27 @@ def foreign_links(text: str, bounds: Bounds) -> list[str]:
         *(
             link
             for link in links
-            if not _leads_to(host := _HOST_ENDS.split(link)[0], bounds.hosts)
-            or (not _is_known(link, known) and (not _is_known(link, answered) or host in asked))
+            if not _leads_to(authority := _AUTHORITY_ENDS.split(link)[0], bounds.hosts)
+            or (
+                not _is_known(link, known)
+                and (not _is_known(link, answered) or _host(authority) in asked)
+            )
         ),
     ]
 
 
-def _leads_to(host: str, hosts: tuple[str, ...] | None) -> bool:
+def _host(authority: str) -> str:
+    return authority.rpartition("@")[2].partition(":")[0]
+
+
+def _leads_to(authority: str, hosts: tuple[str, ...] | None) -> bool:
+    """Whether a host, maybe with its port, is a listed one or below one; never with a user before it."""
     if hosts is None:
         return True
-    listed = [known.removeprefix("www.") for known in hosts]
-    return any(host == known or host.endswith(f".{known}") for known in listed)
+    if (found := _AUTHORITY.fullmatch(authority)) is None:
+        return False
+    listed = [f".{known.removeprefix('www.')}" for known in hosts]
+    return any(f".{it}".endswith(known) for it in (found[1], authority) for known in listed)
 
 
 def _bare(link: str) -> str:
