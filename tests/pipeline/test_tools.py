@@ -381,6 +381,30 @@ async def test_built_in_tools_search_remember_close_and_hand_off(desk: Desk) -> 
     assert "custom lamp" in rule
 
 
+async def test_a_link_that_was_searched_for_is_told_when_the_knowledge_has_it_and_else_not(
+    desk: Desk,
+) -> None:
+    await _with_tools(desk, "search_knowledge")
+    admin = await desk.admin()
+    body = "Lamps that came back:\nshop.example/returns/lamps explains refurbishing."
+    # So much that not all of it stands in the prompt.
+    lamps = "".join(f"# Lamp {n}\n{'It is made by hand. ' * 30}\n" for n in range(14))
+    for title, text in (("Refurbishing", body), ("Lamps", lamps)):
+        source = {"agent_id": str(desk.agent_id), "title": title, "body": text}
+        await admin.post("/knowledge/sources", source)
+    await desk.work_until_idle()
+    for number, (link, is_told) in enumerate(
+        (("shop.example/returns/lamps", True), ("shop.example/refurbishing", False))
+    ):
+        said = f"See {link} for it."
+        query = {"query": f"Is {link} right for refurbishing?"}
+        desk.simulator.model.replies.extend([_calls("search_knowledge", query), said, said])
+        (told,) = await desk.say("How long does delivery take?", number=f"491555100{number}")
+        last = desk.simulator.model.asked("reply")[-1].messages
+        assert link not in last[0]["content"], "it was in none of the facts of the question"
+        assert (told == said) == is_told
+
+
 TOOL: dict[str, Any] = {
     "name": "order_status",
     "description": "Status of an order.",

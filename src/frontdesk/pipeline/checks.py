@@ -61,7 +61,7 @@ class Bounds:
         instructions: the tenant's own; their words may be used and not be recited.
         quotable: what may be told word for word: knowledge, the greeting, what has been told before,
             what people noted when they gave the conversation back.
-        answered: what tools gave. It may be told, but for what the model had put into its calls,
+        answered: what HTTP tools gave. It may be told, but for what the model had put into its calls,
             `asked`: a service that says it back does not vouch for it.
         theirs: what the contact wrote; an address they gave may be repeated to them.
         hosts: where other links and addresses may lead, whoever knows them; None: anywhere.

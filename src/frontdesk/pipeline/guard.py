@@ -66,6 +66,7 @@ def bounds_of(turn: Turn, language: str, prompt: Prompt | None = None) -> Bounds
         quotable=joined(
             (
                 facts,
+                prompt.looked_up if prompt else None,
                 config.greeting,
                 turn.hand_back.note if turn.hand_back else None,
                 *(m.text for m in thread if m.author != "contact"),

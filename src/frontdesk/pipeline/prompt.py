@@ -44,7 +44,9 @@ class Prompt:
     filled: FilledPrompt
     chunks: tuple[Chunk, ...]
     canary: str
-    # What the tools that did their work gave, and what they were asked with.
+    # What of the knowledge was looked up besides the chunks.
+    looked_up: str = ""
+    # What the HTTP tools that did their work gave, and what they were asked with.
     tool_results: str = ""
     tool_arguments: str = ""
     # Hardly any more of the thread fits: what is old in it should be summarised.

@@ -68,9 +68,11 @@ class Work:
     draft: Reply | None = None
     escalation: Escalation | None = None
     steps: list[str] = field(default_factory=list)
-    # Of the calls that did their work, as JSON: what was asked, and what they gave.
+    # Of the HTTP calls that did their work, as JSON: what was asked, and what they gave.
     asked: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
+    # The tenant's own word, whatever it was searched for with.
+    looked_up: list[str] = field(default_factory=list)
     failed: int = 0
     remembered: list[Remembered] = field(default_factory=list)
     closes: bool = False
@@ -205,8 +207,11 @@ async def _step(
                 if result.status is not Status.OK:
                     fail(running, result.status)
             if result.status is Status.OK:
-                work.asked.append(dumps(arguments))
-                work.answered.append(dumps(result.data)[:RESULT_CHARACTERS])
+                if result.http_status is None:  # Built in: it says nothing back.
+                    work.looked_up.append(result.known)
+                else:
+                    work.asked.append(dumps(arguments))
+                    work.answered.append(dumps(result.data)[:RESULT_CHARACTERS])
                 _take_up(turn, work, tool, arguments)
     if result.status is Status.REQUIRES_HUMAN:
         work.end = End.REQUIRES_HUMAN
@@ -286,6 +291,7 @@ def _with_results(prompt: Prompt, work: Work, messages: list[Mapping[str, Any]])
     return replace(
         prompt,
         messages=(*prompt.messages, {"role": "user", "content": content}),
+        looked_up="\n".join(work.looked_up),
         tool_results="\n".join(work.answered),
         tool_arguments="\n".join(work.asked),
     )

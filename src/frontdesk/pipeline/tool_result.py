@@ -25,3 +25,5 @@ class Result:
     data: Any = None
     message: str = ""
     http_status: int | None = None
+    # What of the data stands in the tenant's knowledge.
+    known: str = ""

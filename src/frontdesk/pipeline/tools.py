@@ -147,7 +147,8 @@ def _built_in(resources: Resources, turn: Turn, name: BuiltInTool) -> Tool:
     async def search(arguments: Arguments, key: str) -> Result:
         found = await look_up(resources, turn, arguments["query"])
         facts = [{"title": chunk.title, "text": chunk.text} for chunk in found.chunks]
-        return Result(Status.OK, data=facts or "Nothing is known about it.")
+        known = "\n".join(f"{chunk.title}\n{chunk.text}" for chunk in found.chunks)
+        return Result(Status.OK, data=facts or "Nothing is known about it.", known=known)
 
     async def note(arguments: Arguments, key: str) -> Result:
         return Result(Status.OK)
