@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from alembic.script import ScriptDirectory
 from asyncpg import PostgresSyntaxError
 from tests.knowledge.test_knowledge import TOPICS, add, fill, find, ingest_all, read
 
+from frontdesk.core import migrate
 from frontdesk.gateway.tenant_models import TenantModelsBook
 from frontdesk.knowledge import look_up, searching
 from frontdesk.knowledge.embedding import meaning_of
@@ -74,6 +76,48 @@ async def test_each_text_has_its_own_vector_where_something_in_it_is_masked(shop
     assert meaning is not None
     sent = await shop.sql("SELECT messages FROM llm_call ORDER BY id DESC LIMIT 1")
     assert json.loads(sent[0]["messages"]) == [{"role": "user", "content": "Defects, to [EMAIL_1]"}]
+
+
+async def test_pieces_that_may_have_a_neighbour_s_vector_are_embedded_again(
+    shop, agent_id, admin_sql
+):
+    clean_id, large_id = await shop.agent("Clean"), await shop.agent("Large")
+    for agent in (agent_id, clean_id, large_id):
+        await add(shop, agent, "Help", "# Warranty\nTo max@example.com.\n# Lamps\nOf green glass.")
+    await ingest_all(shop)
+    before = {row["id"]: row["v"] for row in await shop.sql(_VECTORS)}
+    # So it was with two of them; and one has a new model since.
+    await admin_sql.execute(
+        "UPDATE knowledge_chunk SET embedding = (SELECT embedding FROM knowledge_chunk "
+        "WHERE agent_id = $1 AND position = 0) WHERE agent_id = $1",
+        agent_id,
+    )
+    await admin_sql.execute(
+        "UPDATE llm_call SET messages = jsonb_build_array(jsonb_build_object('role', 'system')) "
+        "|| messages WHERE agent_id = ANY($1)",
+        [agent_id, large_id],
+    )
+    await admin_sql.execute(
+        "UPDATE knowledge_chunk SET embedder = $2 WHERE agent_id = $1", large_id, LARGE
+    )
+    await add(shop, agent_id, "Later", "# Sofas\nOf oak.")
+    await ingest_all(shop)
+    revisions = ScriptDirectory.from_config(
+        migrate.alembic_config(shop.resources.settings.database)
+    )
+    await admin_sql.execute(revisions.get_revision("0057").module.EMBED_AGAIN)
+    due = await shop.sql("SELECT agent_id, title FROM knowledge_source WHERE state = 'embedding'")
+    assert [tuple(row) for row in due] == [(agent_id, "Help")]
+    await ingest_all(shop)
+    assert before.items() - {row["id"]: row["v"] for row in await shop.sql(_VECTORS)}.items()
+    # An hour later, when no worker of the release before is left.
+    await shop.sql("UPDATE knowledge_source SET due_at = now() WHERE state = 'embedding'")
+    await ingest_all(shop)
+    after = {row["id"]: row["v"] for row in await shop.sql(_VECTORS)}
+    assert before.items() <= after.items()
+
+
+_VECTORS = "SELECT id, embedding::text AS v FROM knowledge_chunk"
 
 
 async def test_another_model_has_everything_embedded_anew_while_words_are_searched(shop, agent_id):
