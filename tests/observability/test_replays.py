@@ -137,6 +137,30 @@ async def test_with_another_prompt_all_that_stood_behind_the_prompt_is_sent_agai
     assert sent == system.replace("Lumen & Oak", "Lumen & Oak Ltd", 1)
 
 
+async def test_what_stood_behind_a_prompt_nobody_knows_any_more_is_said_to_be_missing(
+    desk: Desk, admin_sql: Any, commands: Any
+) -> None:
+    call = await reply_call(desk)
+    assert (await replayed(desk, call, prompt="current"))["remark"] is None
+    # It was made with a built-in prompt that a release has changed since.
+    await admin_sql.execute(
+        "UPDATE llm_call SET messages = jsonb_set(messages, '{0,content}', "
+        "to_jsonb('As it was. ' || (messages -> 0 ->> 'content'))) WHERE id = $1",
+        UUID(call["id"]),
+    )
+    assert (await replayed(desk, call))["remark"] is None
+    other = await replayed(desk, call, prompt="current")
+    assert other["state"] == "done"
+    assert canary_of(desk.id) not in other["after"]["messages"][0]["content"]
+    assert "behind the prompt is missing" in other["remark"]
+    running = asyncio.create_task(commands(f"replay {call['id']} --prompt current"))
+    while not running.done():
+        await desk.work_until_idle()
+        await asyncio.wait([running], timeout=0.1)
+    (shown,) = running.result()
+    assert other["remark"] in shown["stdout"]
+
+
 async def test_what_people_noted_for_the_agent_is_not_looked_up_with_the_question(
     desk: Desk,
 ) -> None:

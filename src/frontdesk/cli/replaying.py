@@ -130,6 +130,8 @@ def _show(made: "ReplayPublic") -> None:
             "–" if v is None else f"{v:.3f}" if isinstance(v, float) else str(v) for v in values
         ]
         typer.echo(f"{title:<14} {shown[0]:<32} {shown[1]}")
+    if made.remark:
+        typer.echo(f"\n{made.remark}")
     if made.prompt_diff:
         typer.echo(f"\nWhat it was sent:\n{made.prompt_diff}")
     if made.after:

@@ -110,6 +110,7 @@ class LlmReplay(TenantRow, table=True):
     result_call_id: UUID | None = None
     finished_at: datetime | None = Field(default=None, sa_type=Timestamp)
     last_error: str | None = Field(default=None, sa_type=sa.Text)
+    remark: str | None = Field(default=None, sa_type=sa.Text)  # What is missing in it.
     client_key: str | None = Field(default=None, sa_type=sa.Text)
 
 

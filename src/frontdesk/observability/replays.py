@@ -139,14 +139,24 @@ async def claim_replay(tx: Transaction, replay_id: UUID) -> ClaimedReplay | None
 
 
 async def finish_replay(
-    tx: Transaction, replay_id: UUID, *, result_call_id: UUID | None, error: str | None = None
+    tx: Transaction,
+    replay_id: UUID,
+    *,
+    result_call_id: UUID | None,
+    error: str | None = None,
+    remark: str | None = None,
 ) -> None:
-    """Write down what came of a replay: the new call, or why there is none."""
+    """Write down what came of a replay: the new call, or why there is none.
+
+    Args:
+        remark: what is missing in the new call.
+    """
     await tx.sql.execute(
         "UPDATE llm_replay SET state = $2, due_at = NULL, finished_at = now(), "
-        "result_call_id = $3, last_error = $4 WHERE id = $1 AND state = 'queued'",
+        "result_call_id = $3, last_error = $4, remark = $5 WHERE id = $1 AND state = 'queued'",
         replay_id,
         ReplayState.FAILED if result_call_id is None else ReplayState.DONE,
         result_call_id,
         error and error[:500],
+        remark,
     )

@@ -127,6 +127,9 @@ class ReplaySummary(PublicSchema):
     result_call_id: UUID | None
     finished_at: datetime | None
     last_error: str | None
+    remark: str | None = Field(
+        description="What of the recorded call is missing in this one, though nobody wished for that."
+    )
 
 
 class AuditEntryPublic(PublicSchema):

@@ -26,6 +26,10 @@ from frontdesk.pipeline.schemas import ReplayCreate, ReplayPublic
 from frontdesk.prompts import NoSuchPromptVersion, PromptInvalid, get_version, load_prompt, render
 
 CURRENT = "current"
+_MISSING = (
+    "What stood behind the prompt is missing: it could not be told from the recorded prompt, whose "
+    "text is not known any more."
+)
 
 
 class TextIsGone(Conflict):
@@ -122,29 +126,28 @@ async def replay(resources: Resources, tenant_id: UUID, replay_id: UUID) -> None
         return
     async with resources.db.transaction(tenant_id) as session:
         call = await observability.get_llm_call(session, claimed.call_id)
-    result_call_id, error = None, None
+    result_call_id, error, remark = None, None, None
     try:
+        made = await _make(resources, tenant_id, call, claimed.wish)
+        remark = made.remark
         completion = await gateway.complete(
-            resources, await _request(resources, tenant_id, call, claimed.wish)
+            resources, _request(tenant_id, call, claimed.wish, made)
         )
         result_call_id = completion.call_ids[-1]
     except (ModelsUnavailable, BudgetReached, PromptRejected, PromptInvalid, TextIsGone) as failure:
         error = str(failure)
     async with resources.db.hot(tenant_id) as tx:
-        await observability.finish_replay(tx, replay_id, result_call_id=result_call_id, error=error)
+        await observability.finish_replay(
+            tx, replay_id, result_call_id=result_call_id, error=error, remark=remark
+        )
         told = CallReplayed(replay_id=replay_id, call_id=claimed.call_id, error=error)
         feed.tell(tx, told, Audience.ADMINS)
 
 
-async def _request(
-    resources: Resources, tenant_id: UUID, call: LlmCallPublic, wish: ReplayWish
+def _request(
+    tenant_id: UUID, call: LlmCallPublic, wish: ReplayWish, made: "_Made"
 ) -> gateway.CompletionRequest:
     """The recorded call with what is wished for changed, on nobody's conversation."""
-    if not call.messages:  # Erased since it was asked for.
-        raise TextIsGone
-    made = _Made(call.messages, call.prompt_version, call.variables, tuple(call.chunk_ids))
-    if wish.fills_in_again:
-        made = await _fill_in_again(resources, tenant_id, call, wish)
     return gateway.CompletionRequest(
         tenant_id=tenant_id,
         feature="replay",
@@ -167,6 +170,18 @@ class _Made:
     prompt_version: str | None
     variables: Mapping[str, Any] | None
     chunk_ids: tuple[str, ...]
+    remark: str | None = None
+
+
+async def _make(
+    resources: Resources, tenant_id: UUID, call: LlmCallPublic, wish: ReplayWish
+) -> _Made:
+    """What the model is sent: as recorded, or filled in again."""
+    if not call.messages:  # Erased since it was asked for.
+        raise TextIsGone
+    if wish.fills_in_again:
+        return await _fill_in_again(resources, tenant_id, call, wish)
+    return _Made(call.messages, call.prompt_version, call.variables, tuple(call.chunk_ids))
 
 
 async def _fill_in_again(
@@ -186,22 +201,24 @@ async def _fill_in_again(
         variables["facts"] = knowledge.Context(known.chunks).text
         chunk_ids = [str(chunk.id) for chunk in known.chunks]
     behind = await _behind_prompt(resources, tenant_id, call)
-    system = {"role": "system", "content": render(content, variables) + behind}
+    system = {"role": "system", "content": render(content, variables) + (behind or "")}
     rest = call.messages[1:] if call.messages[0].get("role") == "system" else call.messages
-    return _Made([system, *rest], version, variables, tuple(chunk_ids))
+    remark = _MISSING if behind is None else None
+    return _Made([system, *rest], version, variables, tuple(chunk_ids), remark)
 
 
-async def _behind_prompt(resources: Resources, tenant_id: UUID, call: LlmCallPublic) -> str:
+async def _behind_prompt(resources: Resources, tenant_id: UUID, call: LlmCallPublic) -> str | None:
     """What stands in the recorded system message behind the prompt: how a conversation was given back,
-    what tools are for, what placeholders are. Nothing, when the prompt can't be told from it."""
+    what tools are for, what placeholders are. None, when it can't be told from the prompt, as of a
+    built-in one that has been changed since."""
     try:
         async with resources.db.transaction(tenant_id) as session:
             used = await get_version(session, str(call.prompt_name), str(call.prompt_version))
         prompt = render(used.content, call.variables or {})
     except (NoSuchPromptVersion, PromptInvalid):
-        return ""  # A candidate of an evaluation, out of a file.
+        return None  # A candidate of an evaluation, out of a file.
     system = str(call.messages[0].get("content"))
-    return system.removeprefix(prompt) if system.startswith(prompt) else ""
+    return system.removeprefix(prompt) if system.startswith(prompt) else None
 
 
 def _question(call: LlmCallPublic) -> str:
