@@ -243,20 +243,24 @@ async def admin_sql(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+SIMULATION = SimulatorSettings(
+    app_secret=APP_SECRET,
+    webhook_url="http://testserver/webhooks/whatsapp",
+    stripe_webhook_url="http://testserver/webhooks/stripe",
+    status_delay_seconds=(0.001, 0.005),
+    retry_pauses_seconds=(0.05,),
+)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world() -> AsyncIterator[tuple[Simulator, LateApp]]:
     """The outside world, on a port of its own in this event loop."""
     way_in = LateApp()
-    async with httpx.AsyncClient(transport=way_in) as client:
-        simulation = SimulatorSettings(
-            app_secret=APP_SECRET,
-            webhook_url="http://testserver/webhooks/whatsapp",
-            stripe_webhook_url="http://testserver/webhooks/stripe",
-            status_delay_seconds=(0.001, 0.005),
-            retry_pauses_seconds=(0.05,),
-        )
-        async with running(simulation, client) as simulator:
-            yield simulator, way_in
+    async with (
+        httpx.AsyncClient(transport=way_in) as client,
+        running(SIMULATION, client) as simulator,
+    ):
+        yield simulator, way_in
 
 
 def app_on(resources: Resources) -> FastAPI:
@@ -291,7 +295,7 @@ async def desk(
 ) -> AsyncIterator[Desk]:
     """A fresh tenant with an agent, a channel, an admin and two human agents, ready to work."""
     simulator = world[0]
-    await simulator.reset()
+    await simulator.reset(SIMULATION)
     # What one test's faults opened or used up must not reach the next.
     await resources.redis.flushdb()
     resources.keep(Door).breaker = Breaker(resources.redis)
