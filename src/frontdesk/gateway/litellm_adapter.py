@@ -100,7 +100,7 @@ def parameters(call: ProviderCall) -> dict[str, Any]:
     return given | dict(call.sampling or {}) | _effort(call, "low")
 
 
-def _is_program_s(recorded: Mapping[str, Any]) -> bool:
+def _is_of_a_program(recorded: Mapping[str, Any]) -> bool:
     """Whether an earlier call was a program's: all of our own want an answer of a certain shape."""
     return not {"response_format", "tools"} & recorded.keys()
 
@@ -109,7 +109,7 @@ def _sampling(call: ProviderCall) -> Mapping[str, Any]:
     """The caller's own parameters, now or in the earlier call that is made again."""
     if call.recorded is None:
         return call.sampling or {}
-    if not _is_program_s(call.recorded):
+    if not _is_of_a_program(call.recorded):
         return {}
     return {name: call.recorded[name] for name in SAMPLING if name in call.recorded}
 
@@ -307,7 +307,7 @@ def _answered(call: ProviderCall, response: Any) -> Attempt:
         outcome = Outcome.GARBAGE
     elif text is None:
         text = ""
-    elif call.schema is not None and text is not None and not tool_calls:
+    elif call.schema is not None and not tool_calls:
         try:
             parsed = read_answer(call.schema, text)
         except NotTheShape as reason:
@@ -334,7 +334,7 @@ def _fault_of(
     if choice is None:
         return "there were no choices"
     if finish_reason == "length":
-        may_be_cut = call.may_be_cut if call.recorded is None else _is_program_s(call.recorded)
+        may_be_cut = call.may_be_cut if call.recorded is None else _is_of_a_program(call.recorded)
         return None if may_be_cut else "it was cut off at the output limit"
     # Where the caller says what ends an answer, it may end before its first word.
     if not (text and text.strip()) and "stop" not in _sampling(call):

@@ -3,11 +3,11 @@
 Only the adapter imports this, as it loads LiteLLM, and before anything else of it.
 """
 
-import json
 import os
 from copy import copy
 from datetime import UTC, datetime
 from functools import lru_cache
+from json import dumps
 from typing import Any
 
 import httpx
@@ -70,7 +70,7 @@ class SendsOnce(AsyncHTTPHandler):
             url,
             timeout_seconds=timeout,
             most_bytes=_MAX_ANSWER_BYTES,
-            data=_dumps(json) if data is None else data,
+            data=dumps(json) if data is None else data,
             headers=headers,
         )
         response = httpx.Response(
@@ -79,8 +79,6 @@ class SendsOnce(AsyncHTTPHandler):
             content=answer.content,
             request=_request(url),
         )
-        if response.is_success:
-            return response
         try:
             response.raise_for_status()
         except httpx.HTTPStatusError as error:
@@ -101,7 +99,6 @@ def _request(url: str) -> httpx.Request:
 
 # What was true of the bytes on the way, and is not of the content that was unpacked.
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-_dumps = json.dumps
 
 
 class NoNotes(Logging):

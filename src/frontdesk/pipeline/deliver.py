@@ -206,6 +206,12 @@ async def begin(tx: Transaction, resources: Resources, outbound_id: UUID) -> Mar
     return None
 
 
+def hand_on(resources: Resources, tenant_id: UUID, marked: Marked) -> None:
+    """Have a message posted by this process, its mark being committed."""
+    resources.keep(Handed).give(marked)
+    resources.db.bell.ring(OUTBOUND, tenant_id, marked.row.id)
+
+
 async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> None:
     """Bring one message a step further. Safe to run twice: only a marked, due row is worked on."""
     if handed := resources.keep(Handed).take(outbound_id):
@@ -238,12 +244,6 @@ async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> N
         await _hand_over(resources, tenant_id, row)
     elif marked:
         await _post_marked(resources, tenant_id, Marked(row, since))
-
-
-def hand_on(resources: Resources, tenant_id: UUID, marked: Marked) -> None:
-    """Have a message posted by this process, its mark being committed."""
-    resources.keep(Handed).give(marked)
-    resources.db.bell.ring(OUTBOUND, tenant_id, marked.row.id)
 
 
 async def _post_marked(resources: Resources, tenant_id: UUID, marked: Marked) -> None:
