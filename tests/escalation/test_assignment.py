@@ -4,9 +4,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from alembic.script import ScriptDirectory
 from tests.desk import PASSWORD, Desk, Person, eventually
 
 from frontdesk import identity
+from frontdesk.core import migrate
 from frontdesk.core.callers import Role
 from frontdesk.escalation.queueing import expected_minutes
 
@@ -110,6 +112,37 @@ async def test_assignment_goes_round(desk: Desk) -> None:
     assert owners[0] != owners[1]
     assert owners[0] == owners[2]
     assert owners[1] == owners[3]
+
+
+async def test_an_assignment_takes_one_place_whatever_the_database_knows_of_its_tables(
+    desk: Desk, admin_sql: Any
+) -> None:
+    # Of so many tenants no row of this one is expected, and Postgres may read them in another order.
+    await admin_sql.execute("ALTER TABLE availability ALTER tenant_id SET (n_distinct = -1)")
+    try:
+        await admin_sql.execute("ANALYZE availability")
+        for person in (await desk.ana(), await desk.ben()):
+            await _online(person, 5)
+        await desk.say(_PERSON)
+    finally:
+        await admin_sql.execute("ALTER TABLE availability ALTER tenant_id RESET (n_distinct)")
+    assert await _places(desk) == [0, 1]
+
+
+async def test_places_taken_by_mistake_are_counted_anew(desk: Desk, admin_sql: Any) -> None:
+    for person in (await desk.ana(), await desk.ben()):
+        await _online(person, 5)
+    await desk.say(_PERSON)
+    await desk.sql("UPDATE availability SET open_conversations = open_conversations + 2")
+    config = migrate.alembic_config(desk.resources.settings.database)
+    revision = ScriptDirectory.from_config(config).get_revision("0059")
+    await admin_sql.execute(revision.module.COUNT_ANEW)
+    assert await _places(desk) == [0, 1]
+
+
+async def _places(desk: Desk) -> list[int]:
+    rows = await desk.sql("SELECT open_conversations FROM availability ORDER BY 1")
+    return [row["open_conversations"] for row in rows]
 
 
 async def test_a_rule_sends_to_its_team_and_keeps_nobody_else_waiting(desk: Desk) -> None:

@@ -22,6 +22,8 @@ BREAKS = {
     "webhooks_are_received": "INSERT INTO webhook_event (source, body, due_at, received_at) "
     "VALUES ('whatsapp', '', now() + interval '1 hour', now() - interval '11 minutes')",
     "waiting_has_an_owner": "UPDATE conversation SET status = 'WITH_HUMAN' WHERE {mine}",
+    "places_are_counted": "INSERT INTO availability (tenant_id, user_id, presence, open_conversations) "
+    "SELECT tenant_id, user_id, 'away', 1 FROM membership WHERE {mine}",
     "states_are_known": "UPDATE outbound SET state = 'lost' WHERE {mine}",
     "feed_has_no_gaps": "DELETE FROM feed_event WHERE seq = 2 AND {mine}",
 }

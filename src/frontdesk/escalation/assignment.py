@@ -37,11 +37,12 @@ _ASSIGNABLE = f"""h.state = 'waiting' AND EXISTS (SELECT FROM availability a
     AND {MAY_TAKE})"""  # noqa: S608  # Ours.
 
 # The last of the contact's human agents first, then whoever is of a team that speaks the language,
-# then whoever was assigned longest ago.
+# then whoever was assigned longest ago. One value, so looked for once: joined to, it may be looked for
+# again for each row the planner reads first, and would take a place with every one of them.
 _PICK = f"""
-UPDATE availability SET open_conversations = availability.open_conversations + 1,
+UPDATE availability SET open_conversations = open_conversations + 1,
     last_assigned_at = clock_timestamp()
-FROM (
+WHERE user_id = (
     SELECT a.user_id FROM availability a, (SELECT $1::uuid[] AS team_ids) h
     WHERE {HAS_ROOM} AND a.user_id IS DISTINCT FROM $2 AND {MAY_TAKE}
     ORDER BY coalesce(a.user_id = $3, false) DESC, EXISTS (SELECT FROM team_member m
@@ -49,8 +50,7 @@ FROM (
         WHERE m.tenant_id = a.tenant_id AND m.user_id = a.user_id AND $4 = ANY(t.languages)) DESC,
         a.last_assigned_at NULLS FIRST, a.user_id
     LIMIT 1 FOR UPDATE OF a SKIP LOCKED
-) free
-WHERE availability.user_id = free.user_id RETURNING availability.*
+) RETURNING *
 """  # noqa: S608  # Ours.
 
 

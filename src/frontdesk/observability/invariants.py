@@ -169,6 +169,19 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "places_are_counted",
+        "Each human agent has as many places taken as conversations assigned to them.",
+        """
+        SELECT a.tenant_id, format('user %s: %s places taken, %s conversations', a.user_id,
+            a.open_conversations, count(h.id)) AS what
+        FROM availability a
+        LEFT JOIN handoff h ON h.tenant_id = a.tenant_id AND h.assigned_user_id = a.user_id
+            AND h.state = 'assigned'
+        GROUP BY a.tenant_id, a.user_id
+        HAVING count(h.id) <> a.open_conversations
+        """,
+    ),
+    Invariant(
         "nothing_put_off_for_ever",
         "Nothing has been unfinished for a day and the given minutes, however often it was tried: a "
         "message that can't be sent is given up when its window closes.",
