@@ -1,5 +1,6 @@
 """Long conversations: what is said early is still known late, and a turn costs no more for it."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from structlog.testing import capture_logs
-from tests.desk import Desk
+from tests.desk import Desk, eventually
 
 from frontdesk.conversation import PastMessage, Remembered, Summary
 from frontdesk.conversation.memory import MOST_FACTS, Noticed, merge
@@ -99,6 +100,43 @@ async def test_what_a_contact_takes_back_leaves_the_summary_with_it(desk: Desk) 
     await (await desk.admin()).post("/erasures", {"contact_id": contact["id"]}, status=202)
     await desk.work_until_idle()
     assert await desk.sql("SELECT 1 FROM conversation_memory") == []
+
+
+async def test_what_is_taken_back_while_its_summary_is_stored_leaves_it_too(
+    desk: Desk, admin_sql: Any
+) -> None:
+    wamids = await long_past(desk, 40)
+    promise = "We will refund you by Friday."
+    await desk.sql(
+        "UPDATE message SET author = 'agent', direction = 'out', text = $2 WHERE wamid = $1 "
+        "RETURNING 1",
+        wamids[4],
+        promise,
+    )
+
+    async def waiting() -> int:
+        found: int = await admin_sql.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND cardinality(pg_blocking_pids(pid)) > 0"
+        )
+        return found
+
+    async with admin_sql.transaction():
+        # The summary is written, and what it holds as promised is not yet.
+        await admin_sql.execute("LOCK TABLE commitment IN SHARE ROW EXCLUSIVE MODE")
+        desk.phone().say("How long does delivery take?")
+        working = asyncio.create_task(desk.work_until_idle())
+        await eventually(waiting, seconds=20)
+        desk.phone().revoke(wamids[3])
+
+        async def both_wait() -> bool:
+            return await waiting() == 2
+
+        await eventually(both_wait)
+    await working
+    memory = await _memory(desk)
+    assert promise in memory["summary"]
+    assert "A-10427" not in memory["summary"]
 
 
 async def test_no_model_that_summarises_is_shown_who_it_is_about(desk: Desk) -> None:

@@ -149,6 +149,9 @@ async def summarise(resources: Resources, tenant_id: UUID, conversation_id: UUID
             await _end(tx, conversation_id, claim, error=str(error), pause_seconds=pause)
         return
     async with resources.db.hot(tenant_id) as tx:
+        # The conversation first, as everywhere: whoever takes back what the summary speaks of, or
+        # adds to it, reads it and then writes it under that lock.
+        await tx.sql.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", conversation_id)
         stored = await tx.sql.fetchval(
             _STORE,
             conversation_id,
