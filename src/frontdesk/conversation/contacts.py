@@ -56,10 +56,11 @@ async def find_or_create_contact(
     """
     rows = await tx.sql.fetch(_FIND, key.bsuid, key.wa_id)
     if not rows:
-        # Two workers may meet a new contact at once; the lock makes the second one find it.
+        # Two workers may meet a new contact at once; the locks make the second one find it, also
+        # when it is told another of its ids, or fewer. Always in this order.
         await tx.sql.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
-            f"contact:{tx.tenant_id}:{key.bsuid or key.wa_id}",
+            "SELECT pg_advisory_xact_lock(hashtextextended(id, 0)) FROM unnest($1::text[]) AS id",
+            [f"contact:{tx.tenant_id}:{text}" for text in (key.wa_id, key.bsuid) if text],
         )
         rows = await tx.sql.fetch(_FIND, key.bsuid, key.wa_id)
     if not rows:
