@@ -292,11 +292,14 @@ async def connected(resources: Resources, tenant_id: UUID, channel_id: UUID) -> 
         assert row["status"] in ("CONNECTING", "CONNECTED"), row
         return bool(row["status"] == "CONNECTED")
 
-    await eventually(is_connected, seconds=30)  # However busy the machine is.
+    await eventually(is_connected)
 
 
-async def eventually(check: Any, seconds: float = 5) -> Any:
-    """Wait until `check()` (sync or async) gives something true, and give that."""
+async def eventually(check: Any, seconds: float = 30) -> Any:
+    """Wait until `check()` (sync or async) gives something true, and give that.
+
+    For as long as it takes on a machine that is busy with other things.
+    """
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         value = check()

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 ORIGIN = "http://testserver"
 # A stream's first words come with its headers or not at all.
-_LISTEN_SECONDS = 5
+_LISTEN_SECONDS = 30
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,14 @@ async def neighbours(
     name = settings.database.app_dsn.rpartition("/")[2]
     admin_sql = await asyncpg.connect(with_database(admin_url, name))
     desks, marks = [], [f"mark{secrets.token_hex(8)}" for _ in range(2)]
+    dispatcher, bell = worker
+    # Without it nobody would wait for what comes due in a moment, as a burst does that may go on.
+    quiet, resources.db.bell = resources.db.bell, bell
     for times, mark in enumerate(marks, start=2):
-        desk = await Desk.make(open_app, resources, worker[0], world[0])
+        desk = await Desk.make(open_app, resources, dispatcher, world[0])
         await furnish(desk, admin_sql, mark, times)
         desks.append(desk)
+    resources.db.bell = quiet
     await admin_sql.close()
     yield Neighbours(open_app, *desks, *marks)
     for desk in desks:

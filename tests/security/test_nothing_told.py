@@ -24,6 +24,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
     """All that this process writes from `start()` on, at the most talkative level."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
+    told = structlog.get_config()
     written: list[str] = []
 
     def start() -> None:
@@ -36,7 +37,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
 
     yield start, look
     root.handlers, root.level = before
-    structlog.reset_defaults()
+    structlog.configure(**told)
     structlog.contextvars.clear_contextvars()
 
 
