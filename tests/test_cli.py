@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -320,9 +321,10 @@ def test_migrate_without_the_right_to_prepare_prints_the_sql_and_exits_with_3(fr
 
 @pytest.mark.parametrize("command", [["migrate"], ["init", "--tenant", "T", "--email", "a@b.cd"]])
 def test_a_database_that_is_not_there_is_told_in_a_sentence(fresh, command):
-    nowhere = f"postgresql://frontdesk_app@127.0.0.1:{closed_port()}/frontdesk"
     del fresh["DATABASE__ADMIN_URL"]
-    done = frontdesk(*command, **fresh | {"DATABASE__URL": nowhere})
+    with closed_port() as port:
+        nowhere = f"postgresql://frontdesk_app@127.0.0.1:{port}/frontdesk"
+        done = frontdesk(*command, **fresh | {"DATABASE__URL": nowhere})
     assert done.returncode == 1
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr
@@ -364,8 +366,9 @@ def test_a_phone_without_a_demo_says_how_to_get_one(tmp_path):
 
 
 def test_a_phone_without_a_simulator_is_told_in_a_sentence():
-    url = f"http://127.0.0.1:{closed_port()}"
-    done = frontdesk("simulate", "send", "Hi", "--url", url)
+    with closed_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        done = frontdesk("simulate", "send", "Hi", "--url", url)
     assert done.returncode == 1
     assert url in done.stderr
     assert "Traceback" not in done.stderr
@@ -386,7 +389,9 @@ async def fetch(environment: dict[str, str], sql: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
-def closed_port() -> int:
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port that refuses connections: it is kept, so that nobody else begins to listen there."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        yield int(probe.getsockname()[1])

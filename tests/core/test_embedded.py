@@ -87,7 +87,7 @@ def is_running(pid: int) -> bool:
 
 
 def are_gone(*pids: int) -> bool:
-    give_up_at = time.monotonic() + 5
+    give_up_at = time.monotonic() + 30
     while any(map(is_running, pids)) and time.monotonic() < give_up_at:
         time.sleep(0.02)
     return not any(map(is_running, pids))

@@ -141,7 +141,7 @@ class _Desk:
 
     async def has_begun(self, rows: int) -> None:
         """Wait until so many rows have been begun in all."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.begun) < rows:  # noqa: ASYNC110  # Begun by the dispatcher's own task.
                 await asyncio.sleep(0.001)
 

@@ -297,8 +297,10 @@ async def test_a_revoked_key_ends_in_another_process_within_seconds(
         assert (await program.get(INBOX, headers=headers)).status_code == 200
         assert (await admin.delete(f"{KEYS}/{made['id']}")).status_code == 204
         answered = [200]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while answered[-1] != 401:
+                # No more often than a key may ask, however long it takes to be told.
+                await asyncio.sleep(0.05)
                 answered.append((await program.get(INBOX, headers=headers)).status_code)
     assert set(answered) == {200, 401}
     assert (await admin.delete(f"{KEYS}/{made['id']}")).status_code == 204
@@ -331,9 +333,14 @@ async def test_the_keys_of_whoever_is_an_admin_no_longer_end(
 async def test_a_key_that_ends_while_it_is_remembered_opens_nothing_more(
     admin: httpx.AsyncClient, program: httpx.AsyncClient
 ) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=1.5)
-    headers = bearing((await make_key(admin, expires_at=soon.isoformat()))["key"])
-    assert (await program.get(INBOX, headers=headers)).status_code == 200
+    for seconds in (1.5, 6, 24):
+        soon = datetime.now(UTC) + timedelta(seconds=seconds)
+        headers = bearing((await make_key(admin, expires_at=soon.isoformat()))["key"])
+        remembered = await program.get(INBOX, headers=headers)
+        # Else this machine was too busy, and there was nothing to remember any more.
+        if datetime.now(UTC) < soon:
+            break
+    assert remembered.status_code == 200
     await asyncio.sleep(max(0.0, (soon - datetime.now(UTC)).total_seconds()) + 0.05)
     assert (await program.get(INBOX, headers=headers)).status_code == 401
 

@@ -59,7 +59,7 @@ async def test_postgres_gets_a_password_only_after_it_has_proved_who_it_is(
     async with _serving(postgres) as port:
         url = f"postgresql://frontdesk_app:s3cret@localhost:{port}/frontdesk"
         given = values(database__url=f"{url}?sslmode=verify-full&sslrootcert={trusted}")
-        given["database"]["pool_timeout_seconds"] = 2
+        given["database"]["pool_timeout_seconds"] = 20
         database = Database(load_settings(None, **given).database, {})
         await database.open()
         for door in (database.transaction(NIL), database.hot(NIL), database.system()):

@@ -20,15 +20,21 @@ class Post:
     resources: Resources
     folder: Path
 
-    async def deliver(self) -> None:
+    async def deliver(self, address: str | None = None) -> None:
+        """Deliver all that is due, or what is due to one address: others' may come due any time."""
         async with self.resources.db.system() as connection:
-            due = await SEND_MAIL.list_ids(connection, 100)
+            due = await SEND_MAIL.list_ids(connection, 1_000)
+            if address is not None:
+                mine = await connection.fetch(
+                    "SELECT id FROM outgoing_mail WHERE address = $1", address
+                )
+                due = [row for row in due if row[1] in {mail["id"] for mail in mine}]
         for tenant_id, mail_id in due:
             await SEND_MAIL.handle(self.resources, tenant_id, mail_id)
 
     async def to(self, address: str) -> list[EmailMessage]:
-        """What has come to this address once all that was due is delivered, the oldest first."""
-        await self.deliver()
+        """What has come to this address once all that was due to it is there, the oldest first."""
+        await self.deliver(address)
         # Their names begin with ids that are in the order of time.
         mails = [_parsed(path.read_bytes()) for path in sorted(self.folder.iterdir())]
         return [mail for mail in mails if mail["To"] == address]

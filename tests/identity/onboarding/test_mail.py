@@ -57,12 +57,11 @@ async def _due_now(admin_sql: asyncpg.Connection, email: str) -> None:
 
 
 async def test_an_email_goes_out_by_smtp_to_its_one_recipient(
-    browse: Browse, company: Company, email: str, mailing: Resources, post: Post
+    browse: Browse, company: Company, email: str, mailing: Resources
 ) -> None:
-    await post.deliver()  # What other tests left.
     boss = await _invite(browse, company, email)
     async with mail_server() as server:
-        await _by_smtp(mailing, server.port).deliver()
+        await _by_smtp(mailing, server.port).deliver(email)
     assert server.envelopes == [f"rcpt TO:<{email}>"]
     (mail,) = server.mails
     assert (mail["To"], mail["From"]) == (email, "Frontdesk <desk@frontdesk.example>")
@@ -78,13 +77,12 @@ async def test_a_server_that_is_down_or_says_not_now_delays_and_the_newest_link_
     post: Post,
     admin_sql: asyncpg.Connection,
 ) -> None:
-    await post.deliver()
     boss = await _invite(browse, company, email)
     async with mail_server() as server:
         server.recipient_answer = "451 later"
-        await _by_smtp(mailing, server.port).deliver()
+        await _by_smtp(mailing, server.port).deliver(email)
     await _due_now(admin_sql, email)
-    await _by_smtp(mailing, server.port).deliver()
+    await _by_smtp(mailing, server.port).deliver(email)
     row = await _row(admin_sql, email)
     assert (row["attempts"], row["dead_at"]) == (2, None)
     assert row["due_at"] > datetime.now(UTC) + timedelta(seconds=100)
@@ -106,7 +104,6 @@ async def test_an_email_that_can_not_arrive_is_given_up_and_its_inviter_sees_it(
     admin_sql: asyncpg.Connection,
     how: str,
 ) -> None:
-    await post.deliver()
     email = f"a,b@{company.slug}.example" if how == "no_address" else email
     boss = await _invite(browse, company, email)
     if how == "worn_out":
@@ -120,7 +117,7 @@ async def test_an_email_that_can_not_arrive_is_given_up_and_its_inviter_sees_it(
     async with mail_server() as server:
         server.recipient_answer = "451 later" if how == "worn_out" else "550 nobody here"
         with structlog.testing.capture_logs() as logs:
-            await _by_smtp(mailing, server.port).deliver()
+            await _by_smtp(mailing, server.port).deliver(email)
     assert [line["event"] for line in logs] == ["mail_given_up"]
     row = await _row(admin_sql, email)
     assert row["dead_at"] is not None
@@ -137,7 +134,6 @@ async def test_an_email_that_can_not_arrive_is_given_up_and_its_inviter_sees_it(
 async def test_a_crash_while_sending_leaves_the_email_due_and_two_workers_send_it_once(
     browse: Browse, company: Company, email: str, post: Post, admin_sql: asyncpg.Connection
 ) -> None:
-    await post.deliver()
     await _invite(browse, company, email)
     # As a worker leaves it that died between its claim and the answer: leased for ten minutes.
     await admin_sql.execute(
@@ -161,25 +157,23 @@ async def test_no_server_is_trusted_without_a_good_certificate_and_none_in_the_c
     company: Company,
     email: str,
     mailing: Resources,
-    post: Post,
     admin_sql: asyncpg.Connection,
     tmp_path: Path,
 ) -> None:
-    await post.deliver()
     await _invite(browse, company, email)
     pem = self_signed(tmp_path, "localhost")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pem)
     async with mail_server(context) as sealed, mail_server() as plain:
         # Unknown authority; and a server that offers no STARTTLS.
-        await _by_smtp(mailing, sealed.port, smtp_security="tls").deliver()
+        await _by_smtp(mailing, sealed.port, smtp_security="tls").deliver(email)
         await _due_now(admin_sql, email)
-        await _by_smtp(mailing, plain.port, smtp_security="starttls").deliver()
+        await _by_smtp(mailing, plain.port, smtp_security="starttls").deliver(email)
         assert (sealed.mails, plain.mails) == ([], [])
         assert (await _row(admin_sql, email))["attempts"] == 2
         await _due_now(admin_sql, email)
         trusted = _by_smtp(mailing, sealed.port, smtp_security="tls", smtp_ca_file=str(pem))
-        await trusted.deliver()
+        await trusted.deliver(email)
         assert len(sealed.mails) == 1
 
 
@@ -191,12 +185,11 @@ async def test_no_link_is_in_a_log_or_in_the_outbox(
     post: Post,
     admin_sql: asyncpg.Connection,
 ) -> None:
-    await post.deliver()
     with structlog.testing.capture_logs() as logs:
         await _invite(browse, company, email)
         async with mail_server() as server:
             server.recipient_answer = "451 later"
-            await _by_smtp(mailing, server.port).deliver()
+            await _by_smtp(mailing, server.port).deliver(email)
         row = await _row(admin_sql, email)
         await _due_now(admin_sql, email)
         token = await post.token_for(email)
