@@ -1,9 +1,14 @@
 """The inbox: its views and counts, what is unread, the window, and snoozing."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from tests.desk import Desk, Person
+from tests.desk import Desk, Person, eventually, texts
+
+from frontdesk.conversation import lock
+from frontdesk.simulator.webhooks import envelope
 
 
 async def _names(who: Person, **asked: Any) -> list[str]:
@@ -88,6 +93,47 @@ async def test_a_snooze_ends_with_its_time_and_with_a_close(desk: Desk) -> None:
     assert woken == ["system", "human_agent", "system"]
     refused = await ana.put(f"{conversation}/snooze", {"until": soon}, status=409)
     assert refused["code"] == "conversation_closed"
+
+
+async def test_what_comes_after_an_answer_stands_after_it_and_is_unread_whenever_it_set_out(
+    desk: Desk,
+) -> None:
+    ana = await desk.ana()
+    phones = [desk.phone(number) for number in ("4915550001", "4915550002")]
+    held_up, answered = sorted(phones, key=lambda phone: phone.bsuid)  # As a batch takes its locks.
+    at: list[str] = []
+    for phone in (held_up, answered):
+        await desk.say("I want to talk to a person", number=phone.contact.number)
+        at.append(f"/conversations/{(await desk.conversation(phone.contact.number))['id']}")
+        await ana.post(f"{at[-1]}/take-over")
+    asked = [
+        {
+            "from": phone.contact.number,
+            "from_user_id": phone.bsuid,
+            "id": f"wamid.{phone.bsuid}",
+            "timestamp": str(int(desk.simulator.world.now())),
+            "type": "text",
+            "text": {"body": "Are you there?"},
+        }
+        for phone in phones
+    ]
+    async with desk.resources.db.hot(desk.id) as tx:
+        await lock(tx, UUID(at[0].rpartition("/")[2]))
+        desk.simulator.post(envelope(answered.channel, messages=asked))
+        working = asyncio.create_task(desk.work_until_idle())
+
+        async def waits() -> bool:
+            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
+            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
+            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
+
+        await eventually(waits)
+        said = await ana.post(f"{at[1]}/messages", {"text": "We look into it."})
+        await ana.put(f"{at[1]}/read-mark", {"message_id": said["id"]})
+    await working
+    thread = await ana.get(f"{at[1]}/messages")
+    assert texts(thread["items"])[-2:] == ["We look into it.", "Are you there?"]
+    assert (await ana.get(at[1]))["unread"] == 1
 
 
 async def test_what_one_has_read_is_unread_for_the_others(desk: Desk) -> None:

@@ -87,7 +87,9 @@ async def known_messages(
 
 # The conversation is opened or goes on, is made due and keeps the message, which ends the silence
 # its timers wait for. Had another worker just stored the same message, its key would refuse it and
-# with it all of this.
+# with it all of this. A message's time, here and wherever one is stored, is that of its being stored
+# under the conversation's lock, so that a thread only grows at its end: now() is when a whole batch
+# began, and others may have been read and answered since.
 _RECEIVE = f"""
 WITH thread AS (
     INSERT INTO conversation AS k (id, channel_id, contact_id, agent_id, inbound_seq, first_due_at,
@@ -112,9 +114,9 @@ WITH thread AS (
     RETURNING {STATE}, k.inbound_seq, extract(epoch FROM k.due_at - now())::float8 AS wait_seconds
 ), kept AS (
     INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, seq, wamid, type,
-        text, media, payload, reply_to_wamid, provider_at, tokens)
+        text, media, payload, reply_to_wamid, provider_at, tokens, created_at)
     SELECT $9, conversation_id, $2, 'in', 'contact', inbound_seq, $10, $11, $12, $13::jsonb,
-        $14::jsonb, $15, $16, $17
+        $14::jsonb, $15, $16, $17, clock_timestamp()
     FROM thread RETURNING {STORED}
 ), ended AS (
     DELETE FROM timer USING thread WHERE timer.conversation_id = thread.conversation_id
@@ -389,9 +391,9 @@ async def _keep_ignored(
         "WITH shown AS (UPDATE conversation k SET last_activity_at = now() "  # noqa: S608  # Ours.
         f"WHERE id = $2 RETURNING {STATE}), "
         "kept AS (INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, "
-        "wamid, ignored_reason, type, text, media, payload, reply_to_wamid, provider_at, tokens) "
-        "VALUES ($1, $2, $3, 'in', 'contact', $4, $5, $6, $7, $8, $9, $10, $11, $12) "
-        f"RETURNING {STORED}) SELECT * FROM shown, kept",
+        "wamid, ignored_reason, type, text, media, payload, reply_to_wamid, provider_at, tokens, "
+        "created_at) SELECT $1, conversation_id, $3, 'in', 'contact', $4, $5, $6, $7, $8, $9, $10, "
+        f"$11, $12, clock_timestamp() FROM shown RETURNING {STORED}) SELECT * FROM shown, kept",
         ids.new(),
         thread_id,
         channel.id,
@@ -419,8 +421,8 @@ async def _insert_copy(
 ) -> Any:
     stored = await tx.sql.fetchrow(
         "INSERT INTO message AS m (id, conversation_id, channel_id, direction, author, wamid, "  # noqa: S608  # Ours.
-        "ignored_reason, type, text, media, provider_at, tokens) VALUES "
-        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+        "ignored_reason, type, text, media, provider_at, tokens, created_at) VALUES "
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, clock_timestamp()) "
         f"ON CONFLICT (tenant_id, channel_id, wamid) DO NOTHING RETURNING {STORED}",
         ids.new(),
         conversation_id,

@@ -218,8 +218,8 @@ _ORIGINS = {
 _INSERT_MESSAGE = f"""
 WITH queued AS ({INSERT_OUTBOUND})
 INSERT INTO message AS m (id, conversation_id, channel_id, turn_id, direction, author, user_id, type, text,
-    tokens, reply_to_wamid)
-VALUES ($1, $2, $3, $4, 'out', $14, $15, $16, $17, $18, $19) RETURNING {STORED}
+    tokens, reply_to_wamid, created_at)
+VALUES ($1, $2, $3, $4, 'out', $14, $15, $16, $17, $18, $19, clock_timestamp()) RETURNING {STORED}
 """  # noqa: S608  # Ours.
 
 
