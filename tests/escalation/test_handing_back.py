@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.desk import Desk
+from tests.desk import Desk, eventually
 
 _RULE = {"when": [{"sign": "mentions", "words": {"en": ["refund"]}}]}
 
@@ -38,6 +38,30 @@ async def test_what_people_were_given_and_left_unanswered_the_ai_answers_and_kee
     # What is new goes to people again.
     await desk.say("And a refund for the other one?")
     assert (await desk.conversation())["status"] == "WITH_HUMAN"
+
+
+async def test_what_was_written_while_the_ai_answered_waits_since_then_and_is_left_to_nobody(
+    desk: Desk,
+) -> None:
+    await desk.configure(escalation_rules=[_RULE])
+    ana = await desk.ana()
+    desk.simulator.configure(model_latency_seconds=(0.5, 0.5))
+    desk.phone().say("How long does delivery take?")
+    await eventually(lambda: desk.simulator.model.asked("reply"))
+    await desk.say("Can I return a lamp for a full refund?")
+    desk.simulator.configure(model_latency_seconds=(0, 0))
+    outcomes = [
+        row["outcome"] for row in await desk.sql("SELECT outcome FROM turn ORDER BY to_seq")
+    ]
+    assert outcomes == ["replied", "handoff"]
+    (written,) = await desk.sql("SELECT created_at FROM message WHERE seq = 2")
+    (waits,) = await desk.sql("SELECT waiting_since FROM conversation")
+    assert waits["waiting_since"] <= written["created_at"]
+    path = f"/conversations/{(await desk.conversation())['id']}"
+    await ana.post(f"{path}/take-over")
+    await ana.post(f"{path}/release")
+    await desk.work_until_idle()
+    assert "30 days" in desk.phone().replies[-1]
 
 
 async def test_what_people_note_goes_out_masked_and_makes_nothing_public(desk: Desk) -> None:

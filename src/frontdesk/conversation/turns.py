@@ -265,13 +265,17 @@ async def lock_if_ours(tx: Transaction, claimed: Claim) -> Locked | None:
     return thread if ours else None
 
 
-# Asks whether the claim holds, as `lock_if_ours` does, of the row that it locks.
+# Asks whether the claim holds, as `lock_if_ours` does, of the row that it locks. What was written while
+# the answer was made waits since then: when people give it back unanswered, that is what they left. Of
+# what is stored at this very moment only the row tells.
 _CONCLUDE = f"""
 WITH freed AS (
     UPDATE conversation k SET handled_seq = $4, attempts = 0, last_error = NULL, lease_until = NULL,
         first_due_at = NULL,
         due_at = CASE WHEN inbound_seq > $4 THEN greatest(now(), awaits_until) END,
-        waiting_since = CASE WHEN inbound_seq > $4 THEN now() END,
+        waiting_since = CASE WHEN inbound_seq > $4 THEN coalesce((SELECT min(m.created_at) FROM message m
+            WHERE m.tenant_id = k.tenant_id AND m.conversation_id = k.id AND m.seq > $4),
+            last_activity_at) END,
         language = coalesce($17, k.language),
         last_activity_at = CASE WHEN $18::text IS NULL THEN last_activity_at ELSE now() END,
         last_text = coalesce($18, last_text)
