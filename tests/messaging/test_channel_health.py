@@ -1,5 +1,6 @@
 """How a channel is, in words: tokens that end, what Meta reports, why it is paused."""
 
+import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.desk import Desk
+from tests.desk import Desk, eventually
 from tests.messaging.test_connecting import due_again, sign_up
 
+from frontdesk.core.ids import NIL
 from frontdesk.messaging.connecting_rules import (
     Failure,
     Grant,
@@ -19,6 +21,7 @@ from frontdesk.messaging.connecting_rules import (
     read_grant,
     retry_seconds,
 )
+from frontdesk.pipeline.receive import receive
 
 EVENTS = Path(__file__).parents[1] / "payloads" / "account_events.json"
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -113,11 +116,15 @@ async def test_every_kind_of_event_shows_in_words_with_what_to_do(desk: Desk) ->
     assert (await health(desk))["state"] == "disconnected"
 
 
+def _update(desk: Desk, event: str, seconds_ago: int, **more: Any) -> dict[str, Any]:
+    change = {"field": "account_update", "value": {"event": event, **more}}
+    body = {"id": desk.waba_id, "time": int(time.time()) - seconds_ago, "changes": [change]}
+    return {"object": "whatsapp_business_account", "entry": [body]}
+
+
 async def test_only_the_newest_of_a_topic_holds_in_whatever_order_they_come(desk: Desk) -> None:
     async def tell(event: str, seconds_ago: int, **more: Any) -> None:
-        change = {"field": "account_update", "value": {"event": event, **more}}
-        body = {"id": desk.waba_id, "time": int(time.time()) - seconds_ago, "changes": [change]}
-        desk.simulator.post({"object": "whatsapp_business_account", "entry": [body]})
+        desk.simulator.post(_update(desk, event, seconds_ago, **more))
         await desk.work_until_idle()
 
     # Connected an hour ago: what is told about the connection is later.
@@ -143,6 +150,36 @@ async def test_only_the_newest_of_a_topic_holds_in_whatever_order_they_come(desk
         "/audit-entries", subject_id=str(desk.channel_id), action="channel.resumed"
     )
     assert audit["items"][0]["details"] == {"status": ["PAUSED", "CONNECTED"], "reason": "Done."}
+
+
+async def test_only_the_newest_holds_of_two_that_workers_take_in_at_once(desk: Desk) -> None:
+    async with desk.resources.db.hot(desk.id) as tx:
+        await tx.sql.execute("SELECT 1 FROM channel FOR UPDATE")
+
+        async def waiting() -> int:
+            found: int = await tx.sql.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND cardinality(pg_blocking_pids(pid)) > 0"
+            )
+            return found
+
+        states = (("DISABLE", 6), ("REINSTATE", 4))
+        older, newer = [
+            _update(desk, "DISABLED_UPDATE", ago, ban_info={"waba_ban_state": state})
+            for state, ago in states
+        ]
+        desk.simulator.post(older)
+        await eventually(waiting)
+        await desk.simulator.post(newer)
+        other_worker = asyncio.create_task(receive(desk.resources, NIL, NIL))
+
+        async def is_taken_in_or_waits() -> bool:
+            return other_worker.done() or await waiting() == 2
+
+        await eventually(is_taken_in_or_waits)
+    await other_worker
+    await desk.work_until_idle()
+    assert (await health(desk))["state"] == "healthy"
 
 
 async def test_what_meta_says_when_asked_is_told_in_words(desk: Desk) -> None:
