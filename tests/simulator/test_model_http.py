@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.desk import eventually
 
 from frontdesk.simulator import ModelFault, ModelFaultKind, Simulator
 
@@ -182,6 +183,16 @@ async def test_answers_that_are_no_answers(simulator: Simulator, models: httpx.A
     simulator.model.on("open", ModelFault(ModelFaultKind.STATUS, 500), times=1)
     assert (await complete(models, "When are you open?")).status_code == 500
     assert (await complete(models, "When are you open?")).status_code == 200
+
+
+async def test_a_call_that_is_held_up_goes_on_once_the_latency_is_another(
+    simulator: Simulator, models: httpx.AsyncClient
+) -> None:
+    simulator.configure(model_latency_seconds=(300, 300))
+    held = asyncio.create_task(complete(models, "When are you open?"))
+    await eventually(lambda: simulator.model.open_requests)
+    simulator.configure(model_latency_seconds=(0, 0))
+    assert (await held).status_code == 200
 
 
 async def test_a_thousand_calls_are_held_at_once(

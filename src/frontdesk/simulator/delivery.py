@@ -154,7 +154,7 @@ class Delivery:
         return status
 
     async def _pause(self) -> None:
-        await self._world.sleep(self._world.draw(self._world.settings.status_delay_seconds))
+        await self._world.linger("status_delay_seconds")
 
     def come_online(self, number: str) -> None:
         """Deliver what a phone missed while it was offline."""

@@ -54,7 +54,7 @@ class GraphRoutes:
             return JSONAnswer({"success": True})
         to = str((body.get("to") or body.get("recipient")) if isinstance(body, dict) else "")
         fault = self._whatsapp.faults.draw(channel.phone_number_id, to.lstrip("+"))
-        await self._world.sleep(self._world.draw(self._world.settings.send_latency_seconds))
+        await self._world.linger("send_latency_seconds")
         if fault and (answer := await self._fail_before(request, fault)):
             return answer
         if error := self._whatsapp.check_send(channel, body):

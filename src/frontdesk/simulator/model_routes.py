@@ -65,7 +65,7 @@ class ModelRoutes:
                 return _error(400)
             model, content = str(form["model"]), await file.read()
         fault = self._model.faults.draw("transcription", "text")
-        await self._world.sleep(self._world.draw(self._world.settings.model_latency_seconds))
+        await self._world.linger("model_latency_seconds")
         if fault and (answer := await self._fail(request, fault)):
             return answer
         words = words_in(content)
@@ -85,7 +85,7 @@ class ModelRoutes:
         if not texts or not body.get("model") or not all(isinstance(text, str) for text in texts):
             return _error(400)
         fault = self._model.faults.draw("openai", "embedding")
-        await self._world.sleep(self._world.draw(self._world.settings.model_latency_seconds))
+        await self._world.linger("model_latency_seconds")
         if fault and (answer := await self._fail(request, fault)):
             return answer
         vectors = [vector_of(text, body.get("dimensions") or DIMENSIONS) for text in texts]
@@ -130,7 +130,7 @@ class ModelRoutes:
         ask = read_ask(body)
         self._model.record(provider, body, ask, authorization)
         fault = self._model.faults.draw(provider, ask.schema_name or "text")
-        await self._world.sleep(self._world.draw(self._world.settings.model_latency_seconds))
+        await self._world.linger("model_latency_seconds")
         said: Json | str | None = None
         if fault is None or fault.kind in _SHAPED:
             scripted = self._model.say(ask)

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import uuid4
@@ -82,12 +84,15 @@ class World:
         self.closing = False
         self.chance = seeded(settings.seed)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def configure(self, **changes: Any) -> SimulatorSettings:
         """Change settings while running; raises TypeError for a name that is not a setting."""
         self.settings = replace(self.settings, **changes)
         if "seed" in changes:
             self.chance = seeded(self.settings.seed)
+        for name in changes.keys() & self._changed.keys():
+            self._changed.pop(name).set()
         return self.settings
 
     def now(self) -> float:
@@ -107,6 +112,14 @@ class World:
         """Wait, or not at all for nothing: a turn of the loop would reorder what is instant."""
         if seconds > 0:
             await asyncio.sleep(seconds)
+
+    async def linger(self, name: str) -> None:
+        """Wait for what the setting of this name draws, or until `configure` is given another."""
+        seconds = self.draw(getattr(self.settings, name))
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._changed[name].wait()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run work in the background until it ends or the simulator closes."""
