@@ -1,6 +1,7 @@
 """A message on its way out: what WhatsApp answers, what it does not, and what becomes of it."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -8,7 +9,7 @@ import pytest
 from tests.core.test_store_faults import failing
 from tests.desk import Desk, eventually
 
-from frontdesk.simulator import SendFault, SendFaultKind, Ticks
+from frontdesk.simulator import SendFault, SendFaultKind
 from frontdesk.simulator.webhooks import envelope
 
 
@@ -134,14 +135,16 @@ async def test_an_unknown_send_is_not_repeated_while_webhooks_are_unread(desk: D
 
 
 async def test_an_answer_that_comes_after_the_sweep_gave_up_still_counts(desk: Desk) -> None:
-    desk.simulator.configure(send_latency_seconds=(0.5, 0.5))
+    desk.simulator.configure(send_latency_seconds=(15, 15))
     desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.LOSE_STATUS))
     phone = desk.phone()
     await phone.say("How long does delivery take?")
     await eventually(lambda: desk.sql("SELECT 1 FROM outbound WHERE state = 'sending'"))
-    await desk.sql("UPDATE outbound SET state = 'unknown' WHERE state = 'sending' RETURNING id")
-    await desk.work_until_idle()
+    assert await desk.sql(
+        "UPDATE outbound SET state = 'unknown' WHERE state = 'sending' RETURNING id"
+    )
     desk.simulator.configure(send_latency_seconds=(0, 0))
+    await desk.work_until_idle()
     row = await _outbound(desk)
     assert (row["state"], row["wamid"] is not None) == ("sent", True)
 
@@ -187,7 +190,6 @@ async def test_the_phone_sees_two_blue_ticks_reach_the_inbox(desk: Desk) -> None
     page = await admin.get(f"/conversations/{conversation['id']}/messages")
     newest = page["items"][0]
     assert (newest["state"], newest["delivery"]) == ("sent", "read")
-    assert Ticks.READ
 
 
 def _status(desk: Desk, status: str, *, at: float | None = None, ours: bool = True) -> None:
@@ -292,6 +294,25 @@ async def test_a_message_behind_a_throttled_one_is_left_alone_meanwhile(desk: De
     await _time_passes(desk)
     await _time_passes(desk)
     assert len(desk.phone().replies) == 2
+
+
+async def test_a_message_behind_one_on_the_wire_leaves_soon_after_it(desk: Desk) -> None:
+    desk.simulator.configure(send_latency_seconds=(15, 15))
+    phone = desk.phone()
+    phone.say("How long does delivery take?")
+    await eventually(lambda: desk.sql("SELECT 1 FROM outbound WHERE state = 'sending'"))
+    phone.say("Can I return a lamp?")
+    behind = (
+        "SELECT due_at - now() AS wait FROM outbound WHERE state = 'pending' AND due_at > now()"
+    )
+    await eventually(lambda: desk.sql(behind))
+    (row,) = await desk.sql(behind)
+    on_the_wire = "SELECT now() - sending_since AS so_far FROM outbound WHERE state = 'sending'"
+    (sending,) = await desk.sql(on_the_wire)
+    assert row["wait"] <= max(sending["so_far"], timedelta(seconds=0.5))
+    desk.simulator.configure(send_latency_seconds=(0, 0))
+    await desk.work_until_idle()
+    assert len(phone.replies) == 2
 
 
 async def test_a_time_in_the_future_proves_no_channel_alive(desk: Desk) -> None:

@@ -246,7 +246,7 @@ class Dispatcher:
         """Rows being handled now."""
         return len(self._running)
 
-    async def idle(self, *, within_seconds: float = 0.5) -> None:
+    async def idle(self, *, within_seconds: float = 0.6) -> None:
         """Wait until nothing is being handled, and nothing will be within so many seconds."""
         while self._running or self._is_soon(within_seconds):
             if self._running:

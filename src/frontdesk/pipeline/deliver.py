@@ -61,7 +61,8 @@ LONGEST_WAIT_SECONDS = 64.0
 CHANNEL_PAUSED_WAIT_SECONDS = 30
 # For so long a worker that gives WhatsApp a file has the message to itself.
 HAND_OVER_SECONDS = 120
-# Behind another AI message: until that is due again, but a status may settle it any moment.
+# Behind another AI message: until that is due again, but a status may settle it any moment. Behind one
+# on the wire, as long again as that has been there.
 BEHIND_ANOTHER_WAIT_SECONDS = (0.5, 5.0)
 # What a drill holds looks again so often, as a drill may be ended early; and what would find its
 # window closed so soon after the drill is not held at all.
@@ -322,7 +323,8 @@ SELECT o.id, o.conversation_id, o.channel_id, o.origin, o.state, o.attempt, o.re
     h.status AS channel_status, h.alive_at AS channel_alive_at, h.is_on_phone_app,
     h.phone_number_id, h.access_token_sealed, clock_timestamp() AS now, o.traceparent,
     f.id AS file_id, f.whatsapp_id, f.uploaded_at, f.state AS file_state,
-    CASE WHEN o.origin IN ('agent', 'bridge') THEN (SELECT max(e.due_at) FROM outbound e
+    CASE WHEN o.origin IN ('agent', 'bridge') THEN (SELECT max(CASE WHEN e.state = 'sending'
+        THEN clock_timestamp() + (clock_timestamp() - e.sending_since) ELSE e.due_at END) FROM outbound e
         WHERE e.tenant_id = o.tenant_id AND e.conversation_id = o.conversation_id
         AND e.origin = o.origin AND e.state IN ('pending', 'sending', 'unknown')
         AND (e.created_at, e.seq, e.id) < (o.created_at, o.seq, o.id)) END AS behind_due_at
