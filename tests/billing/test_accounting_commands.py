@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -18,10 +18,7 @@ from frontdesk.core import ids
 from frontdesk.core.resources import Resources
 
 from .conftest import SUPER_ADMIN, SignIn
-from .using import use
-
-YESTERDAY = datetime.now(UTC) - timedelta(days=1)
-MONTH = f"{YESTERDAY:%Y-%m}"
+from .using import days_ago, use
 
 
 async def frontdesk(resources: Resources, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -45,9 +42,10 @@ async def frontdesk(resources: Resources, *arguments: str) -> "subprocess.Comple
 async def test_books_are_reported_found_wrong_mended_and_corrected(
     resources: Resources, tenant_id: UUID, tmp_path: Path
 ) -> None:
-    entry = await use(resources, tenant_id, YESTERDAY, usd="0.5")
+    yesterday = days_ago(1)
+    entry = await use(resources, tenant_id, f"{yesterday}T12:00:00Z", usd="0.5")
     await keep_books(resources, tenant_id, tenant_id)
-    of = ("--tenant", str(tenant_id), "--month", MONTH)
+    of = ("--tenant", str(tenant_id), "--month", f"{yesterday:%Y-%m}")
     page = tmp_path / "month.html"
     assert (await frontdesk(resources, "usage", "report", *of, "--out", str(page))).returncode == 0
     assert "Bakery" in page.read_text()
@@ -58,7 +56,7 @@ async def test_books_are_reported_found_wrong_mended_and_corrected(
     wrong = await frontdesk(resources, "usage", "reconcile", *of, "--repair", "--json")
     assert wrong.returncode == 1
     (difference,) = json.loads(wrong.stdout)
-    assert (difference["day"], '"calls": 7' in difference["is_so"]) == (str(YESTERDAY.date()), True)
+    assert (difference["day"], '"calls": 7' in difference["is_so"]) == (str(yesterday), True)
     assert (await frontdesk(resources, "usage", "reconcile", *of)).returncode == 0
 
     correct = ("usage", "correct", str(entry), "--tenant", str(tenant_id), "--reason", "Twice.")

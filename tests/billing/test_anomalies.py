@@ -16,7 +16,10 @@ from frontdesk.core.resources import Resources
 from .conftest import SignIn
 from .using import use
 
-LAST_HOUR = datetime.now(UTC) - timedelta(hours=1, minutes=6)
+
+def last_hour() -> datetime:
+    """In the last hour of which all that was used is to be seen by now."""
+    return datetime.now(UTC) - timedelta(hours=1, minutes=6)
 
 
 def usual(*values: str, hours: int = 60) -> list[Decimal]:
@@ -82,7 +85,7 @@ async def test_a_planted_spike_is_told_once_to_admins_and_acknowledged(
     resources: Resources, tenant_id: UUID, sign_in: SignIn
 ) -> None:
     await a_fortnight(resources, tenant_id)
-    await use(resources, tenant_id, LAST_HOUR, usd="9")
+    await use(resources, tenant_id, last_hour(), usd="9")
     await look_at_hours(resources, tenant_id)
     async with resources.db.hot(tenant_id) as tx:  # The same hours once more.
         await tx.sql.execute("UPDATE usage_book SET looked_at = looked_at - interval '2 hours'")
@@ -106,6 +109,6 @@ async def test_a_new_tenant_s_first_busy_hour_is_no_alarm(
     resources: Resources, tenant_id: UUID, hours: int
 ) -> None:
     await a_fortnight(resources, tenant_id, hours)
-    await use(resources, tenant_id, LAST_HOUR, usd="9")
+    await use(resources, tenant_id, last_hour(), usd="9")
     assert await look_at_hours(resources, tenant_id) == []
     assert await told(resources, tenant_id) == []

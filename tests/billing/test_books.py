@@ -15,10 +15,7 @@ from frontdesk.core import ids
 from frontdesk.core.resources import Resources
 
 from .conftest import SUPER_ADMIN, SignIn
-from .using import PRICED_USD, PRICES, use
-
-TODAY = datetime.now(UTC).date()
-YESTERDAY, BEFORE = TODAY - timedelta(days=1), TODAY - timedelta(days=2)
+from .using import PRICED_USD, PRICES, days_ago, use
 
 
 def noon(day: date) -> datetime:
@@ -52,7 +49,7 @@ async def summed(resources: Resources, tenant_id: UUID) -> dict[date, int]:
 
 
 async def report(sign_in: SignIn, tenant_id: UUID, group_by: str = "feature") -> Any:
-    span = {"from": str(BEFORE), "to": str(TODAY), "group_by": group_by}
+    span = {"from": str(days_ago(2)), "to": str(days_ago(0)), "group_by": group_by}
     response = await sign_in(tenant_id).get("/api/v1/usage", params=span)
     assert response.status_code == 200, response.text
     return response.json()
@@ -60,7 +57,7 @@ async def report(sign_in: SignIn, tenant_id: UUID, group_by: str = "feature") ->
 
 async def some_usage(resources: Resources, tenant_id: UUID) -> None:
     agent_id = ids.new()
-    for day in (BEFORE, YESTERDAY, TODAY):
+    for day in (days_ago(2), days_ago(1), days_ago(0)):
         for feature in ("reply", "triage", "reply"):
             await use(resources, tenant_id, noon(day), feature=feature, agent_id=agent_id)
         await use(resources, tenant_id, noon(day), usd=None)
@@ -82,7 +79,7 @@ async def test_a_report_is_the_same_before_and_after_its_days_are_summed(
     assert before["total"]["unpriced"] == 3
     await keep(resources, tenant_id)
     in_sums = await summed(resources, tenant_id)
-    assert (in_sums[BEFORE], in_sums[YESTERDAY]) == (6, 6)
+    assert (in_sums[days_ago(2)], in_sums[days_ago(1)]) == (6, 6)
     assert await report(sign_in, tenant_id, group_by) == before
 
 
@@ -91,18 +88,18 @@ async def test_what_comes_late_for_a_summed_day_counts_at_once_and_is_summed_nex
 ) -> None:
     await some_usage(resources, tenant_id)
     await keep(resources, tenant_id)
-    late = await use(resources, tenant_id, noon(YESTERDAY), usd="7")
+    late = await use(resources, tenant_id, noon(days_ago(1)), usd="7")
     async with resources.db.system() as sql:  # Written now, for yesterday.
         await sql.execute("UPDATE usage_entry SET created_at = now() WHERE id = $1", late)
     assert (await report(sign_in, tenant_id))["total"]["amount_usd"] == "7.162000000"
     await keep(resources, tenant_id)
-    assert (await summed(resources, tenant_id))[YESTERDAY] == 6
+    assert (await summed(resources, tenant_id))[days_ago(1)] == 6
     await an_hour_passes(resources, tenant_id)
     assert (await report(sign_in, tenant_id))["total"]["amount_usd"] == "7.162000000"
     await keep(resources, tenant_id)
-    assert (await summed(resources, tenant_id))[YESTERDAY] == 7
+    assert (await summed(resources, tenant_id))[days_ago(1)] == 7
     assert (await report(sign_in, tenant_id))["total"]["amount_usd"] == "7.162000000"
-    assert await reconcile(resources, tenant_id, BEFORE, TODAY) == []
+    assert await reconcile(resources, tenant_id, days_ago(2), days_ago(0)) == []
 
 
 async def test_the_hours_of_today_are_summed_as_they_end(
@@ -127,7 +124,7 @@ async def test_a_report_counts_each_entry_once_while_sums_are_made(
         at = datetime.now(UTC) - timedelta(hours=25 * number)
         await use(resources, tenant_id, at, usd="1")
     keeping = asyncio.create_task(keep_all(resources, tenant_id))
-    client, span = sign_in(tenant_id), {"from": str(TODAY - timedelta(days=70)), "to": str(TODAY)}
+    client, span = sign_in(tenant_id), {"from": str(days_ago(70)), "to": str(days_ago(0))}
     told = set()
     while not keeping.done():
         answer = await client.get("/api/v1/usage", params=span)
@@ -146,8 +143,8 @@ async def keep_all(resources: Resources, tenant_id: UUID) -> None:
 async def test_a_new_budget_counts_what_is_in_sums_and_what_is_not_and_no_corrections(
     resources: Resources, tenant_id: UUID, sign_in: SignIn
 ) -> None:
-    old = await use(resources, tenant_id, noon(BEFORE), usd="1")
-    await use(resources, tenant_id, noon(BEFORE), usd="5", kind=UsageKind.WHATSAPP)
+    old = await use(resources, tenant_id, noon(days_ago(2)), usd="1")
+    await use(resources, tenant_id, noon(days_ago(2)), usd="5", kind=UsageKind.WHATSAPP)
     await keep(resources, tenant_id)
     await use(resources, tenant_id, datetime.now(UTC), usd="2", feature="triage")
     url = f"/api/v1/tenants/{tenant_id}/usage-entries/{old}/corrections"
@@ -169,30 +166,30 @@ async def test_a_wrong_number_is_found_and_mended(
 ) -> None:
     await some_usage(resources, tenant_id)
     await keep(resources, tenant_id)
-    assert await reconcile(resources, tenant_id, BEFORE, TODAY) == []
+    assert await reconcile(resources, tenant_id, days_ago(2), days_ago(0)) == []
     async with resources.db.hot(tenant_id) as tx:
         await tx.sql.execute(
             "UPDATE usage_rollup SET amount_usd = amount_usd + 0.000000001 "
             "WHERE day = $1 AND feature = 'triage'",
-            YESTERDAY,
+            days_ago(1),
         )
         await tx.sql.execute(
-            "DELETE FROM usage_rollup WHERE day = $1 AND kind = 'whatsapp'", BEFORE
+            "DELETE FROM usage_rollup WHERE day = $1 AND kind = 'whatsapp'", days_ago(2)
         )
-    lost, wrong = await reconcile(resources, tenant_id, BEFORE, TODAY)
-    assert (lost.day, lost.what, lost.is_so) == (BEFORE, "sums of reply, service/DE", "none")
-    assert (wrong.day, wrong.what) == (YESTERDAY, "sums of triage, openai/gpt-4o-mini")
+    lost, wrong = await reconcile(resources, tenant_id, days_ago(2), days_ago(0))
+    assert (lost.day, lost.what, lost.is_so) == (days_ago(2), "sums of reply, service/DE", "none")
+    assert (wrong.day, wrong.what) == (days_ago(1), "sums of triage, openai/gpt-4o-mini")
     assert ("0.001000001" in wrong.is_so, "0.001000001" in wrong.should_be) == (True, False)
-    await mend(resources, tenant_id, [BEFORE, YESTERDAY])
-    assert await reconcile(resources, tenant_id, BEFORE, TODAY) == []
+    await mend(resources, tenant_id, [days_ago(2), days_ago(1)])
+    assert await reconcile(resources, tenant_id, days_ago(2), days_ago(0)) == []
 
 
 async def test_an_amount_that_is_not_tokens_times_prices_is_found(
     resources: Resources, tenant_id: UUID
 ) -> None:
-    await use(resources, tenant_id, noon(YESTERDAY), unit_prices=PRICES, usd=PRICED_USD)
-    wrong = await use(resources, tenant_id, noon(YESTERDAY), unit_prices=PRICES, usd="0.00013")
-    (found,) = await reconcile(resources, tenant_id, BEFORE, TODAY)
+    await use(resources, tenant_id, noon(days_ago(1)), unit_prices=PRICES, usd=PRICED_USD)
+    wrong = await use(resources, tenant_id, noon(days_ago(1)), unit_prices=PRICES, usd="0.00013")
+    (found,) = await reconcile(resources, tenant_id, days_ago(2), days_ago(0))
     assert found.what == f"entry {wrong}"
     assert (found.is_so, found.should_be) == ("0.000130000 USD", "0.000120000 USD")
 
@@ -217,7 +214,7 @@ async def test_files_are_counted_once_a_day_at_the_tenant_s_price(
         await keep(resources, tenant_id)
     async with resources.db.hot(tenant_id) as tx:
         (entry,) = await tx.sql.fetch("SELECT * FROM usage_entry")
-    assert (entry["day"], entry["kind"], entry["model"]) == (YESTERDAY, "storage", "knowledge")
+    assert (entry["day"], entry["kind"], entry["model"]) == (days_ago(1), "storage", "knowledge")
     assert (entry["quantity"], entry["amount_usd"]) == (3, Decimal("0.000292969"))
 
 
@@ -238,6 +235,6 @@ async def test_books_come_due_each_hour_and_a_new_tenant_s_after_one(
     assert not await is_due()
     async with resources.db.hot(tenant_id) as tx:
         (book,) = await tx.sql.fetch("SELECT *, due_at - now() AS wait FROM usage_book")
-    assert book["stored_day"] == YESTERDAY
+    assert book["stored_day"] == days_ago(1)
     assert book["rolled_at"] is not None
     assert timedelta(0) < book["wait"] < timedelta(minutes=80)

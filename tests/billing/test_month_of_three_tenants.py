@@ -23,8 +23,6 @@ from frontdesk.billing.storage import record_storage
 from frontdesk.billing.stripe.plans import set_up
 from frontdesk.simulator import Billed, ModelFault, ModelFaultKind
 
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-BEGINS = TODAY - timedelta(days=30)
 # How many days ago something was said; each tenant leaves a part of it out.
 DAYS_AGO = (29, 21, 12, 5, 1)
 SAID = (
@@ -43,6 +41,17 @@ LIST = {
     "groq/openai/gpt-oss-20b": ("0.075", "0.30"),
     "openai/gpt-4o-mini": ("0.15", "0.60"),
 }
+
+
+def midnight(days_ago: int = 0) -> datetime:
+    """When a day of UTC began, by the clock of now."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=days_ago)
+
+
+def begins() -> datetime:
+    """When the month of 30 days began that ended with yesterday."""
+    return midnight(30)
 
 
 @dataclass
@@ -115,8 +124,8 @@ async def begin(desk: Desk) -> Month:
     payer = Payer(desk)
     subscription = await payer.buy()
     for item in subscription["items"]["data"]:
-        item["current_period_start"] = int(BEGINS.timestamp())
-    await desk.sql("UPDATE stripe_account SET metered_from = $1, metered_until = $1", BEGINS)
+        item["current_period_start"] = int(begins().timestamp())
+    await desk.sql("UPDATE stripe_account SET metered_from = $1, metered_until = $1", begins())
     admin = await desk.admin()
     terms = {
         "human_usd_per_minute": str(USD_PER_MINUTE),
@@ -204,7 +213,7 @@ async def months(desks: list[Desk], admin_sql: asyncpg.Connection) -> list[Month
             await put_back(month, days_ago, admin_sql)
         for days in range(30):
             async with month.desk.resources.db.hot(month.desk.id) as tx:
-                await record_storage(tx, (BEGINS + timedelta(days=days)).date())
+                await record_storage(tx, (begins() + timedelta(days=days)).date())
         await admin_sql.execute(
             "UPDATE usage_entry SET created_at = day + interval '23 hours' "
             "WHERE tenant_id = $1 AND kind = 'storage'",
@@ -221,7 +230,7 @@ async def test_everything_agrees_and_what_is_wrong_is_found(
         invoice = await close_books(month)
         await holds(month, invoice)
     of = [f"--tenant {month.desk.id}" for month in months]
-    calendar = sorted({f"{BEGINS:%Y-%m}", f"{TODAY - timedelta(days=1):%Y-%m}"})
+    calendar = sorted({f"{begins():%Y-%m}", f"{midnight(1):%Y-%m}"})
     checks = [f"usage reconcile {tenant} --month {name}" for tenant in of for name in calendar]
     checks += [f"stripe reconcile {tenant} --days 30" for tenant in of]
     for done in await commands(*checks):
@@ -246,12 +255,12 @@ async def holds(month: Month, invoice: dict[str, Any]) -> None:
     assert by_kind["human"]["quantity"] == 60 * month.minutes
     assert by_kind["resolution"]["quantity"] == month.resolved
 
-    span = {"from": str(BEGINS.date()), "to": str(TODAY.date())}
+    span = {"from": str(begins().date()), "to": str(midnight().date())}
     told = await admin.get("/usage", group_by="kind", **span)
     assert {item["key"]: Decimal(item["amount_usd"]) for item in told["items"]} == expected
     total = sum(expected.values())
     # A month of 30 days is a part of two or three of the calendar's.
-    names = sorted({f"{BEGINS + timedelta(days=n):%Y-%m}" for n in range(30)})
+    names = sorted({f"{begins() + timedelta(days=n):%Y-%m}" for n in range(30)})
     reports = [await admin.get(f"/usage/months/{name}") for name in names]
     assert sum(Decimal(report["total"]["amount_usd"]) for report in reports) == total
     assert sum(report["total"]["input_tokens"] for report in reports) == prompt
@@ -291,7 +300,7 @@ async def plants_are_found(
 ) -> None:
     """Each number that was changed behind the books' back is named, and the others are left alone."""
     first, second, third = months
-    when = (BEGINS + timedelta(days=9)).date()
+    when = (begins() + timedelta(days=9)).date()
 
     async def entry(month: Month, kind: str, days_ago: int) -> Any:
         return await admin_sql.fetchrow(
@@ -299,7 +308,7 @@ async def plants_are_found(
             "AND day = $3 AND (amount_usd > 0 OR kind = 'resolution') ORDER BY id LIMIT 1",
             month.desk.id,
             kind,
-            (TODAY - timedelta(days=days_ago)).date(),
+            midnight(days_ago).date(),
         )
 
     async def changed(row: Any, what: str) -> None:

@@ -20,7 +20,10 @@ from frontdesk.core.resources import Resources
 from .conftest import SUPER_ADMIN, SignIn
 from .using import use
 
-TODAY = datetime.now(UTC)
+
+def now() -> datetime:
+    """Not the moment this was imported: a month may have ended since."""
+    return datetime.now(UTC)
 
 
 async def conversation(resources: Resources, tenant_id: UUID, *, people: bool) -> UUID:
@@ -75,11 +78,11 @@ async def test_a_resolution_costs_all_that_was_used(
     said = await admin.put("/api/v1/usage/terms", json=terms, headers={"If-Match": '"0"'})
     assert said.status_code == 200, said.text
     threads = [await conversation(resources, tenant_id, people=people) for people in (True, False)]
-    await use(resources, tenant_id, TODAY, conversation_id=threads[0], usd="0.002")
-    await use(resources, tenant_id, TODAY, feature="guard", usd="0.001")
-    await use(resources, tenant_id, TODAY, kind=UsageKind.EMBEDDING, usd="0.0005")
-    await use(resources, tenant_id, TODAY, kind=UsageKind.SPEECH, quantity=20, usd="0.0005")
-    await use(resources, tenant_id, TODAY, kind=UsageKind.WHATSAPP, model="service/DE", usd="0.055")
+    await use(resources, tenant_id, now(), conversation_id=threads[0], usd="0.002")
+    await use(resources, tenant_id, now(), feature="guard", usd="0.001")
+    await use(resources, tenant_id, now(), kind=UsageKind.EMBEDDING, usd="0.0005")
+    await use(resources, tenant_id, now(), kind=UsageKind.SPEECH, quantity=20, usd="0.0005")
+    await use(resources, tenant_id, now(), kind=UsageKind.WHATSAPP, model="service/DE", usd="0.055")
     async with resources.db.hot(tenant_id) as tx:
         since: datetime = await tx.sql.fetchval("SELECT now() - interval '10 minutes'")
         await record_human_time(tx, Held(ids.new(), threads[0], ids.new(), since))
@@ -111,8 +114,8 @@ async def test_a_resolution_costs_all_that_was_used(
 async def test_the_margin_is_what_is_paid_less_what_it_costs_the_platform(
     resources: Resources, tenant_id: UUID, sign_in: SignIn
 ) -> None:
-    await use(resources, tenant_id, TODAY, usd="3")
-    await use(resources, tenant_id, TODAY, usd="5", own_key=True)
+    await use(resources, tenant_id, now(), usd="3")
+    await use(resources, tenant_id, now(), usd="5", own_key=True)
     assert (await report(sign_in, tenant_id))["margin_usd"] is None
     url = f"/api/v1/tenants/{tenant_id}/revenue"
     paid = {"revenue_usd_per_month": "199"}
@@ -126,8 +129,8 @@ async def test_the_margin_is_what_is_paid_less_what_it_costs_the_platform(
 async def test_csv_and_page_tell_the_same_as_the_json(
     resources: Resources, tenant_id: UUID, sign_in: SignIn
 ) -> None:
-    await use(resources, tenant_id, TODAY, feature="=cmd()", usd="1.5")
-    await use(resources, tenant_id, TODAY, feature="<b>triage</b>", usd="0.25")
+    await use(resources, tenant_id, now(), feature="=cmd()", usd="1.5")
+    await use(resources, tenant_id, now(), feature="<b>triage</b>", usd="0.25")
     month = await report(sign_in, tenant_id)
     client = sign_in(tenant_id)
     sheet = await client.get("/api/v1/usage/months/current/csv")
@@ -164,9 +167,9 @@ def test_a_forecast_adds_the_usual_day_for_today_and_each_to_come() -> None:
 async def test_the_forecast_says_how_it_was_made(
     resources: Resources, tenant_id: UUID, sign_in: SignIn
 ) -> None:
-    await use(resources, tenant_id, TODAY)
+    await use(resources, tenant_id, now())
     assert (await report(sign_in, tenant_id))["forecast"] is None, "there is nothing to go by"
-    await use(resources, tenant_id, TODAY - timedelta(days=2))
+    await use(resources, tenant_id, now() - timedelta(days=2))
     told = await report(sign_in, tenant_id)
     assert "mean of the 2 days before" in told["forecast"]["method"]
     assert Decimal(told["forecast"]["amount_usd"]) >= Decimal(told["total"]["amount_usd"])

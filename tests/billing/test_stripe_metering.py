@@ -207,10 +207,11 @@ async def test_another_tenants_batch_is_not_there_to_be_settled(
 async def test_corrections_are_taken_off_what_comes_next_and_never_sent_as_less_than_nothing(
     payer: Payer,
 ) -> None:
-    await payer.used(tokens=100, hours_ago=4)
-    await payer.used(tokens=-160, hours_ago=3)
-    await payer.used(tokens=40, hours_ago=2)
-    await payer.used(tokens=50, hours_ago=1)
+    # The hour before this one is not metered in its first minutes.
+    await payer.used(tokens=100, hours_ago=5)
+    await payer.used(tokens=-160, hours_ago=4)
+    await payer.used(tokens=40, hours_ago=3)
+    await payer.used(tokens=50, hours_ago=2)
     await payer.overlook()
     rows = await payer.desk.sql("SELECT quantity, value, state FROM stripe_batch ORDER BY hour_at")
     assert [(row["quantity"], row["value"], row["state"]) for row in rows] == [

@@ -126,9 +126,9 @@ async def test_an_invoice_is_followed_down_to_the_rows_of_the_ledger(payer: Paye
 async def test_a_batch_comes_in_pages(payer: Payer) -> None:
     at = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - DAY
     for _ in range(5):
-        await payer.used(tokens=1, at=at + timedelta(hours=23))
+        await payer.used(tokens=1, at=at + timedelta(hours=20))
     await payer.desk.sql(
-        "UPDATE stripe_account SET metered_until = date_trunc('day', now()) - interval '1 hour'"
+        "UPDATE stripe_account SET metered_until = date_trunc('day', now()) - interval '4 hours'"
     )
     await payer.overlook()
     admin = await payer.desk.admin()

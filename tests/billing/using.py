@@ -1,6 +1,6 @@
 """Usage of the past, for tests of what is made of it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,11 @@ from uuid import UUID
 from frontdesk.billing import UnitPrices, UsageKind, UsageRecord, record_usage
 from frontdesk.core import ids
 from frontdesk.core.resources import Resources
+
+
+def days_ago(days: int) -> date:
+    """A day of UTC by the clock of now: midnight may have passed since a test was imported."""
+    return datetime.now(UTC).date() - timedelta(days=days)
 
 
 async def use(
