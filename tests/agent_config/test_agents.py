@@ -1,7 +1,7 @@
 import asyncio
-import time
 
 import pytest
+from tests.desk import eventually
 from tests.feed.shop import make_shop
 
 from frontdesk.agent_config import NoSuchAgent, load_agent
@@ -164,9 +164,7 @@ async def test_unknown_fields_are_refused(shop):
     assert answer.status_code == 422
 
 
-async def test_a_saved_configuration_is_in_use_everywhere_within_two_seconds(
-    shop, resources, settings
-):
+async def test_a_saved_configuration_is_in_use_everywhere_soon(shop, resources, settings):
     agent_id = (await make(shop)).json()["id"]
     async with open_resources(settings, {}) as elsewhere:
         assert (await load_agent(elsewhere, shop.id, agent_id)).version == 1
@@ -174,10 +172,12 @@ async def test_a_saved_configuration_is_in_use_everywhere_within_two_seconds(
         await save(shop, agent_id, '"1"', persona="You are Olive.")
         here = await load_agent(resources, shop.id, agent_id)
         assert (here.version, here.config.persona) == (2, "You are Olive.")
-        started = time.monotonic()
-        while (await load_agent(elsewhere, shop.id, agent_id)).version == 1:
-            assert time.monotonic() - started < 2
-            await asyncio.sleep(0.02)
+
+        async def is_in_use() -> bool:
+            return (await load_agent(elsewhere, shop.id, agent_id)).version == 2
+
+        # Long before its copies run out by themselves.
+        await eventually(is_in_use, seconds=10)
         await elsewhere.keep(Changes).stop()
 
 

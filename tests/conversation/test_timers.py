@@ -93,12 +93,14 @@ async def test_an_agent_that_only_proposes_says_nothing_into_silence(desk: Desk)
 
 async def test_while_a_model_thinks_about_a_silence_the_contact_may_write(desk: Desk) -> None:
     await desk.say("How long does delivery take?")
-    desk.simulator.configure(model_latency_seconds=(1, 1))
+    desk.simulator.configure(model_latency_seconds=(15, 15))
     await desk.sql("UPDATE timer SET due_at = now() RETURNING id")
     assert desk.dispatcher is not None
     await desk.dispatcher.sweep("conversation.timer")
     await eventually(lambda: desk.simulator.model.asked("closing_check"))
-    await desk.phone().say("Can I return a lamp?")
+    desk.phone().say("Can I return a lamp?")
+    await eventually(lambda: desk.sql("SELECT 1 FROM message WHERE text = 'Can I return a lamp?'"))
+    desk.simulator.configure(model_latency_seconds=(0, 0))
     await desk.work_until_idle()
     assert (await desk.conversation())["status"] == "ACTIVE"
     assert len(await desk.sql("SELECT 1 FROM conversation")) == 1

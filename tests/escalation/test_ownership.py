@@ -58,13 +58,13 @@ async def test_a_takeover_while_the_model_thinks_throws_the_draft_away(desk: Des
     await desk.say("How long does delivery take?")
     conversation_id = (await desk.conversation())["id"]
     ana = await desk.ana()
-    desk.simulator.configure(model_latency_seconds=(0.4, 0.4))
+    desk.simulator.configure(model_latency_seconds=(15, 15))
     phone = desk.phone()
-    await phone.say("Can I return a lamp?")
-    await asyncio.sleep(0.3)
+    phone.say("Can I return a lamp?")
+    await eventually(lambda: len(desk.simulator.model.asked("triage")) == 2)
     taken = await ana.post(f"/conversations/{conversation_id}/take-over")
-    await desk.work_until_idle()
     desk.simulator.configure(model_latency_seconds=(0, 0))
+    await desk.work_until_idle()
     assert taken["ai_in_flight"] is False
     assert len(phone.replies) == 1
     calls = await desk.sql("SELECT feature FROM llm_call ORDER BY created_at")

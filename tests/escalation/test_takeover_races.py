@@ -39,6 +39,7 @@ class Taken:
     accepted: int
 
 
+@pytest.mark.timeout(150)  # However busy the machine is.
 async def test_at_eighty_random_moments_no_ai_send_starts_after_a_takeover(desk: Desk) -> None:
     chance = random.Random(54)
     people = [await desk.ana(), await desk.ben(), await desk.admin()]
@@ -50,7 +51,7 @@ async def test_at_eighty_random_moments_no_ai_send_starts_after_a_takeover(desk:
     owners = {number: people[place % 3] for place, number in enumerate(numbers)}
     for number in numbers:
         desk.phone(number).say("How long does delivery take?")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while len(taking) < MOMENTS:
             for row in await desk.sql(_STAGES):
                 stage, pause = moments[row["wa_id"]]
@@ -204,15 +205,15 @@ async def test_a_person_does_not_wait_for_an_ai_message_whose_fate_is_unknown(
 
 
 async def test_a_takeover_while_the_post_is_on_the_wire_says_so(desk: Desk) -> None:
-    desk.simulator.configure(send_latency_seconds=(0.5, 0.5))
+    desk.simulator.configure(send_latency_seconds=(15, 15))
     phone, ana = desk.phone(), await desk.ana()
     await phone.say("How long does delivery take?")
     await eventually(lambda: desk.sql("SELECT 1 FROM outbound WHERE state = 'sending'"))
     conversation_id = (await desk.conversation())["id"]
     taken = await ana.post(f"/conversations/{conversation_id}/take-over")
     assert taken["ai_in_flight"] is True
-    await desk.work_until_idle()
     desk.simulator.configure(send_latency_seconds=(0, 0))
+    await desk.work_until_idle()
     assert len(phone.replies) == 1
     assert (await desk.conversation())["unanswered"] == 0
 
@@ -229,7 +230,7 @@ async def test_two_releases_at_once_give_it_back_once(desk: Desk) -> None:
 async def _lost_on_the_wire(desk: Desk) -> tuple[Person, str]:
     """Taken over while an AI message is on the wire that WhatsApp then refuses for the moment."""
     desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=130429))
-    desk.simulator.configure(send_latency_seconds=(0.5, 0.5))
+    desk.simulator.configure(send_latency_seconds=(15, 15))
     await desk.phone().say("How long does delivery take?")
     await eventually(lambda: desk.sql("SELECT 1 FROM outbound WHERE state = 'sending'"))
     ana, conversation_id = await desk.ana(), (await desk.conversation())["id"]

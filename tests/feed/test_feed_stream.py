@@ -38,7 +38,7 @@ async def test_a_new_reader_is_told_where_it_is_and_then_what_happens(shop, url)
         assert (hello.kind, hello.id, hello.data) == ("hello", "2", {"last_seq": 2})
         assert 1_000 <= int(watcher.retry) <= 5_000
         await tell(shop, 3)
-        event = await watcher.next(1)
+        event = await watcher.next()
         assert (event.kind, event.id, event.data["place"]) == ("thing.done", "3", 3)
         assert event.data["at"].endswith("Z")
         headers = watcher.response.headers
@@ -47,14 +47,13 @@ async def test_a_new_reader_is_told_where_it_is_and_then_what_happens(shop, url)
     assert headers["x-accel-buffering"] == "no"
 
 
-async def test_an_event_arrives_at_once_through_redis(shop, url):
+async def test_an_event_arrives_at_once_through_redis(shop, url, monkeypatch):
+    monkeypatch.setattr("frontdesk.feed.fanout.POLL_SECONDS", 600)
     async with watching(url, shop.admin.cookies) as watcher:
         await watcher.next()
-        started = asyncio.get_running_loop().time()
         for place in range(5):
             await tell(shop, place)
-            assert (await watcher.next(2)).data["place"] == place
-        assert asyncio.get_running_loop().time() - started < 1
+            assert (await watcher.next()).data["place"] == place
 
 
 async def test_a_reader_that_reconnects_gets_what_it_missed_once_and_in_order(shop, url):
@@ -153,10 +152,10 @@ async def test_without_redis_events_still_arrive_by_poll(shop, settings):
             async with watching(url, shop.admin.cookies) as watcher:
                 await watcher.next()
                 await tell(shop, 1)
-                assert (await watcher.next(6)).data["place"] == 1
+                assert (await watcher.next(20)).data["place"] == 1
                 async with alone.db.hot(shop.id) as tx:
                     append(tx, "thing.done", {"place": 2})
-                assert (await watcher.next(6)).data["place"] == 2
+                assert (await watcher.next(20)).data["place"] == 2
             await hub(alone).stop()
 
 
@@ -185,7 +184,7 @@ async def test_a_new_role_ends_a_stream_and_its_reader_comes_back_as_who_they_ar
         await tell(shop, 1, audience=Audience.ADMINS)
         last = (await watcher.next()).id
         await shop.sql("UPDATE membership SET role = 'HUMAN_AGENT' WHERE user_id = $1", demoted.id)
-        assert await watcher.ended(3)
+        assert await watcher.ended()
         await tell(shop, 2, audience=Audience.ADMINS)
         await tell(shop, 3)
         assert [event.data["place"] for event in await admin.take(3)] == [1, 2, 3]
@@ -259,7 +258,7 @@ async def test_stopping_the_hub_ends_open_streams(shop, settings):
     ):
         await watcher.next()
         await hub(resources).stop()
-        assert await watcher.ended(2)
+        assert await watcher.ended()
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -277,7 +276,7 @@ async def test_nobody_watches_without_signing_in(shop):
 
 
 async def test_a_stream_holds_no_connection_of_the_pool(shop, settings):
-    tight = changed(settings, database={"pool_size": 1, "pool_timeout_seconds": 1})
+    tight = changed(settings, database={"pool_size": 1, "pool_timeout_seconds": 5})
     async with open_resources(tight, {}) as resources:
         app = make_app(resources, router)
         async with serving(app) as url:

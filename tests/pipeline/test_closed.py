@@ -1,29 +1,23 @@
 """Outside business hours: who needs a person hears when it opens, once, and what becomes of them."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from tests.desk import Desk
 
 _PERSON = "I want to talk to a person"
 
 
-def _closed() -> dict[str, Any]:
-    """Hours of a business that opens the day after tomorrow."""
-    day = (datetime.now(UTC) + timedelta(days=2)).strftime("%A")
-    return {"time_zone": "UTC", "week": {day.lower(): [{"start": "09:00", "end": "18:00"}]}}
-
-
-def _opening() -> str:
-    day = (datetime.now(UTC) + timedelta(days=2)).strftime("%A")
-    return f"We open again on {day}, 09:00."
+# Of a business that opens in three days: neither today nor tomorrow, when midnight passes meanwhile.
+_DAY = (datetime.now(UTC) + timedelta(days=3)).strftime("%A")
+_HOURS = {"time_zone": "UTC", "week": {_DAY.lower(): [{"start": "09:00", "end": "18:00"}]}}
+_OPENING = f"We open again on {_DAY}, 09:00."
 
 
 async def test_who_needs_a_person_waits_for_the_morning_and_hears_of_it_once(desk: Desk) -> None:
-    await desk.configure(business_hours=_closed())
+    await desk.configure(business_hours=_HOURS)
     assert "working days" in (await desk.say("How long does shipping take?"))[-1], "the AI goes on"
     told = await desk.say(_PERSON)
-    assert told[-1].endswith(_opening())
+    assert told[-1].endswith(_OPENING)
     conversation = await desk.conversation()
     assert conversation["status"] == "WITH_HUMAN"
     ana = await desk.ana()
@@ -32,7 +26,7 @@ async def test_who_needs_a_person_waits_for_the_morning_and_hears_of_it_once(des
     await ana.post(f"/conversations/{conversation['id']}/release")
     again = await desk.say(_PERSON + "!")
     assert (await desk.conversation())["status"] == "WITH_HUMAN"
-    assert sum(text.endswith(_opening()) for text in again) == 1
+    assert sum(text.endswith(_OPENING) for text in again) == 1
     # In the morning the queue is theirs.
     await ana.put("/me/availability", {"presence": "online"})
     await desk.work_until_idle()
@@ -40,7 +34,7 @@ async def test_who_needs_a_person_waits_for_the_morning_and_hears_of_it_once(des
 
 
 async def test_a_tenant_may_call_back_instead_or_say_when_it_opens_and_no_more(desk: Desk) -> None:
-    await desk.configure(business_hours=_closed(), when_closed="callback")
+    await desk.configure(business_hours=_HOURS, when_closed="callback")
     (told,) = await desk.say(_PERSON)
     assert "write your number" in told
     assert (await desk.conversation())["tags"] == ["callback"]
@@ -48,7 +42,7 @@ async def test_a_tenant_may_call_back_instead_or_say_when_it_opens_and_no_more(d
     first = await desk.say("How long does shipping take?", number="4915550002")
     more = await desk.say("Hello? How long?", "Anybody?", number="4915550002")
     assert first == more, "no flood"
-    assert first[0].endswith(_opening())
+    assert first[0].endswith(_OPENING)
     assert "write to us again" in first[0], "nobody gets it, so nobody is said to answer it"
     conversation = await desk.conversation("4915550002")
     assert (conversation["status"], conversation["waiting_since"]) == ("ACTIVE", None)

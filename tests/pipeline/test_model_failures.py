@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.desk import Desk
+from tests.desk import Desk, eventually
 
 from frontdesk.gateway import CompletionRequest, complete
 from frontdesk.gateway.breaker import Breaker
@@ -88,10 +88,14 @@ async def trace(desk: Desk, stage: str) -> Any:
 @EVERY_FAILURE
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_a_model_that_fails_once_is_made_up_for_and_the_trace_says_so(
-    desk: Desk, fault: ModelFault, outcome: str
+    desk: Desk, fault: ModelFault, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.simulator.model.faults.next(fault, only="reply")
-    assert len(await desk.say(QUESTION)) == 1
+    desk.phone().say(QUESTION)
+    await eventually(lambda: desk.simulator.model.faults.met[fault], seconds=20)
+    # What is asked next may take its time.
+    monkeypatch.setattr(desk.resources.settings.llm, "attempt_timeout_seconds", 20)
+    assert len(await desk.say()) == 1
     calls = await desk.sql(
         "SELECT outcome, usage_known FROM llm_call WHERE feature = 'reply' ORDER BY attempt"
     )
