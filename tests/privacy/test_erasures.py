@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.desk import Desk, Person
+from tests.desk import Desk, Person, eventually
 from tests.forked import frontdesk
 from tests.pipeline.test_dead_letters import _news
 from tests.pipeline.test_receive import _post_signed
@@ -286,6 +286,30 @@ async def test_work_in_hand_is_waited_for_before_anything_counts_as_gone(
     await desk.work_until_idle()
     assert (await admin.get(f"/erasures/{receipt['id']}"))["state"] == "done"
     assert await _everywhere(admin_sql, desk, SECRET) == []
+
+
+async def test_a_turn_that_is_begun_at_this_very_moment_is_waited_for_too(
+    desk: Desk, admin_sql: Any
+) -> None:
+    admin = await desk.admin()
+    await desk.say(SECRET, number=NUMBER)
+    contact_id = (await desk.conversation(NUMBER))["contact"]["id"]
+    async with admin_sql.transaction():
+        # As a claim does it.
+        await admin_sql.execute(
+            "UPDATE conversation SET lease_until = now() + interval '1 minute' WHERE tenant_id = $1",
+            desk.id,
+        )
+        erasing = asyncio.create_task(_erase(desk, admin, contact_id))
+
+        async def waits() -> bool:
+            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
+            us = await admin_sql.fetchval("SELECT pg_backend_pid()")
+            return any(us in row["by"] for row in await admin_sql.fetch(blocked))
+
+        await eventually(waits)
+    receipt = await erasing
+    assert (receipt["state"], receipt["stage"]) == ("queued", "waiting")
 
 
 async def test_a_human_agent_may_neither_erase_nor_export(desk: Desk) -> None:

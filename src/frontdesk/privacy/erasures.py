@@ -243,16 +243,17 @@ class Job:
         suppression = self.resources.keep(Suppression)
         async with self.resources.db.hot(self.tenant_id) as tx:
             known = await identifiers_of(tx, contact_id)
-            in_hand: bool = await tx.sql.fetchval(_IN_HAND, contact_id)
-            erased_at: datetime = await tx.sql.fetchval("SELECT clock_timestamp()")
             digests = suppression.digests(self.tenant_id, known.ids)
-            threads = await tx.sql.fetch(
+            rows = await tx.sql.fetch(
                 "SELECT id FROM conversation WHERE contact_id = $1 AND status <> 'CLOSED' "
                 "ORDER BY id",
                 contact_id,
             )
-            for row in threads:
-                thread = await conversation.lock(tx, row["id"])
+            threads = [await conversation.lock(tx, row["id"]) for row in rows]
+            # Under their locks: a turn or send that is begun before is seen, and none is after.
+            in_hand: bool = await tx.sql.fetchval(_IN_HAND, contact_id)
+            erased_at: datetime = await tx.sql.fetchval("SELECT clock_timestamp()")
+            for thread in threads:
                 if thread.status is not conversation.Status.CLOSED:
                     await conversation.close(tx, thread, by=Actor.SYSTEM, reason="erased")
             await suppression.suppress(tx, digests, erased_at)
