@@ -94,7 +94,7 @@ class Desk:
             return await tx.sql.fetch(query)
 
 
-async def eventually(holds: Callable[[], object], seconds: float = 5) -> None:
+async def eventually(holds: Callable[[], object], seconds: float = 30) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110  # What is waited for happens on the other side of HTTP.

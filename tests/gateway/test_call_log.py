@@ -1,30 +1,42 @@
 """The record of a call that was paid for, while the database is busy."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from pydantic import SecretStr
+from tests import desk as desks
 
 from frontdesk.core.db import Database
-from frontdesk.core.errors import Invalid
+from frontdesk.core.errors import Invalid, Unavailable
 from frontdesk.core.settings import DatabaseSettings
 from frontdesk.gateway import call_log, close, complete, finish_records
 
-from .conftest import Desk
+from .conftest import Desk, eventually
 from .stub_provider import Provider
 
 
 async def test_a_paid_call_is_recorded_once_the_database_has_time_again(
     desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_log, "RETRY_PAUSES_SECONDS", (0.05,) * 20)
+    monkeypatch.setattr(call_log, "RETRY_PAUSES_SECONDS", (0.05,) * 400)
     await complete(desk.resources, desk.request())  # Reads the prices while it can.
     url = SecretStr(desk.resources.settings.database.app_dsn)
     narrow = Database(DatabaseSettings(url=url, pool_size=1, pool_timeout_seconds=0.05), {})
     await narrow.open()
     object.__setattr__(desk.resources, "db", narrow)
+
+    async def is_connected() -> bool:
+        with suppress(Unavailable):
+            async with narrow.hot(desk.tenant_id):
+                return True
+        return False
+
+    # Who is so impatient may have to try again until there is a connection.
+    await desks.eventually(is_connected)
     async with narrow.hot(desk.tenant_id):
         waiting = asyncio.create_task(complete(desk.resources, desk.request()))
+        await eventually(lambda: len(provider.bodies) == 2)
         await asyncio.sleep(0.3)
         assert not waiting.done()
     await waiting
@@ -52,7 +64,7 @@ async def test_a_record_that_nothing_follows_is_written_by_itself_and_sooner_whe
     desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await complete(desk.resources, desk.request(is_followed=True))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await desk.calls():  # noqa: ASYNC110  # It happens by itself.
             await asyncio.sleep(0.02)
     monkeypatch.setattr(call_log, "PATIENCE_SECONDS", 3600)

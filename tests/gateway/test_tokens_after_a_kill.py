@@ -7,11 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from aiohttp import web
 from tests.conftest import as_environment, setting_values
+from tests.desk import eventually
 
-from .conftest import Desk, MakeDesk
+from .conftest import MakeDesk
 from .stub_provider import Answer, Provider
 from .test_token_exactness import Tokens, billed, in_ledger, some_tokens
 
@@ -19,16 +21,18 @@ SOURCE = Path(__file__).parents[2] / "src"
 AT_ONCE = 4
 # Callers that ask again and again, each only once it has its answer; the process is never asked to end.
 _CALLERS = """
-import asyncio, itertools, sys
+import asyncio, contextlib, itertools, sys
 from uuid import UUID
 from frontdesk.core.resources import open_resources
 from frontdesk.core.settings import load_settings
-from frontdesk.gateway import CompletionRequest, complete
+from frontdesk.gateway import CompletionRequest, ModelsUnavailable, complete
 
 async def ask(resources, caller):
     for number in itertools.count():
-        await complete(resources, CompletionRequest(tenant_id=UUID(sys.argv[1]), feature="reply",
-            messages=({"role": "user", "content": f"{caller}:{number}"},)))
+        # Of no use may be the answers of all models; the process goes on until it is killed.
+        with contextlib.suppress(ModelsUnavailable):
+            await complete(resources, CompletionRequest(tenant_id=UUID(sys.argv[1]), feature="reply",
+                messages=({"role": "user", "content": f"{caller}:{number}"},)))
 
 async def main():
     async with open_resources(load_settings(), {}) as resources:
@@ -38,17 +42,18 @@ asyncio.run(main())
 """
 
 
-async def eventually_same(desk: Desk) -> None:
-    """Wait until the ledger does not grow any more."""
-    before = -1
-    while (now := len(await desk.usage())) != before:
-        before = now
-        await asyncio.sleep(0.3)
+_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
 
 
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_killed_worker_loses_no_more_than_the_calls_it_had_in_hand(
-    make_desk: MakeDesk, provider: Provider, database_urls: dict[str, str], world: Any, seed: int
+    make_desk: MakeDesk,
+    provider: Provider,
+    database_urls: dict[str, str],
+    world: Any,
+    admin_sql: asyncpg.Connection,
+    seed: int,
 ) -> None:
     desk, told, dice = make_desk(), dict[Tokens, tuple[int, int]](), random.Random(seed)
 
@@ -67,20 +72,27 @@ async def test_a_killed_worker_loses_no_more_than_the_calls_it_had_in_hand(
     provider.plan = [answer(tokens) for tokens in {some_tokens(dice) for _ in range(400)}]
     values = setting_values(database_urls, world[0])
     values["llm"] = {"groq_api_base": provider.url, "openai_api_base": provider.url}
+    others = {row["pid"] for row in await admin_sql.fetch(_BACKENDS)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _CALLERS, str(desk.tenant_id), str(AT_ONCE),
         env={**as_environment(values), "PYTHONPATH": str(SOURCE)},
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(100):
             while len(told) < dice.randint(20, 60):  # noqa: ASYNC110  # It happens elsewhere.
                 await asyncio.sleep(dice.uniform(0.001, 0.01))
+        of_it = {row["pid"] for row in await admin_sql.fetch(_BACKENDS)} - others
     finally:
         process.kill()
         await process.wait()
+    assert of_it, "it was at work when it was killed"
+
+    async def are_gone() -> bool:
+        return not of_it & {row["pid"] for row in await admin_sql.fetch(_BACKENDS)}
+
     # Postgres notices that it is gone, and ends what it had begun.
-    await eventually_same(desk)
+    await eventually(are_gone)
     counted = await in_ledger(desk)
     assert 0 < len(counted) == len(set(counted))
     assert set(counted) <= set(told), "nothing is there that was not told"
