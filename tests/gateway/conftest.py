@@ -33,7 +33,7 @@ async def opened(resources: Resources, worker_id: str) -> AsyncIterator[Resource
     """The process's resources, with a Redis database in which no other tests open breakers."""
     number = 8 + int(worker_id.removeprefix("gw") if worker_id != "main" else 0) % 8
     url = resources.settings.redis.url.get_secret_value().rpartition("/")[0]
-    redis = connect(RedisSettings(url=SecretStr(f"{url}/{number}")))
+    redis = connect(RedisSettings(url=SecretStr(f"{url}/{number}"), socket_timeout_seconds=50))
     await litellm_adapter.warm()  # Its import is not to eat up the first call's time.
     yield replace(resources, redis=redis)
     await redis.aclose(close_connection_pool=True)

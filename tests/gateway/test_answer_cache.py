@@ -9,13 +9,19 @@ from pydantic import BaseModel, SecretStr
 from frontdesk.core import ids
 from frontdesk.core.redis import connect
 from frontdesk.core.settings import RedisSettings
-from frontdesk.gateway import complete
+from frontdesk.gateway import answer_cache, complete
 from frontdesk.gateway.answer_cache import normalised
 
 from .conftest import OPENAI, QUESTION, Desk, MakeDesk
 from .stub_provider import Provider, as_json, says
 
 SYSTEM = QUESTION[0]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that comes late out of a Redis that is busy is not taken for none."""
+    monkeypatch.setattr(answer_cache, "_REDIS_SECONDS", 50)
 
 
 class Said(BaseModel):

@@ -70,9 +70,9 @@ def test_other_scripts_are_cut_at_their_sentences():
 
 def test_the_largest_text_is_cut_in_good_time():
     body = "\n\n".join(f"## Topic {number}\n{PARAGRAPH}" for number in range(800))[:400_000]
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(split("Help", body)) > 500
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

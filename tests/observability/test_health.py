@@ -43,6 +43,13 @@ async def started(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that takes too long tells nothing, and this machine may be busy."""
+    monkeypatch.setattr(health, "_CHECK_SECONDS", 50)
+    monkeypatch.setattr(overdue, "_LOOK_SECONDS", 50)
+
+
 @pytest.fixture
 async def beating(admin_sql: asyncpg.Connection) -> AsyncIterator[None]:
     """A worker that was seen just now."""
@@ -93,11 +100,8 @@ async def lone_desk(
 
 
 async def test_readyz_tells_how_late_the_work_of_every_kind_is_and_how_old(
-    lone_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    lone_desk: Desk,
 ) -> None:
-    # A look that takes too long tells nothing, and this machine may be busy.
-    monkeypatch.setattr(health, "_CHECK_SECONDS", 50)
-    monkeypatch.setattr(overdue, "_LOOK_SECONDS", 50)
     desk, settings = lone_desk, lone_desk.resources.settings
     await desk.say("When does it ship?")
     await desk.sql(

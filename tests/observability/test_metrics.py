@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import pytest
 from tests.desk import Desk
 
 from frontdesk.core.metrics import MOST_TENANTS, Metrics
@@ -9,6 +10,7 @@ from frontdesk.core.resources import Resources
 from frontdesk.gateway.attempts import Outcome
 from frontdesk.gateway.breaker import FAILURES, Admission
 from frontdesk.gateway.door import Door
+from frontdesk.observability import overdue
 from frontdesk.observability.overdue import BacklogGauges
 
 
@@ -65,7 +67,12 @@ async def test_a_model_that_is_left_alone_is_told(desk: Desk):
     assert value(desk.resources, "frontdesk_llm_breaker_open", model=model) == 1
 
 
-async def test_how_much_is_due_is_looked_up_once_in_some_seconds(desk: Desk):
+async def test_how_much_is_due_is_looked_up_once_in_some_seconds(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    # However long a busy machine takes for what happens between two looks, and for a look.
+    monkeypatch.setattr(overdue, "_LOOK_AGAIN_SECONDS", 3_600)
+    monkeypatch.setattr(overdue, "_LOOK_SECONDS", 50)
     gauges = desk.resources.keep(BacklogGauges)
     gauges._looked_at = float("-inf")
     await gauges.refresh()

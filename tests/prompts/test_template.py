@@ -82,10 +82,10 @@ def test_a_prompt_without_voice_and_instructions_says_nothing_of_them():
     ],
 )
 def test_a_template_that_does_more_than_a_prompt_needs_is_refused(content):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(PromptInvalid):
         find_variables(content)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,12 @@ def test_a_missing_variable_is_an_error_not_a_hole():
 
 
 def test_the_text_cannot_grow_without_bound():
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(PromptInvalid, match=str(MAX_OUTPUT_CHARACTERS)):
         render("{% for c in facts %}{{ facts }}{% endfor %}", {"facts": "x" * 6_000})
     with pytest.raises(PromptInvalid):
         render("{{ facts }}" * 1_500, {"facts": "x" * 6_000})
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

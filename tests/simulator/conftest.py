@@ -110,7 +110,7 @@ def desk(world: tuple[Simulator, Desk]) -> Desk:
 async def graph(simulator: Simulator) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the fake Graph API with a token."""
     headers = {"Authorization": "Bearer token"}
-    async with httpx.AsyncClient(base_url=simulator.url, headers=headers, timeout=5) as client:
+    async with httpx.AsyncClient(base_url=simulator.url, headers=headers, timeout=30) as client:
         yield client
 
 
@@ -132,7 +132,7 @@ async def send_to(graph: httpx.AsyncClient, body: Any) -> httpx.Response:
     return await graph.post(f"/v26.0/{PNID}/messages", json=body)
 
 
-async def eventually(holds: Any, seconds: float = 5.0) -> None:
+async def eventually(holds: Any, seconds: float = 30.0) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for has no event.

@@ -20,7 +20,7 @@ ANA = "15550001111"
 @pytest.fixture
 async def control(simulator: Simulator) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the control API."""
-    async with httpx.AsyncClient(base_url=f"{simulator.url}/_sim", timeout=5) as client:
+    async with httpx.AsyncClient(base_url=f"{simulator.url}/_sim", timeout=30) as client:
         yield client
 
 

@@ -1,6 +1,7 @@
 import asyncio
 import hashlib
 import hmac
+import socket
 
 import httpx
 import orjson
@@ -78,15 +79,14 @@ async def test_a_desk_that_comes_up_later_loses_nothing() -> None:
 
     settings = SimulatorSettings(app_secret=SECRET, retry_pauses_seconds=(0.01,))
     async with running(settings) as simulator:
-        probe = await asyncio.start_server(answer, "127.0.0.1", 0)
-        port = probe.sockets[0].getsockname()[1]
-        probe.close()
-        await probe.wait_closed()
-        simulator.configure(webhook_url=f"http://127.0.0.1:{port}/hook")
+        # Nobody listens there yet, and nobody else may begin to.
+        place = socket.socket()
+        place.bind(("127.0.0.1", 0))
+        simulator.configure(webhook_url=f"http://127.0.0.1:{place.getsockname()[1]}/hook")
         posting = simulator.phone().say("Hi")
         await eventually(lambda: len(posting.attempts) > 1)
         assert posting.status is None
-        async with await asyncio.start_server(answer, "127.0.0.1", port):
+        async with await asyncio.start_server(answer, sock=place):
             await posting
     assert len(received) == 1
 
@@ -182,7 +182,7 @@ async def test_waiting_for_a_reply_that_never_comes(simulator: Simulator) -> Non
 
 async def test_leaving_stops_retries_at_once() -> None:
     settings = SimulatorSettings(app_secret=SECRET, retry_pauses_seconds=(60.0,))
-    async with asyncio.timeout(2), running(settings) as simulator:
+    async with asyncio.timeout(30), running(settings) as simulator:
         posting = simulator.phone().say("Hi")
         await eventually(lambda: posting.attempts)
     async with httpx.AsyncClient() as client:

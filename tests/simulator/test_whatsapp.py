@@ -1,5 +1,6 @@
 import asyncio
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -388,8 +389,9 @@ async def test_a_hang_ends_when_the_caller_gives_up(
 ) -> None:
     simulator.phone(ANA).say("Hi")
     simulator.whatsapp.faults.next(SendFault(SendFaultKind.HANG_BEFORE))
+    brief = httpx.Timeout(30, read=0.1)
     with pytest.raises(httpx.ReadTimeout):
-        await graph.post(f"/v26.0/{PNID}/messages", json=text_to(ANA), timeout=0.1)
+        await graph.post(f"/v26.0/{PNID}/messages", json=text_to(ANA), timeout=brief)
     assert (await send_to(graph, text_to(ANA))).status_code == 200
 
 
@@ -410,7 +412,7 @@ async def test_accepted_and_then_an_error(
 async def test_statuses_come_early_twice_or_backwards(
     simulator: Simulator, graph: httpx.AsyncClient, desk: Desk
 ) -> None:
-    simulator.configure(status_delay_seconds=(0.02, 0.02))
+    simulator.configure(status_delay_seconds=(1.0, 1.0))
     await simulator.phone(ANA).say("Hi")
     faults = simulator.whatsapp.faults
     faults.next(SendFault(SendFaultKind.EARLY_STATUS))
@@ -418,6 +420,7 @@ async def test_statuses_come_early_twice_or_backwards(
     assert [status["status"] for status in desk.statuses()] == ["sent"]
     await simulator.settle()
     assert [status["status"] for status in desk.statuses()] == ["sent", "delivered", "read"]
+    simulator.configure(status_delay_seconds=(0.02, 0.02))
     desk.bodies.clear()
     faults.next(SendFault(SendFaultKind.REVERSE_STATUS))
     await send_to(graph, text_to(ANA))
@@ -435,7 +438,7 @@ async def test_statuses_come_late(
     simulator: Simulator, graph: httpx.AsyncClient, desk: Desk
 ) -> None:
     await simulator.phone(ANA).say("Hi")
-    simulator.whatsapp.faults.next(SendFault(SendFaultKind.LATE_STATUS, seconds=0.3))
+    simulator.whatsapp.faults.next(SendFault(SendFaultKind.LATE_STATUS, seconds=2))
     await send_to(graph, text_to(ANA))
     assert (await send_to(graph, text_to(ANA))).status_code == 200
     await eventually(lambda: len(desk.statuses()) == 3)
@@ -449,13 +452,18 @@ async def test_statuses_come_late(
     ]
 
 
-async def test_an_outage_ends_by_itself(simulator: Simulator, graph: httpx.AsyncClient) -> None:
+async def test_an_outage_ends_by_itself(
+    simulator: Simulator, graph: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_000.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("frontdesk.simulator.faults.time", clock)
     simulator.phone(ANA).say("Hi")
     down = SendFault(SendFaultKind.SERVER_ERROR, code=131016, http_status=503, graph_body=True)
     simulator.whatsapp.faults.share(down, 1.0, for_seconds=0.2)
     answer = await send_to(graph, text_to(ANA))
     assert (answer.status_code, code(answer)) == (503, 131016)
-    await asyncio.sleep(0.2)
+    now[0] += 0.2
     assert (await send_to(graph, text_to(ANA))).status_code == 200
     assert simulator.whatsapp.faults.describe()["shares"] == []
 
