@@ -211,7 +211,10 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     await admin.post(f"{experiments}/{tried['id']}/move", {"to": "rolled_back"})
     await desk.say("Hello!", number="49155503", name=mark)
     gone = await admin_sql.fetchval("SELECT id FROM contact WHERE tenant_id = $1", desk.id)
-    await admin.post("/erasures", {"contact_id": str(gone)})
+    started = await admin.post("/erasures", {"contact_id": str(gone)})
+    await desk.work_until_idle()
+    erasure = await admin.get(f"/erasures/{started['id']}")
+    assert erasure["state"] == "done", "it would take the export along when it goes on"
     desk.phone("49155502", name=mark).say("I want to talk to a person, now.")
     desk.phone("49155502", name=mark).send_image(mark)
     await desk.say(f"How long does shipping take? {mark}", number="49155501", name=mark)
@@ -241,7 +244,6 @@ async def furnish(desk: Desk, admin_sql: asyncpg.Connection, mark: str, times: i
     await admin.put(f"{conversation}/tags", {"tags": [mark]})
     await admin.put(f"{conversation}/draft", {"text": mark})
     await admin.post("/saved-replies", {"shortcut": mark, "text": mark})
-    # Not before: an erasure takes exports along.
     await admin.post("/exports", {})
     call = (await admin.get("/llm-calls", limit=1))["items"][0]
     await admin.post(f"/llm-calls/{call['id']}/replay", {})
