@@ -139,6 +139,9 @@ async def working(resources: Resources, *, sweeps: bool = True) -> AsyncIterator
         for task in tasks:
             task.cancel()
         await dispatcher.drain(settings.worker.drain_seconds)
+        # Only others can work now.
+        resources.db.bell = others
+        await pipeline.give_back(resources)
         await others.aclose()
 
 

@@ -3,14 +3,18 @@
 import time
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 from tests.core.test_store_faults import failing
 from tests.desk import Desk, eventually
 
+from frontdesk.core.db import Bell
+from frontdesk.messaging import OUTBOUND
 from frontdesk.simulator import SendFault, SendFaultKind
 from frontdesk.simulator.webhooks import envelope
+from frontdesk.worker import working
 
 
 async def _outbound(desk: Desk) -> Any:
@@ -313,6 +317,33 @@ async def test_a_message_behind_one_on_the_wire_leaves_soon_after_it(desk: Desk)
     desk.simulator.configure(send_latency_seconds=(0, 0))
     await desk.work_until_idle()
     assert len(phone.replies) == 2
+
+
+async def test_a_reply_that_a_worker_did_not_come_to_before_it_ended_is_sent_by_another(
+    desk: Desk,
+) -> None:
+    bell: Bell = desk.resources.db.bell
+
+    class SenderHasNoPlace:
+        def ring(self, kind: str, tenant_id: UUID, row_id: UUID, after_seconds: float = 0) -> None:
+            if kind != OUTBOUND:
+                bell.ring(kind, tenant_id, row_id, after_seconds)
+
+    desk.resources.db.bell = SenderHasNoPlace()
+    phone = desk.phone()
+    try:
+        await phone.say("How long does delivery take?")
+        await desk.work_until_idle()
+        assert (await _outbound(desk))["state"] == "sending"
+        async with working(desk.resources, sweeps=False):
+            """It ends at once."""
+    finally:
+        desk.resources.db.bell = bell
+    assert phone.replies == []
+    await desk.work_until_idle()
+    assert len(phone.replies) == 1
+    row = await _outbound(desk)
+    assert (row["state"], row["attempt"]) == ("sent", 1)
 
 
 async def test_a_time_in_the_future_proves_no_channel_alive(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from frontdesk.pipeline.dead_letters import (
     replay_letter,
 )
 from frontdesk.pipeline.dead_webhooks import find_number
-from frontdesk.pipeline.deliver import deliver
+from frontdesk.pipeline.deliver import deliver, give_back
 from frontdesk.pipeline.drill_report import DrillReport
 from frontdesk.pipeline.drilling import drills_of, read_drill, start_drill, stop_drill
 from frontdesk.pipeline.escalate import PACKET_DEADLINE_SECONDS
@@ -47,6 +47,7 @@ __all__ = [
     "find_number",
     "get_letter",
     "get_replay",
+    "give_back",
     "list_letters",
     "on_paper",
     "read_drill",

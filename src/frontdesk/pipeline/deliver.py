@@ -8,6 +8,8 @@ stop an AI message.
 import asyncio
 import random
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -179,15 +181,21 @@ class Handed:
     """Messages that were marked where they were decided, until this process's sender takes them."""
 
     def __init__(self, _: Resources) -> None:
-        self._marked: dict[UUID, Marked] = {}
+        self._marked: dict[UUID, tuple[UUID, Marked]] = {}
 
-    def give(self, marked: Marked) -> None:
+    def give(self, tenant_id: UUID, marked: Marked) -> None:
         """Leave a message whose mark is committed; whoever gives it rings for it."""
-        self._marked[marked.row.id] = marked
+        self._marked[marked.row.id] = tenant_id, marked
 
     def take(self, outbound_id: UUID) -> Marked | None:
         """The message, for whoever comes first."""
-        return self._marked.pop(outbound_id, None)
+        _, marked = self._marked.pop(outbound_id, (None, None))
+        return marked
+
+    def take_all(self) -> Iterator[tuple[UUID, Marked]]:
+        """(tenant id, message) of each that is left."""
+        while self._marked:
+            yield self._marked.popitem()[1]
 
 
 async def begin(tx: Transaction, resources: Resources, outbound_id: UUID) -> Marked | None:
@@ -209,8 +217,19 @@ async def begin(tx: Transaction, resources: Resources, outbound_id: UUID) -> Mar
 
 def hand_on(resources: Resources, tenant_id: UUID, marked: Marked) -> None:
     """Have a message posted by this process, its mark being committed."""
-    resources.keep(Handed).give(marked)
+    resources.keep(Handed).give(tenant_id, marked)
     resources.db.bell.ring(OUTBOUND, tenant_id, marked.row.id)
+
+
+async def give_back(resources: Resources) -> None:
+    """Unmark what this process was handed and did not come to before it ends, for other workers.
+
+    What the database has no time for stays marked: its outcome counts as unknown once its lease ends.
+    """
+    for tenant_id, marked in resources.keep(Handed).take_all():
+        with suppress(Unavailable):
+            async with resources.db.hot(tenant_id) as tx:
+                await _unmark(tx, marked.row, 0)
 
 
 async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> None:
