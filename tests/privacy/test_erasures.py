@@ -312,6 +312,48 @@ async def test_a_turn_that_is_begun_at_this_very_moment_is_waited_for_too(
     assert (receipt["state"], receipt["stage"]) == ("queued", "waiting")
 
 
+async def test_what_a_model_is_about_to_be_asked_is_waited_for_too(
+    desk: Desk, admin_sql: Any
+) -> None:
+    async def waiting() -> int:
+        found: int = await admin_sql.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND cardinality(pg_blocking_pids(pid)) > 0"
+        )
+        return found
+
+    admin = await desk.admin()
+    await desk.say(SECRET, number=NUMBER)
+    conversation = await desk.conversation(NUMBER)
+    await desk.sql(
+        "INSERT INTO suggestion (id, conversation_id, task, wish, state, due_at) VALUES "
+        """(gen_random_uuid(), $1, 'draft', '{"task": "draft"}', 'queued', now()) RETURNING 1""",
+        UUID(conversation["id"]),
+    )
+    answered = len(desk.simulator.model.asked("reply"))
+    desk.simulator.configure(model_latency_seconds=(0.5, 0.5))
+    async with admin_sql.transaction():
+        # What is much takes long to erase.
+        await admin_sql.execute("LOCK TABLE message IN SHARE ROW EXCLUSIVE MODE")
+        erasing = asyncio.create_task(_erase(desk, admin, conversation["contact"]["id"]))
+
+        async def has_got_so_far() -> bool:
+            rows = await desk.sql("SELECT stage FROM erasure")
+            return await waiting() == 1 or [row["stage"] for row in rows] == ["waiting"]
+
+        await eventually(has_got_so_far)
+        assert desk.dispatcher is not None
+        await desk.dispatcher.sweep("escalation.suggestion")
+        await eventually(lambda: len(desk.simulator.model.asked("reply")) > answered)
+    receipt = await erasing
+    desk.simulator.configure(model_latency_seconds=(0, 0))
+    assert (receipt["state"], receipt["stage"]) == ("queued", "waiting")
+    await desk.sql("UPDATE erasure SET due_at = now() RETURNING 1")
+    await desk.work_until_idle()
+    assert (await admin.get(f"/erasures/{receipt['id']}"))["state"] == "done"
+    assert await _everywhere(admin_sql, desk, SECRET) == []
+
+
 async def test_a_human_agent_may_neither_erase_nor_export(desk: Desk) -> None:
     ana = await desk.ana()
     contact_id = str(desk.id)

@@ -45,23 +45,20 @@ ERASURE = "privacy.erasure"
 MAX_ATTEMPTS = 5
 _LEASE_SECONDS = 1_800
 _SEALED_FIELD = "erasure.identifiers"
-# A send or a model call that was begun before may still write what it knows. What is claimed for a
-# while has been tried before, and is due when that is over.
+# A send or a model call that was begun before may still write what it knows; and what only waits to be
+# begun may be at any moment.
 _IN_HAND = """
 SELECT EXISTS (SELECT 1 FROM conversation WHERE contact_id = $1 AND lease_until > now())
     OR EXISTS (SELECT 1 FROM outbound WHERE state = 'sending'
                AND conversation_id IN (SELECT id FROM conversation WHERE contact_id = $1))
     OR EXISTS (
         SELECT 1 FROM conversation k JOIN (
-            SELECT conversation_id, due_at FROM media
-            WHERE state = 'stored' AND wants_words AND attempts > 0
-            UNION ALL SELECT conversation_id, due_at FROM suggestion
-            WHERE state = 'queued' AND attempts > 0
-            UNION ALL SELECT conversation_id, due_at FROM commitment
-            WHERE state = 'noticed' AND attempts > 0
-            UNION ALL SELECT conversation_id, due_at FROM conversation_memory WHERE attempts > 0
+            SELECT conversation_id FROM media WHERE state = 'stored' AND wants_words
+            UNION ALL SELECT conversation_id FROM suggestion WHERE state = 'queued'
+            UNION ALL SELECT conversation_id FROM commitment WHERE state = 'noticed'
+            UNION ALL SELECT conversation_id FROM conversation_memory WHERE due_at IS NOT NULL
         ) job ON job.conversation_id = k.id
-        WHERE k.contact_id = $1 AND job.due_at > now())
+        WHERE k.contact_id = $1)
 """
 # As long as any of these is claimed for, but for a turn, whose time is a setting.
 _LONGEST_LEASE_SECONDS, _MARGIN_SECONDS = 180, 15
