@@ -28,7 +28,7 @@ from frontdesk.demo.stories import STORIES, Act
 from frontdesk.demo.world import Plan, environment, plan_from
 
 SOURCE = Path(__file__).parents[1] / "src"
-STARTS_SECONDS = 60.0
+STARTS_SECONDS = 120.0
 
 
 @pytest.fixture
@@ -201,7 +201,6 @@ def test_a_feed_hears_what_has_no_number_and_keeps_it_out_of_the_order():
 # For real
 
 
-@pytest.mark.timeout(150)
 def test_every_step_of_the_scripted_day_is_seen_from_outside(tmp_path):
     before = set(Path(tempfile.gettempdir()).glob("frontdesk-check-*"))
     done = subprocess.run(
@@ -210,7 +209,7 @@ def test_every_step_of_the_scripted_day_is_seen_from_outside(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=140,
+        timeout=280,
         check=False,
     )
     assert done.stdout, done.stderr
@@ -222,7 +221,6 @@ def test_every_step_of_the_scripted_day_is_seen_from_outside(tmp_path):
     assert not set(Path(tempfile.gettempdir()).glob("frontdesk-check-*")) - before
 
 
-@pytest.mark.timeout(240)
 def test_the_demo_heals_stops_in_order_keeps_its_data_and_never_outlives_its_owner(path, start):
     demo = start()
     demo.wait_for("Ctrl-C stops everything")
@@ -243,7 +241,7 @@ def test_the_demo_heals_stops_in_order_keeps_its_data_and_never_outlives_its_own
     assert len(everything_in(path)) >= 6
     demo.process.kill()
     demo.process.wait()
-    eventually(lambda: everything_in(path) == [], "an end of all processes", seconds=30)
+    eventually(lambda: everything_in(path) == [], "an end of all processes")
 
 
 class Demo:
@@ -326,7 +324,7 @@ def everything_in(path: Path) -> list[tuple[int, str]]:
     return found
 
 
-def eventually(holds: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+def eventually(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     give_up_at = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < give_up_at, f"{what}: not within {seconds} s"

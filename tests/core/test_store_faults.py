@@ -33,8 +33,6 @@ from frontdesk.messaging import signature
 from frontdesk.simulator import Simulator
 from frontdesk.subscriptions import SUBSCRIPTIONS
 
-pytestmark = pytest.mark.timeout(90)
-
 NOBODY = "redis://127.0.0.1:9/0"  # The discard port: nothing listens, connections are refused.
 World = tuple[Simulator, LateApp]
 

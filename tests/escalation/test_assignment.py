@@ -51,7 +51,6 @@ async def _close(desk: Desk, who: Person, number: str) -> None:
     await desk.work_until_idle()
 
 
-@pytest.mark.timeout(120)  # Fifty packets, each by a model.
 async def test_fifty_at_once_for_five_people_with_three_places_each(desk: Desk) -> None:
     people = [await desk.ana(), await desk.ben(), await desk.admin(), *await _more_people(desk, 2)]
     for person in people:

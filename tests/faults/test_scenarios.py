@@ -7,8 +7,6 @@ from faults.site import Site
 
 from faults import judge
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.mark.parametrize(
     "scenario", [s for s in SCENARIOS if s.fast], ids=lambda scenario: scenario.name

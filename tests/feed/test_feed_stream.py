@@ -229,7 +229,7 @@ async def test_streams_are_limited_by_user_and_by_tenant_and_counted(shop, setti
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110  # Nothing tells when a stream was given back.
             await asyncio.sleep(0.01)
 

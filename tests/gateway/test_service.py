@@ -517,7 +517,6 @@ async def test_many_calls_at_once_each_leave_their_own_records(
     assert len(await desk.usage()) == 60
 
 
-@pytest.mark.timeout(180)
 async def test_nothing_below_the_limits_holds_calls_back(
     make_desk: MakeDesk, provider: Provider
 ) -> None:

@@ -45,7 +45,6 @@ asyncio.run(main())
 _BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
 
 
-@pytest.mark.timeout(150)
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_killed_worker_loses_no_more_than_the_calls_it_had_in_hand(
     make_desk: MakeDesk,

@@ -106,7 +106,7 @@ def _complaint(case: Any, answer: Answer) -> str | None:
     return None
 
 
-@pytest.mark.timeout(0 if CASES else 180)
+@pytest.mark.timeout(0 if CASES else 300)
 async def test_every_answer_to_anything_is_one_that_is_declared(
     open_app: FastAPI,
     resources: Resources,

@@ -66,7 +66,6 @@ async def _lines(admin_sql: asyncpg.Connection, tenant: Any, request_ids: list[s
     )
 
 
-@pytest.mark.timeout(180)
 async def test_another_tenants_id_is_answered_like_a_missing_one_and_changes_nothing(
     neighbours: Neighbours,
     callers: list[Caller],

@@ -1,6 +1,5 @@
 """Every operation and every caller: whoever it declares is let in, and nobody else."""
 
-import pytest
 from fastapi import FastAPI
 from tests.isolation.asking import Answer, ask
 from tests.isolation.callers import NOBODY, Caller, callers_of
@@ -45,7 +44,6 @@ async def _wrong(app: FastAPI, operation: Operation, callers: list[Caller]) -> l
     return wrong
 
 
-@pytest.mark.timeout(180)
 async def test_every_operation_lets_in_whom_it_declares_and_nobody_else(
     neighbours: Neighbours, callers: list[Caller]
 ) -> None:
