@@ -1,15 +1,18 @@
 """Files of contacts: fetched from WhatsApp, kept, shown so that nothing in them runs, and let go."""
 
+import asyncio
 import io
 import zipfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
-from tests.desk import Desk, Person
+from tests.desk import Desk, Person, eventually
 from tests.messaging.test_graph import reply, serving
 
+from frontdesk.conversation import lock
 from frontdesk.core.http import HttpClient
 from frontdesk.core.resources import Resources
 from frontdesk.core.storage import NotKept, storage_of
@@ -71,6 +74,31 @@ async def test_what_a_contact_sends_is_kept_and_shown_so_that_nothing_in_it_runs
     assert ("media.changed", "stored") in [
         (kind, payload.get("media", {}).get("state")) for kind, payload in await desk.events()
     ]
+
+
+@pytest.mark.parametrize("due", ["state = 'pending'", "wants_words = true"])
+async def test_what_became_of_a_file_takes_the_conversation_before_the_file(
+    desk: Desk, due: str
+) -> None:
+    desk.phone().send_image("It came broken.")
+    await desk.work_until_idle()
+    conversation = await desk.conversation()
+    await desk.sql(f"UPDATE media SET {due}, due_at = now(), attempts = 0 RETURNING 1")
+    async with desk.resources.db.hot(desk.id) as tx:
+        # As whoever takes a message back: the conversation, and then its file.
+        await lock(tx, UUID(conversation["id"]))
+        working = asyncio.create_task(desk.work_until_idle())
+
+        async def waits() -> bool:
+            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
+            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
+            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
+
+        await eventually(waits)
+        await tx.sql.fetch("SELECT FROM media FOR UPDATE NOWAIT")
+    await working
+    _, (message,) = await _messages(desk)
+    assert message["file"]["state"] == "stored"
 
 
 async def test_a_file_that_does_not_come_says_why_and_can_be_asked_for_again(desk: Desk) -> None:

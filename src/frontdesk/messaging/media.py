@@ -59,6 +59,8 @@ FORGET = (
     "declared = NULL, filename = NULL, sha256 = NULL, last_error = NULL, is_awaited = false, "
     "wants_words = false"
 )
+# The conversation first, as everywhere: whoever hears what became of a file will want to lock it.
+LOCK_THREAD = "SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE"
 _LIST_DUE = """
 SELECT tenant_id, id FROM media WHERE due_at <= now()
 ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY is_awaited DESC, due_at), due_at LIMIT $1
@@ -335,6 +337,7 @@ async def _settle(
     columns = {"last_error": None, **found}
     names = ", ".join(f"{name} = ${place}" for place, name in enumerate(columns, start=4))
     async with resources.db.hot(tenant_id) as tx:
+        await tx.sql.execute(LOCK_THREAD, job.conversation_id)
         row = await tx.sql.fetchrow(
             f"UPDATE media SET state = $3::text, {names}, "  # noqa: S608  # Names of columns.
             "stored_at = CASE WHEN $3::text = 'stored' THEN now() END, "

@@ -20,6 +20,7 @@ from frontdesk.gateway import (
 )
 from frontdesk.messaging.errors import MediaNotThere
 from frontdesk.messaging.media import (
+    LOCK_THREAD,
     MEDIA,
     MediaJob,
     get_media,
@@ -66,6 +67,7 @@ async def write_down(resources: Resources, tenant_id: UUID, job: MediaJob) -> No
     again = told.may_come and job.attempts < MOST_ATTEMPTS
     wait = _PAUSE_SECONDS * 2**job.attempts
     async with resources.db.hot(tenant_id) as tx:
+        await tx.sql.execute(LOCK_THREAD, job.conversation_id)
         ours = await tx.sql.fetchval(
             "UPDATE media SET last_error = $3, due_at = CASE WHEN $4::bool THEN now() + "
             "make_interval(secs => $5) END, wants_words = $4, is_awaited = is_awaited AND $4 "
