@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.desk import Desk, Person
+from tests.desk import Desk, Person, eventually
 
 _PERSON = "I want to talk to a person"
 
@@ -45,6 +45,31 @@ async def test_a_conversation_is_given_to_a_colleague_within_their_limit(desk: D
     assert (await admin.get("/audit-entries", limit=1))["items"][0][
         "action"
     ] == "conversation.reassigned"
+
+
+async def test_who_is_given_a_conversation_while_they_come_online_holds_nobody_up(
+    desk: Desk,
+) -> None:
+    ben, admin = await desk.ben(), await desk.admin()
+    await ben.put("/me/availability", {"presence": "away"})
+    await desk.say(_PERSON)
+    # It was taken from them, and is theirs again when they say anew that they are online.
+    await desk.sql("UPDATE handoff SET taken_from = $1 RETURNING 1", ben.id)
+    await desk.sql("UPDATE availability SET presence = 'online' RETURNING 1")
+    path = f"/conversations/{(await desk.conversation())['id']}/assignment"
+    async with desk.resources.db.hot(desk.id) as tx:
+        await tx.sql.execute("SELECT FROM availability FOR UPDATE")
+        giving = asyncio.create_task(admin.put(path, {"user_id": str(ben.id)}))
+
+        async def waits() -> bool:
+            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
+            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
+            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
+
+        await eventually(waits)
+        await tx.sql.fetch("SELECT FROM handoff FOR UPDATE NOWAIT")
+    await giving
+    assert await _loads(desk) == {ben.id: 1}
 
 
 async def test_a_conversation_given_to_a_team_waits_for_it(desk: Desk) -> None:

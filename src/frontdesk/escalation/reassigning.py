@@ -45,7 +45,8 @@ async def reassign(
     if wish.team_id is not None:
         await get_team(tx, wish.team_id)
     handoff = await tx.sql.fetchrow(
-        "SELECT id, state FROM handoff WHERE conversation_id = $1 AND state <> 'ended' FOR UPDATE",
+        # Not locked, as the conversation is: whoever comes online has locked their presence first.
+        "SELECT id, state FROM handoff WHERE conversation_id = $1 AND state <> 'ended'",
         thread.id,
     )
     if handoff is None or handoff["state"] != "waiting":
