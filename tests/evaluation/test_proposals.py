@@ -1,6 +1,9 @@
 """Cases from production: proposed once, masked, reviewed, and forgotten with the contact."""
 
-from tests.desk import Desk
+import asyncio
+from typing import Any
+
+from tests.desk import Desk, eventually
 
 
 async def test_what_people_corrected_took_over_or_disliked_becomes_a_case_once(desk: Desk) -> None:
@@ -53,3 +56,35 @@ async def test_what_people_corrected_took_over_or_disliked_becomes_a_case_once(d
     )
     assert tuple(left) == (0, 0, 1)
     assert (await admin.http.delete(f"/api/v1{path}")).status_code == 204
+
+
+async def test_what_happens_while_it_is_looked_is_seen_the_next_time(
+    desk: Desk, admin_sql: Any
+) -> None:
+    admin = await desk.admin()
+    path = f"/agents/{desk.agent_id}/eval-proposals"
+    await desk.say("How long does delivery take?")
+    conversation = await desk.conversation()
+    thread = (await admin.get(f"/conversations/{conversation['id']}/messages"))["items"]
+    answer = next(message for message in thread if message["author"] == "agent")
+    async with admin_sql.transaction():
+        # The thumb is written and can't be committed yet.
+        await admin_sql.execute("SELECT FROM feed_counter WHERE tenant_id = $1 FOR UPDATE", desk.id)
+        rated = admin.put(f"/messages/{answer['id']}/rating", {"value": "down"})
+        rating = asyncio.create_task(rated)
+
+        async def waits() -> bool:
+            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
+            us = await admin_sql.fetchval("SELECT pg_backend_pid()")
+            return any(us in row["by"] for row in await admin_sql.fetch(blocked))
+
+        await eventually(waits)
+        await admin.post(path)
+        await desk.work_until_idle()
+        assert (await admin.get(path))["items"] == []
+    await rating
+    for _ in range(2):
+        await admin.post(path)
+        await desk.work_until_idle()
+    (proposal,) = (await admin.get(path))["items"]
+    assert proposal["origin"] == "thumbs_down"

@@ -28,6 +28,8 @@ COLLECT = "evaluation.collection"
 EVERY_HOURS = 24
 # What is older is not looked at the first time.
 _FIRST_DAYS = 30
+# What happened so shortly before a look may not have been committed by then: no transaction takes longer.
+_UNSEEN_MINUTES = 15
 _MOST_OF_EACH = 25
 _MOST_MESSAGES = 12
 _MOST_CHARACTERS = 4_000
@@ -120,10 +122,11 @@ async def collect(resources: Resources, tenant_id: UUID, agent_id: UUID) -> None
         row = await tx.sql.fetchrow(
             "UPDATE eval_collection SET due_at = now() + make_interval(hours => $2) "
             "WHERE agent_id = $1 AND due_at <= now() RETURNING now() AS now, "
-            "coalesce(through_at, now() - make_interval(days => $3)) AS since",
+            "coalesce(through_at - make_interval(mins => $4), now() - make_interval(days => $3)) AS since",
             agent_id,
             EVERY_HOURS,
             _FIRST_DAYS,
+            _UNSEEN_MINUTES,
         )
         if row is None:
             return
