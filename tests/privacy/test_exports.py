@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
-from tests.desk import Desk, Person
+from tests.desk import Desk, Person, eventually
 
 from frontdesk.core.resources import Resources
 from frontdesk.privacy.catalogue import HOLDINGS, list_tables
@@ -64,6 +64,37 @@ async def test_a_tenants_export_holds_every_row_of_every_table_it_has(
     text = json.dumps(rows)
     for secret in ("access_token_sealed", "password", "$argon2", "EAAB"):
         assert secret not in text, secret
+
+
+async def test_an_export_that_an_erasure_overtakes_is_made_once_more(
+    desk: Desk, admin_sql: Any
+) -> None:
+    admin, said = await desk.admin(), "My door code is 7391-quokka."
+    await desk.say(said, number=NUMBER)
+    contact = (await desk.conversation(NUMBER))["contact"]
+
+    async def is_held_up() -> bool:
+        blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
+        us = await admin_sql.fetchval("SELECT pg_backend_pid()")
+        return any(us in row["by"] for row in await admin_sql.fetch(blocked))
+
+    async def is_erased() -> bool:
+        return [row["state"] for row in await desk.sql("SELECT state FROM erasure")] == ["done"]
+
+    async with admin_sql.transaction():
+        # What the contact said has been read by then, and no erasure needs this.
+        await admin_sql.execute("LOCK TABLE team_member IN ACCESS EXCLUSIVE MODE")
+        started = await admin.post("/exports", {}, status=202)
+        await eventually(is_held_up)
+        await admin.post("/erasures", {"contact_id": contact["id"]}, status=202)
+        await eventually(is_erased)
+    await desk.work_until_idle()
+    assert (await admin.get(f"/exports/{started['id']}"))["state"] == "queued"
+    await desk.sql("UPDATE data_export SET due_at = now() RETURNING 1")
+    await desk.work_until_idle()
+    answer = await admin.http.get(f"/api/v1/exports/{started['id']}/file")
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert not any(said.encode() in archive.read(name) for name in archive.namelist())
 
 
 async def test_a_contacts_export_holds_theirs_and_nobody_elses(desk: Desk) -> None:

@@ -41,6 +41,12 @@ MAX_ATTEMPTS = 3
 # Renewed with every table; a table that takes longer is read by two workers, the last file wins.
 _LEASE_SECONDS = 900
 _ROWS_AT_ONCE = 500
+# What is read before an erasure has ended may hold whom it erases, and is made once more.
+_OVERTAKEN = """
+SELECT EXISTS (SELECT FROM erasure WHERE erased_at IS NOT NULL AND state <> 'failed'
+    AND coalesce(finished_at, now()) >= $1)
+"""
+_AGAIN_SECONDS = 60
 _README = """\
 One file of JSON Lines per table, a row each, in the order of its key; manifest.json lists them with
 their rows. files/ holds what was sent as files, under the ids of media.jsonl, which tells what each
@@ -124,7 +130,7 @@ async def handle_export(resources: Resources, tenant_id: UUID, export_id: UUID) 
         row = await tx.sql.fetchrow(
             "UPDATE data_export SET attempts = attempts + 1, "
             "due_at = now() + make_interval(secs => $2) WHERE id = $1 AND due_at <= now() "
-            "RETURNING state, contact_id, attempts",
+            "RETURNING state, contact_id, attempts, now() AS began_at",
             export_id,
             float(_LEASE_SECONDS),
         )
@@ -135,17 +141,21 @@ async def handle_export(resources: Resources, tenant_id: UUID, export_id: UUID) 
     elif row["attempts"] > MAX_ATTEMPTS:
         await _move(resources, tenant_id, export_id, "state = 'failed', due_at = NULL")
     else:
-        await _make(resources, tenant_id, export_id, row["contact_id"], row["attempts"])
+        await _make(resources, tenant_id, export_id, row)
 
 
-async def _make(
-    resources: Resources, tenant_id: UUID, export_id: UUID, contact_id: UUID | None, attempt: int
-) -> None:
+async def _make(resources: Resources, tenant_id: UUID, export_id: UUID, claimed: Any) -> None:
     path = export_file(resources, tenant_id, export_id)
-    partial = path.with_suffix(f".{attempt}.partial")
+    partial = path.with_suffix(f".{claimed['attempts']}.partial")
+    began_at: datetime = claimed["began_at"]
+    if await _is_overtaken(resources, tenant_id, export_id, began_at):
+        return
     try:
-        counts = await _write(resources, tenant_id, export_id, contact_id, partial)
+        counts = await _write(resources, tenant_id, export_id, claimed["contact_id"], partial)
         size, digest = await asyncio.to_thread(_measure, partial)
+        if await _is_overtaken(resources, tenant_id, export_id, began_at):
+            partial.unlink()
+            return
         os.replace(partial, path)
     except Exception as error:
         partial.unlink(missing_ok=True)
@@ -164,6 +174,18 @@ async def _make(
         digest,
         await _days(resources, tenant_id),
     )
+
+
+async def _is_overtaken(
+    resources: Resources, tenant_id: UUID, export_id: UUID, began_at: datetime
+) -> bool:
+    """Whether somebody is being erased, or has been since then; the export is put off if so."""
+    async with resources.db.hot(tenant_id) as tx:
+        overtaken: bool = await tx.sql.fetchval(_OVERTAKEN, began_at)
+    if overtaken:
+        later = "attempts = attempts - 1, stage = '', due_at = now() + make_interval(secs => $2)"
+        await _move(resources, tenant_id, export_id, later, float(_AGAIN_SECONDS))
+    return overtaken
 
 
 async def _write(
