@@ -1,5 +1,6 @@
 """A message on its way out: what WhatsApp answers, what it does not, and what becomes of it."""
 
+import asyncio
 import time
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from tests.core.test_store_faults import failing
 from tests.desk import Desk, eventually
 
+from frontdesk.conversation import lock
 from frontdesk.core.db import Bell
 from frontdesk.messaging import OUTBOUND
 from frontdesk.simulator import SendFault, SendFaultKind
@@ -194,6 +196,38 @@ async def test_the_phone_sees_two_blue_ticks_reach_the_inbox(desk: Desk) -> None
     page = await admin.get(f"/conversations/{conversation['id']}/messages")
     newest = page["items"][0]
     assert (newest["state"], newest["delivery"]) == ("sent", "read")
+
+
+async def test_statuses_take_the_conversation_of_what_failed_before_any_message(desk: Desk) -> None:
+    for text in ("How long does delivery take?", "Can I return a lamp?"):
+        await desk.say(text)
+    conversation = await desk.conversation()
+    sent = desk.simulator.whatsapp.log[-2:]
+    told = [
+        {
+            "id": taken.wamid,
+            "status": status,
+            "timestamp": str(int(time.time())),
+            "biz_opaque_callback_data": taken.callback_data,
+            "recipient_id": taken.number,
+        }
+        for taken, status in zip(sent, ("delivered", "failed"), strict=True)
+    ]
+    async with desk.resources.db.hot(desk.id) as tx:
+        # As who writes down how a send ended: the conversation, and then the message.
+        await lock(tx, UUID(conversation["id"]))
+        channel = desk.simulator.whatsapp.channel(sent[0].phone_number_id)
+        desk.simulator.post(envelope(channel, statuses=told))
+        applying = asyncio.create_task(desk.work_until_idle())
+
+        async def waits() -> bool:
+            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
+            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
+            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
+
+        await eventually(waits)
+        await tx.sql.fetch("SELECT FROM outbound FOR UPDATE NOWAIT")
+    await applying
 
 
 def _status(desk: Desk, status: str, *, at: float | None = None, ours: bool = True) -> None:

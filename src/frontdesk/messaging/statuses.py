@@ -46,11 +46,11 @@ WHERE o.id = s.id AND o.id = ANY($1) AND array_position($6::text[], s.delivery) 
     AND NOT coalesce(s.delivery = 'sent' AND s.attempt < o.attempt AND o.unknowns = 0, false)
 RETURNING o.id, o.conversation_id, o.state, o.delivery, o.last_error, o.to_user_id, s.before
 """
-# The conversation first, as everywhere: whoever hears of the failure will want to lock it.
-_LOCK_THREAD = """
-SELECT k.id FROM outbound o
-JOIN conversation k ON k.tenant_id = o.tenant_id AND k.id = o.conversation_id
-WHERE o.id = $1 FOR UPDATE OF k
+# Conversations before messages, as everywhere: whoever hears of a failure will want to lock them.
+_LOCK_THREADS = """
+SELECT 1 FROM conversation k
+WHERE k.id = ANY(ARRAY(SELECT conversation_id FROM outbound WHERE id = ANY($1)))
+ORDER BY k.id FOR UPDATE
 """
 _FAIL = f"""
 UPDATE outbound SET state = 'failed', delivery = 'failed', delivery_at = $3,
@@ -69,6 +69,8 @@ async def apply_statuses(tx: Transaction, told: Sequence[tuple[UUID, Status]]) -
     """
     ours = [await _outbound_id(tx, channel_id, status) for channel_id, status in told]
     named = [(row_id, status) for row_id, (_, status) in zip(ours, told, strict=True) if row_id]
+    if failed := [row_id for row_id, status in named if status.status == "failed"]:
+        await tx.sql.execute(_LOCK_THREADS, failed)
     rows = await _advance(tx, [item for item in named if item[1].status in STATUS_RANK])
     moved = {row["id"] for row in rows}
     for row_id, status in named:
@@ -176,7 +178,6 @@ def _delivered(outbound_id: UUID, conversation_id: UUID, status: Status) -> Deli
 async def _fail(tx: Transaction, outbound_id: UUID, status: Status) -> bool:
     error = status.errors[0] if status.errors else None
     reason = _in_words(error)
-    await tx.sql.execute(_LOCK_THREAD, outbound_id)
     row = await tx.sql.fetchrow(
         _FAIL,
         outbound_id,
