@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from benchmarks import floor_accept, meter
-from benchmarks.ground import APP_SECRET, Contender, Ground, free_port
+from benchmarks.ground import APP_SECRET, Contender, Ground
 from benchmarks.processes import Process
 from benchmarks.report import Row
+from frontdesk.demo.world import free_port
 
 IN_FLIGHT = 32
 PACED_PER_SECOND = 270

@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 import httpx
-from benchmarks.ground import APP_SECRET, Ground, free_port
+from benchmarks.ground import APP_SECRET, Ground
 
 from faults import processes, traffic
 from faults.clock import Clock
@@ -24,6 +24,7 @@ from faults.tenants import Tenant, make_tenant
 from frontdesk.core.crash import CrashPlan
 from frontdesk.core.resources import Resources, open_resources
 from frontdesk.core.settings import with_database
+from frontdesk.demo.world import free_port
 from frontdesk.simulator import Phone, Posting, Simulator, SimulatorSettings, running
 from frontdesk.subscriptions import SUBSCRIPTIONS
 

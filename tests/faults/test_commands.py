@@ -17,7 +17,7 @@ from faults.site import Site
     ],
 )
 async def test_either_command_works_and_drains_on_sigterm(site: Site, command: list[str]) -> None:
-    await site.begin("commands", {"WORKER__DRAIN_SECONDS": "5"}, tenants=1, workers=0)
+    await site.begin("commands", {"WORKER__DRAIN_SECONDS": "20"}, tenants=1, workers=0)
     phone = site.phone()
     worker = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from tests.feed.live import watching
 from tests.feed.shop import Shop
 
 from frontdesk.core.settings import Settings
+from frontdesk.demo.world import free_port
 from frontdesk.feed import hub
 from frontdesk.feed.events import append
 from frontdesk.simulator import Simulator
@@ -163,9 +163,8 @@ async def test_a_server_replaced_under_open_streams_loses_none_of_them_and_no_ev
     database_urls: dict[str, str],
     world: tuple[Simulator, LateApp],
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    # None that the system gives to whoever asks for any: the server leaves it for a while.
+    port = free_port()
     environment = as_environment(setting_values(database_urls, world[0])) | {
         "WEB__PORT": str(port),
         "WEB__GRACEFUL_SHUTDOWN_SECONDS": str(GRACE_SECONDS),
