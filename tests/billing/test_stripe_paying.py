@@ -3,15 +3,20 @@
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 from tests.billing.paying import Payer
 from tests.desk import Desk
 
+from frontdesk.billing.stripe.accounts import _INSERT
 from frontdesk.billing.stripe.errors import NoSuchPlan
 from frontdesk.billing.stripe.plans import set_up
+from frontdesk.core.resources import Resources
 from frontdesk.simulator import StripeFault, StripeFaultKind
+
+from .conftest import MakeTenant
 
 
 @pytest.fixture
@@ -88,6 +93,19 @@ async def test_one_key_gives_one_page_and_many_at_once_make_one_customer(payer: 
     )
     assert len({page["url"] for page in pages}) == 1
     assert len(payer.stripe.store.all("customer")) == 1
+
+
+async def test_an_account_that_many_make_at_once_is_one_and_no_error(
+    resources: Resources, make_tenant: MakeTenant
+) -> None:
+    async def insert(tenant_id: UUID) -> None:
+        async with resources.db.hot(tenant_id) as tx:
+            await tx.sql.execute(_INSERT, f"cus_{tenant_id}")
+
+    # Of so many, some find the other's row in one index and not yet in the other.
+    for _ in range(100):
+        tenant_id = await make_tenant()
+        await asyncio.gather(*(insert(tenant_id) for _ in range(4)))
 
 
 async def test_what_nobody_offers_is_not_sold(payer: Payer) -> None:

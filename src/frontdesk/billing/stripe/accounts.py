@@ -35,9 +35,8 @@ log = structlog.get_logger(__name__)
 
 ACCOUNT = "billing.stripe_account"
 
-_INSERT = """
-INSERT INTO stripe_account (customer_id) VALUES ($1) ON CONFLICT (tenant_id) DO NOTHING
-"""
+# Whichever index has the other's row first: with one of them named, the other one raises.
+_INSERT = "INSERT INTO stripe_account (customer_id) VALUES ($1) ON CONFLICT DO NOTHING"
 _ASK = "UPDATE stripe_account SET asked = asked + 1 RETURNING customer_id, asked"
 # Metering begins with the first hour of the first subscription, and goes on from where it was; what
 # was used between one that ended and the next is nobody's.
