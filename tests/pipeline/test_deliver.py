@@ -61,9 +61,13 @@ async def test_a_status_before_the_answer_to_the_send_settles_it(desk: Desk) -> 
 async def test_throttled_and_transient_errors_are_tried_again(desk: Desk, code: int) -> None:
     # Twice, so that the pause before the third attempt (4 s) is longer than this test looks.
     desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=code), 2)
+
+    async def is_pending() -> bool:
+        row = await _outbound(desk)
+        return (row["state"], row["error_code"]) == ("pending", code)
+
     assert await desk.say("How long does delivery take?") == []
-    row = await _outbound(desk)
-    assert (row["state"], row["error_code"]) == ("pending", code)
+    await eventually(is_pending)
     await _time_passes(desk)
     await _time_passes(desk)
     assert len(desk.phone().replies) == 1
@@ -170,7 +174,8 @@ async def test_what_nobody_can_know_is_left_to_a_person(desk: Desk) -> None:
 
 
 async def test_nothing_is_sent_once_the_24_hour_window_has_closed(desk: Desk) -> None:
-    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=130429))
+    # Twice, as it may be tried again before the window is closed.
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.ERROR, code=130429), 2)
     await desk.say("How long does delivery take?")
     await desk.sql(
         "UPDATE conversation SET last_inbound_at = now() - interval '23 hours 56 minutes' "
