@@ -182,6 +182,17 @@ async def test_only_the_newest_holds_of_two_that_workers_take_in_at_once(desk: D
     assert (await health(desk))["state"] == "healthy"
 
 
+async def test_a_ban_waits_for_nobody_who_stores_a_message_of_the_number(desk: Desk) -> None:
+    async with desk.resources.db.hot(desk.id) as tx:
+        # As a message does that refers to its channel, until it is committed.
+        await tx.sql.execute("SELECT 1 FROM channel FOR KEY SHARE")
+        ban = {"waba_ban_state": "DISABLE"}
+        desk.simulator.post(_update(desk, "DISABLED_UPDATE", 0, ban_info=ban))
+        await desk.work_until_idle()
+        (channel,) = await desk.sql("SELECT status FROM channel")
+    assert channel["status"] == "PAUSED"
+
+
 async def test_what_meta_says_when_asked_is_told_in_words(desk: Desk) -> None:
     desk.simulator.register_channel(
         desk.phone_number_id,

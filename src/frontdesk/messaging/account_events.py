@@ -95,7 +95,7 @@ async def store_account_event(tx: Transaction, channel: ChannelRef, item: Item) 
         await note_template_event(tx, channel.waba_id, item)
     if is_new and isinstance(item, AccountEvent) and item.channel_effect is not None:
         # Locked first: another worker may be taking in a newer one, which is known after that.
-        await tx.sql.execute("SELECT 1 FROM channel WHERE id = $1 FOR UPDATE", channel.id)
+        await tx.sql.execute("SELECT 1 FROM channel WHERE id = $1 FOR NO KEY UPDATE", channel.id)
         is_outdated = await tx.sql.fetchval(
             "SELECT EXISTS (SELECT 1 FROM account_event WHERE channel_id = $1 AND topic = $2 "
             "AND said_at > $3)",

@@ -120,8 +120,9 @@ async def disconnect_by_admin(
 
 async def pause_channel(tx: Transaction, channel_id: UUID, reason: str) -> None:
     """WhatsApp lets nothing pass: stop sending and say why; what waits to be sent stays and waits."""
+    # No key changes: who is storing a message of the channel, and refers to it, is not waited for.
     status = await tx.sql.fetchval(
-        "SELECT status FROM channel WHERE id = $1 FOR UPDATE", channel_id
+        "SELECT status FROM channel WHERE id = $1 FOR NO KEY UPDATE", channel_id
     )
     if status == ChannelStatus.CONNECTED:
         log.warning("channel_paused", channel_id=str(channel_id), reason=reason)
@@ -135,7 +136,7 @@ async def resume_channel(tx: Transaction, channel_id: UUID) -> None:
     """WhatsApp lets messages pass again; what an admin has paused stays so."""
     paused = await tx.sql.fetchval(
         "SELECT 1 FROM channel WHERE id = $1 AND status = 'PAUSED' AND paused_by = 'whatsapp' "
-        "FOR UPDATE",
+        "FOR NO KEY UPDATE",
         channel_id,
     )
     if paused:
