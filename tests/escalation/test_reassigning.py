@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from tests.desk import Desk, Person, eventually
 
 _PERSON = "I want to talk to a person"
@@ -47,10 +48,14 @@ async def test_a_conversation_is_given_to_a_colleague_within_their_limit(desk: D
     ] == "conversation.reassigned"
 
 
+@pytest.mark.parametrize("for_a_team", [False, True])
 async def test_who_is_given_a_conversation_while_they_come_online_holds_nobody_up(
-    desk: Desk,
+    desk: Desk, for_a_team: bool
 ) -> None:
     ben, admin = await desk.ben(), await desk.admin()
+    wish = {"user_id": str(ben.id)}
+    if for_a_team:
+        wish["team_id"] = (await admin.post("/teams", {"name": "Billing"}, status=201))["id"]
     await ben.put("/me/availability", {"presence": "away"})
     await desk.say(_PERSON)
     # It was taken from them, and is theirs again when they say anew that they are online.
@@ -59,7 +64,7 @@ async def test_who_is_given_a_conversation_while_they_come_online_holds_nobody_u
     path = f"/conversations/{(await desk.conversation())['id']}/assignment"
     async with desk.resources.db.hot(desk.id) as tx:
         await tx.sql.execute("SELECT FROM availability FOR UPDATE")
-        giving = asyncio.create_task(admin.put(path, {"user_id": str(ben.id)}))
+        giving = asyncio.create_task(admin.put(path, wish))
 
         async def waits() -> bool:
             blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"

@@ -52,6 +52,13 @@ async def reassign(
     if handoff is None or handoff["state"] != "waiting":
         must_own(thread, who)
     assert handoff is not None, "people have it, so there is a handoff"
+    if member is not None:
+        # Both rows in one order: two who give each other their conversations do not wait for one
+        # another.
+        await tx.sql.execute(
+            "SELECT FROM availability WHERE user_id = ANY($1) ORDER BY user_id FOR UPDATE",
+            [member.id, thread.assigned_user_id],
+        )
     if wish.team_id is not None:
         await tx.sql.execute(
             "UPDATE handoff SET team_ids = $2 WHERE id = $1", handoff["id"], [wish.team_id]
@@ -70,11 +77,6 @@ async def reassign(
 async def _to_colleague(
     tx: Session, thread: Locked, handoff_id: UUID, user_id: UUID, *, force: bool
 ) -> None:
-    # Both rows in one order: two who give each other their conversations do not wait for one another.
-    await tx.sql.execute(
-        "SELECT FROM availability WHERE user_id = ANY($1) ORDER BY user_id FOR UPDATE",
-        [user_id, thread.assigned_user_id],
-    )
     if force:
         await take_place(tx, user_id)
     else:
