@@ -16,6 +16,7 @@ from tests.pipeline.test_receive import _post_signed
 
 from frontdesk.core.resources import Resources
 from frontdesk.privacy import reapply_erasures
+from frontdesk.simulator import SendFault, SendFaultKind
 
 NUMBER, OTHER = "4915550001", "4915550002"
 SECRET = "my door code is 7391-quokka"
@@ -352,6 +353,28 @@ async def test_what_a_model_is_about_to_be_asked_is_waited_for_too(
     await desk.work_until_idle()
     assert (await admin.get(f"/erasures/{receipt['id']}"))["state"] == "done"
     assert await _everywhere(admin_sql, desk, SECRET) == []
+
+
+async def test_a_message_that_is_on_the_wire_when_it_is_erased_learns_no_number(
+    desk: Desk, admin_sql: Any
+) -> None:
+    admin = await desk.admin()
+    desk.simulator.whatsapp.faults.next(SendFault(SendFaultKind.LOSE_STATUS))
+    desk.simulator.configure(send_latency_seconds=(15, 15))
+    desk.phone(NUMBER).say("How long does delivery take?")
+    await eventually(lambda: desk.sql("SELECT 1 FROM outbound WHERE state = 'sending'"))
+    contact_id = (await desk.conversation(NUMBER))["contact"]["id"]
+    await admin.post("/erasures", {"contact_id": contact_id}, status=202)
+    # What a person wrote may set out after the erasure has looked for what is in hand.
+    await eventually(lambda: desk.sql("SELECT 1 FROM erasure WHERE stage = 'waiting'"))
+    await desk.sql("UPDATE erasure SET due_at = now() RETURNING 1")
+    assert desk.dispatcher is not None
+    await desk.dispatcher.sweep("privacy.erasure")
+    await eventually(lambda: desk.sql("SELECT 1 FROM erasure WHERE state = 'done'"))
+    desk.simulator.configure(send_latency_seconds=(0, 0))
+    await desk.work_until_idle()
+    (row,) = await desk.sql("SELECT state, wamid FROM outbound")
+    assert tuple(row) == ("sent", None)
 
 
 async def test_a_human_agent_may_neither_erase_nor_export(desk: Desk) -> None:

@@ -81,7 +81,9 @@ async def _write_down(
 
 async def _accept(tx: Transaction, row: Row, attempt: int, accepted: Accepted) -> None:
     moved = await tx.sql.fetchrow(
-        "UPDATE outbound SET state = 'sent', wamid = $3, finished_at = now(), last_error = NULL "  # noqa: S608  # Ours.
+        # What was erased meanwhile must not learn its wamid: it holds the number.
+        "UPDATE outbound SET state = 'sent', wamid = CASE WHEN content <> '{}' THEN $3 END, "  # noqa: S608  # Ours.
+        "finished_at = now(), last_error = NULL "
         # The answer is proof, also when the sweep has given the send up meanwhile.
         "WHERE id = $1 AND attempt = $2 "
         f"AND state IN ('sending', 'unknown', 'pending', 'needs_attention') RETURNING {MOVED}",
