@@ -16,7 +16,7 @@ from tests.desk import Desk, Person, eventually
 from frontdesk.core.resources import Resources
 from frontdesk.privacy.catalogue import HOLDINGS, list_tables
 
-NUMBER = "4915550001"
+NUMBER, OTHER = "4915550001", "4915550002"
 
 
 async def _export(desk: Desk, admin: Person, **body: Any) -> tuple[Any, dict[str, list[Any]], Any]:
@@ -95,6 +95,38 @@ async def test_an_export_that_an_erasure_overtakes_is_made_once_more(
     answer = await admin.http.get(f"/api/v1/exports/{started['id']}/file")
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     assert not any(said.encode() in archive.read(name) for name in archive.namelist())
+
+
+@pytest.mark.parametrize(
+    ("erased", "exported", "waits"),
+    [
+        ("tenant", None, True),
+        ("tenant", NUMBER, True),
+        (OTHER, None, True),
+        (NUMBER, NUMBER, True),
+        (OTHER, NUMBER, False),
+    ],
+)
+async def test_an_export_waits_for_the_erasures_of_whom_it_holds_and_no_others(
+    desk: Desk, erased: str, exported: str | None, waits: bool
+) -> None:
+    admin, contacts = await desk.admin(), {}
+    for number in (NUMBER, OTHER):
+        await desk.say("How long does delivery take?", number=number)
+        contacts[number] = (await desk.conversation(number))["contact"]["id"]
+    # It has been begun, and waits for work in hand.
+    await desk.sql(
+        "INSERT INTO erasure (tenant_id, id, contact_id, state, erased_at, due_at) VALUES ($1, "
+        "gen_random_uuid(), $2::uuid, 'queued', CASE WHEN $2::uuid IS NOT NULL THEN now() END, "
+        "now() + interval '1 hour') RETURNING 1",
+        desk.id,
+        contacts.get(erased),
+    )
+    body = {"contact_id": contacts[exported]} if exported else {}
+    started = await admin.post("/exports", body, status=202)
+    await desk.work_until_idle()
+    shown = await admin.get(f"/exports/{started['id']}")
+    assert shown["state"] == ("queued" if waits else "done")
 
 
 async def test_a_contacts_export_holds_theirs_and_nobody_elses(desk: Desk) -> None:

@@ -248,7 +248,7 @@ class Job:
             )
             threads = [await conversation.lock(tx, row["id"]) for row in rows]
             # Under their locks: a turn that is begun before is seen, and none is after, nor a send of
-            # the AI's. What a person wrote may still leave, and is written down without its words.
+            # the AI's. What a person wrote may still leave, and learns no wamid.
             in_hand: bool = await tx.sql.fetchval(_IN_HAND, contact_id)
             erased_at: datetime = await tx.sql.fetchval("SELECT clock_timestamp()")
             for thread in threads:

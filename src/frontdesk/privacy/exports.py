@@ -41,10 +41,12 @@ MAX_ATTEMPTS = 3
 # Renewed with every table; a table that takes longer is read by two workers, the last file wins.
 _LEASE_SECONDS = 900
 _ROWS_AT_ONCE = 500
-# What is read before an erasure has ended may hold whom it erases, and is made once more.
+# What is read before an erasure has ended may hold whom it erases, and is made once more: everything
+# of the tenant for any of its contacts, a contact for itself, both for the whole tenant.
 _OVERTAKEN = """
-SELECT EXISTS (SELECT FROM erasure WHERE erased_at IS NOT NULL AND state <> 'failed'
-    AND coalesce(finished_at, now()) >= $1)
+SELECT EXISTS (SELECT FROM erasure WHERE (erased_at IS NOT NULL OR contact_id IS NULL)
+    AND ($2::uuid IS NULL OR coalesce(contact_id, $2) = $2)
+    AND state <> 'failed' AND coalesce(finished_at, now()) >= $1)
 """
 _AGAIN_SECONDS = 60
 _README = """\
@@ -147,13 +149,12 @@ async def handle_export(resources: Resources, tenant_id: UUID, export_id: UUID) 
 async def _make(resources: Resources, tenant_id: UUID, export_id: UUID, claimed: Any) -> None:
     path = export_file(resources, tenant_id, export_id)
     partial = path.with_suffix(f".{claimed['attempts']}.partial")
-    began_at: datetime = claimed["began_at"]
-    if await _is_overtaken(resources, tenant_id, export_id, began_at):
+    if await _is_overtaken(resources, tenant_id, export_id, claimed):
         return
     try:
         counts = await _write(resources, tenant_id, export_id, claimed["contact_id"], partial)
         size, digest = await asyncio.to_thread(_measure, partial)
-        if await _is_overtaken(resources, tenant_id, export_id, began_at):
+        if await _is_overtaken(resources, tenant_id, export_id, claimed):
             partial.unlink()
             return
         os.replace(partial, path)
@@ -177,11 +178,12 @@ async def _make(resources: Resources, tenant_id: UUID, export_id: UUID, claimed:
 
 
 async def _is_overtaken(
-    resources: Resources, tenant_id: UUID, export_id: UUID, began_at: datetime
+    resources: Resources, tenant_id: UUID, export_id: UUID, claimed: Any
 ) -> bool:
-    """Whether somebody is being erased, or has been since then; the export is put off if so."""
+    """Whether what it is of is being erased, or has been since its claim; it is put off if so."""
+    began_at: datetime = claimed["began_at"]
     async with resources.db.hot(tenant_id) as tx:
-        overtaken: bool = await tx.sql.fetchval(_OVERTAKEN, began_at)
+        overtaken: bool = await tx.sql.fetchval(_OVERTAKEN, began_at, claimed["contact_id"])
     if overtaken:
         later = "attempts = attempts - 1, stage = '', due_at = now() + make_interval(secs => $2)"
         await _move(resources, tenant_id, export_id, later, float(_AGAIN_SECONDS))
