@@ -197,16 +197,15 @@ async def test_a_call_that_is_held_up_goes_on_once_the_latency_is_another(
 async def test_a_thousand_calls_are_held_at_once(
     simulator: Simulator, models: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulator.configure(model_latency_seconds=(3.0, 3.0), record_model_requests=False)
+    simulator.configure(record_model_requests=False)
     all_are_there = asyncio.Event()
 
-    async def takes_until_all_are_there(seconds: float) -> None:
-        assert seconds == 3
+    async def takes_until_all_are_there(_: str) -> None:
         if simulator.model.open_requests == 1000:
             all_are_there.set()
         await all_are_there.wait()
 
-    monkeypatch.setattr(simulator.world, "sleep", takes_until_all_are_there)
+    monkeypatch.setattr(simulator.world, "linger", takes_until_all_are_there)
     body = json.dumps(request_for("Hi", None)).encode()
     url = httpx.URL(simulator.url)
     head = (
