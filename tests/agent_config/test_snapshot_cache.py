@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -242,6 +243,24 @@ async def test_a_lost_subscription_does_not_leave_old_values_behind(settings):
         await one.resources.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         await one.change(tenant_id, "new")
         await seen(two, tenant_id, "new")
+
+
+async def test_where_nothing_is_heard_any_more_a_copy_is_used_for_no_two_seconds(
+    settings, monkeypatch
+):
+    now = [1_000.0]
+    monkeypatch.setattr("frontdesk.core.cache.time", SimpleNamespace(monotonic=lambda: now[0]))
+    tenant_id, source = ids.new(), {"a": "old"}
+    async with process(settings, source) as one, process(settings, source) as two:
+        for each in (one, two):
+            each.resources.keep(Changes).start = lambda: None  # type: ignore[method-assign]  # Deaf.
+        two.resources.keep(Changes).heard_at = now[0]  # Until just now.
+        assert await two.get(tenant_id) == "old"
+        await one.change(tenant_id, "new")
+        await eventually(lambda: not one.resources.keep(Changes)._untold)
+        assert await two.get(tenant_id) == "old", "it can't know"
+        now[0] += 2
+        assert await two.get(tenant_id) == "new"
 
 
 async def test_tenants_with_the_same_names_share_nothing(settings):
