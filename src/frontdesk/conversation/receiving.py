@@ -89,7 +89,8 @@ async def known_messages(
 # its timers wait for. Had another worker just stored the same message, its key would refuse it and
 # with it all of this. A message's time, here and wherever one is stored, is that of its being stored
 # under the conversation's lock, so that a thread only grows at its end: now() is when a whole batch
-# began, and others may have been read and answered since.
+# began, and others may have been read and answered since. (History, which nobody is to answer or to
+# have read, takes no lock.)
 _RECEIVE = f"""
 WITH thread AS (
     INSERT INTO conversation AS k (id, channel_id, contact_id, agent_id, inbound_seq, first_due_at,
