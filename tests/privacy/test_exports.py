@@ -98,29 +98,30 @@ async def test_an_export_that_an_erasure_overtakes_is_made_once_more(
 
 
 @pytest.mark.parametrize(
-    ("erased", "exported", "waits"),
+    ("erased", "stage", "exported", "waits"),
     [
-        ("tenant", None, True),
-        ("tenant", NUMBER, True),
-        (OTHER, None, True),
-        (NUMBER, NUMBER, True),
-        (OTHER, NUMBER, False),
+        ("tenant", "scrub", None, True),
+        ("tenant", "scrub", NUMBER, True),
+        (OTHER, "scrub", None, True),
+        (NUMBER, "verify", NUMBER, True),
+        (OTHER, "scrub", NUMBER, False),
+        # It takes the file along when it goes on.
+        (OTHER, "waiting", None, False),
     ],
 )
-async def test_an_export_waits_for_the_erasures_of_whom_it_holds_and_no_others(
-    desk: Desk, erased: str, exported: str | None, waits: bool
+async def test_an_export_waits_while_somebody_it_holds_is_erased_and_for_nobody_else(
+    desk: Desk, erased: str, stage: str, exported: str | None, waits: bool
 ) -> None:
     admin, contacts = await desk.admin(), {}
     for number in (NUMBER, OTHER):
         await desk.say("How long does delivery take?", number=number)
         contacts[number] = (await desk.conversation(number))["contact"]["id"]
-    # It has been begun, and waits for work in hand.
     await desk.sql(
-        "INSERT INTO erasure (tenant_id, id, contact_id, state, erased_at, due_at) VALUES ($1, "
-        "gen_random_uuid(), $2::uuid, 'queued', CASE WHEN $2::uuid IS NOT NULL THEN now() END, "
-        "now() + interval '1 hour') RETURNING 1",
+        "INSERT INTO erasure (tenant_id, id, contact_id, state, stage, due_at) VALUES ($1, "
+        "gen_random_uuid(), $2::uuid, 'queued', $3, now() + interval '1 hour') RETURNING 1",
         desk.id,
         contacts.get(erased),
+        stage,
     )
     body = {"contact_id": contacts[exported]} if exported else {}
     started = await admin.post("/exports", body, status=202)

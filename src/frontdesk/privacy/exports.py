@@ -41,12 +41,12 @@ MAX_ATTEMPTS = 3
 # Renewed with every table; a table that takes longer is read by two workers, the last file wins.
 _LEASE_SECONDS = 900
 _ROWS_AT_ONCE = 500
-# What is read before an erasure has ended may hold whom it erases, and is made once more: everything
-# of the tenant for any of its contacts, a contact for itself, both for the whole tenant.
+# What is read while an erasure goes on may hold whom it erases, and is made once more: everything of
+# the tenant for any of its contacts, a contact for itself, both for the whole tenant. One that only
+# waits takes along what is done by the time it goes on, so no queue of erasures holds an export up.
 _OVERTAKEN = """
-SELECT EXISTS (SELECT FROM erasure WHERE (erased_at IS NOT NULL OR contact_id IS NULL)
-    AND ($2::uuid IS NULL OR coalesce(contact_id, $2) = $2)
-    AND state <> 'failed' AND coalesce(finished_at, now()) >= $1)
+SELECT EXISTS (SELECT FROM erasure WHERE ($2::uuid IS NULL OR coalesce(contact_id, $2) = $2)
+    AND state <> 'failed' AND (stage IN ('scrub', 'verify') OR finished_at >= $1))
 """
 _AGAIN_SECONDS = 60
 _README = """\
@@ -149,45 +149,36 @@ async def handle_export(resources: Resources, tenant_id: UUID, export_id: UUID) 
 async def _make(resources: Resources, tenant_id: UUID, export_id: UUID, claimed: Any) -> None:
     path = export_file(resources, tenant_id, export_id)
     partial = path.with_suffix(f".{claimed['attempts']}.partial")
-    if await _is_overtaken(resources, tenant_id, export_id, claimed):
-        return
     try:
         counts = await _write(resources, tenant_id, export_id, claimed["contact_id"], partial)
         size, digest = await asyncio.to_thread(_measure, partial)
-        if await _is_overtaken(resources, tenant_id, export_id, claimed):
-            partial.unlink()
-            return
+        days = await _days(resources, tenant_id)
         os.replace(partial, path)
     except Exception as error:
         partial.unlink(missing_ok=True)
         reason = f"{type(error).__name__}: {error}"[:500]
         await _move(resources, tenant_id, export_id, "last_error = $2", reason)
         raise
-    await _move(
-        resources,
-        tenant_id,
-        export_id,
-        "state = 'done', stage = '', row_count = $2, size_bytes = $3, sha256 = $4, "
-        "finished_at = now(), last_error = NULL, due_at = now() + make_interval(days => $5), "
-        "expires_at = now() + make_interval(days => $5)",
-        sum(counts.values()),
-        size,
-        digest,
-        await _days(resources, tenant_id),
-    )
-
-
-async def _is_overtaken(
-    resources: Resources, tenant_id: UUID, export_id: UUID, claimed: Any
-) -> bool:
-    """Whether what it is of is being erased, or has been since its claim; it is put off if so."""
-    began_at: datetime = claimed["began_at"]
     async with resources.db.hot(tenant_id) as tx:
-        overtaken: bool = await tx.sql.fetchval(_OVERTAKEN, began_at, claimed["contact_id"])
-    if overtaken:
-        later = "attempts = attempts - 1, stage = '', due_at = now() + make_interval(secs => $2)"
-        await _move(resources, tenant_id, export_id, later, float(_AGAIN_SECONDS))
-    return overtaken
+        overtaken = await tx.sql.fetchval(_OVERTAKEN, claimed["began_at"], claimed["contact_id"])
+        if overtaken:
+            path.unlink(missing_ok=True)
+            later = (
+                "attempts = attempts - 1, stage = '', due_at = now() + make_interval(secs => $2)"
+            )
+            await _change(tx, export_id, later, float(_AGAIN_SECONDS))
+            return
+        await _change(
+            tx,
+            export_id,
+            "state = 'done', stage = '', row_count = $2, size_bytes = $3, sha256 = $4, "
+            "finished_at = now(), last_error = NULL, due_at = now() + make_interval(days => $5), "
+            "expires_at = now() + make_interval(days => $5)",
+            sum(counts.values()),
+            size,
+            digest,
+            days,
+        )
 
 
 async def _write(
@@ -328,16 +319,20 @@ async def _days(resources: Resources, tenant_id: UUID) -> int:
 async def _move(
     resources: Resources, tenant_id: UUID, export_id: UUID, assignments: str, *values: Any
 ) -> None:
-    """Change the row, and tell the admins' dashboards how far it is."""
     async with resources.db.hot(tenant_id) as tx:
-        row = await tx.sql.fetchrow(
-            f"UPDATE data_export SET {assignments} WHERE id = $1 RETURNING state, stage",  # noqa: S608  # Our own words.
-            export_id,
-            *values,
-        )
-        assert row is not None
-        told = ExportChanged(export_id=export_id, state=row["state"], stage=row["stage"])
-        feed.tell(tx, told, feed.Audience.ADMINS)
+        await _change(tx, export_id, assignments, *values)
+
+
+async def _change(tx: Transaction, export_id: UUID, assignments: str, *values: Any) -> None:
+    """Change the row, and tell the admins' dashboards how far it is."""
+    row = await tx.sql.fetchrow(
+        f"UPDATE data_export SET {assignments} WHERE id = $1 RETURNING state, stage",  # noqa: S608  # Our own words.
+        export_id,
+        *values,
+    )
+    assert row is not None
+    told = ExportChanged(export_id=export_id, state=row["state"], stage=row["stage"])
+    feed.tell(tx, told, feed.Audience.ADMINS)
 
 
 async def _audit(
