@@ -185,6 +185,8 @@ def setting_values(urls: dict[str, str], simulator: Simulator) -> dict[str, dict
             "verify_token": "verify-me",
             "app_id": APP_ID,
             "api_base": simulator.url,
+            # What a test holds on the wire may be held for so long.
+            "send_timeout_seconds": 15,
         },
         "web": {"public_url": "http://testserver", "insecure_cookies": True, "docs": True},
         "worker": {"debounce_seconds": 0.05, "debounce_max_seconds": 0.3, "drain_seconds": 5},

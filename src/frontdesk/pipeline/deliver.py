@@ -5,6 +5,7 @@ by the transaction that decides it, whatever else by a short one of its own; unt
 stop an AI message.
 """
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -121,10 +122,14 @@ async def give_back(resources: Resources) -> None:
 
     What the database has no time for stays marked: its outcome counts as unknown once its lease ends.
     """
-    for tenant_id, marked in resources.keep(Handed).take_all():
+
+    async def unmark(tenant_id: UUID, marked: Marked) -> None:
         with suppress(Unavailable):
             async with resources.db.hot(tenant_id) as tx:
                 await _unmark(tx, marked.row, 0)
+
+    # Together: a database that is away costs one wait, and whoever stops us waits for us.
+    await asyncio.gather(*(unmark(*left) for left in resources.keep(Handed).take_all()))
 
 
 async def deliver(resources: Resources, tenant_id: UUID, outbound_id: UUID) -> None:
