@@ -215,18 +215,22 @@ async def test_another_tenants_dead_letters_are_not_there(desk: Desk, neighbour:
     assert await _letters(neighbour) == [theirs]
 
 
-async def test_an_unreadable_webhook_is_shown_to_operators_and_to_no_tenant(desk: Desk) -> None:
+async def test_an_unreadable_webhook_is_shown_to_operators_and_to_no_tenant(
+    desk: Desk, admin_sql: Any
+) -> None:
     body = b"not json " + uuid4().hex.encode()
     await _post_signed(desk, body)
     await desk.work_until_idle()
     assert await _letters(desk) == []
-    newest, *_ = await list_letters(desk.resources, OPERATOR, kind=Kind.WEBHOOK)
-    assert newest.tenant_ids == ()
-    assert newest.reason.startswith("unreadable")
-    shown = await get_letter(desk.resources, OPERATOR, newest.id)
+    number = await admin_sql.fetchval("SELECT id FROM webhook_event WHERE body = $1", body)
+    letters = await list_letters(desk.resources, OPERATOR, kind=Kind.WEBHOOK)
+    (letter,) = [each for each in letters if each.number == number]
+    assert letter.tenant_ids == ()
+    assert letter.reason.startswith("unreadable")
+    shown = await get_letter(desk.resources, OPERATOR, letter.id)
     assert shown.contents == ({"what": "body", "raw": body.decode()},)
-    first = await discard_letter(desk.resources, OPERATOR, newest.id)
-    again = await discard_letter(desk.resources, OPERATOR, newest.id)
+    first = await discard_letter(desk.resources, OPERATOR, letter.id)
+    again = await discard_letter(desk.resources, OPERATOR, letter.id)
     assert (first.changed, again.changed) == (True, False)
 
 
