@@ -13,13 +13,14 @@ import httpx
 import orjson
 
 from benchmarks import floor_feed, meter
-from benchmarks.ground import Ground, free_port
+from benchmarks.ground import Ground
 from benchmarks.processes import Failed, Process
 from benchmarks.report import Row
 from frontdesk import identity
 from frontdesk.core.callers import Role
 from frontdesk.core.connections import allow_many_connections
 from frontdesk.core.resources import open_resources
+from frontdesk.demo.world import free_port
 from frontdesk.feed.announcer import CHANNEL
 from frontdesk.feed.events import append
 

@@ -12,11 +12,12 @@ from itertools import cycle, islice
 import httpx
 
 from benchmarks import meter
-from benchmarks.ground import Ground, free_port
+from benchmarks.ground import Ground
 from benchmarks.report import Row
 from frontdesk import identity
 from frontdesk.core.callers import Role
 from frontdesk.core.resources import open_resources
+from frontdesk.demo.world import free_port
 
 SMALL = 1_000
 VIEWS = ("mine", "unassigned", "ai", "all", "closed")

@@ -5,9 +5,10 @@ from typing import Any
 import orjson
 
 from benchmarks import floor_pipeline
-from benchmarks.ground import APP_SECRET, Contender, Ground, free_port
+from benchmarks.ground import APP_SECRET, Contender, Ground
 from benchmarks.processes import Failed, Process
 from benchmarks.tenants import TOKEN, make_tenants
+from frontdesk.demo.world import free_port
 
 _API_VERSION = "v26.0"
 
