@@ -45,11 +45,15 @@ from frontdesk.simulator import APP_ID, Simulator, SimulatorSettings, running
 from frontdesk.subscriptions import SUBSCRIPTIONS
 from frontdesk.worker import warm, working
 
-# A shell may have the settings of something that runs, or ran: a demo's `demo.env` says so many. They
-# are not for these tests, nor for the processes these start.
+# A shell may have the settings of something that runs, or ran. They are not for these tests, nor for the
+# processes these start; but an administrator's Postgres and a Redis are servers to test on.
+OWN_SERVERS = {"DATABASE__ADMIN_URL": "TEST_POSTGRES_URL", "REDIS__URL": "TEST_REDIS_URL"}
 for _name in list(os.environ):
     if _name.lower().partition("__")[0] in {*Settings.model_fields, "frontdesk_init"}:
-        del os.environ[_name]
+        _value = os.environ.pop(_name)
+        if _name in OWN_SERVERS:
+            # Under a name of our own it reaches the processes of pytest-xdist, which begin after this.
+            os.environ[OWN_SERVERS[_name]] = _value
 
 APP_SECRET = "test_app_secret"
 SOURCE = Path(__file__).parents[1] / "src"
@@ -140,11 +144,10 @@ def honest_hasher() -> Iterator[PasswordHash]:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[dict[str, str]]:
-    """Addresses of Postgres (as administrator) and Redis: embedded ones, or those asked for plainly."""
-    asked = [os.environ.get(name) for name in ("TEST_POSTGRES_URL", "TEST_REDIS_URL")]
-    if any(asked):
-        assert all(asked), "Set both TEST_POSTGRES_URL, of an administrator, and TEST_REDIS_URL."
-        yield {"admin": str(asked[0]), "redis": str(asked[1])}
+    """Addresses of Postgres (as administrator) and Redis: those given, if both are, or embedded ones."""
+    given = {name: os.environ[name] for name in OWN_SERVERS.values() if name in os.environ}
+    if len(given) == len(OWN_SERVERS):
+        yield {"admin": given["TEST_POSTGRES_URL"], "redis": given["TEST_REDIS_URL"]}
         return
     folder = Path(tempfile.mkdtemp(prefix="frontdesk-tests-"))
     folder.chmod(0o755)

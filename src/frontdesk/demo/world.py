@@ -225,9 +225,10 @@ async def running(
     settings = environment(plan, folder.secrets(), named)
     supervisor = Supervisor(folder, settings, note)
     known = {variable.name for variable in list_variables()}
-    # Without the keys of real models, which commands do not need.
+    # Commands on the demo need no keys of real models, and nobody's right to make roles and databases.
+    unneeded = {*plan.keys, "DATABASE__ADMIN_URL"}
     folder.save_environment(
-        {name: it for name, it in settings.items() if name in known and name not in plan.keys}
+        {name: it for name, it in settings.items() if name in known and name not in unneeded}
     )
     try:
         note("Migrating the database …")
