@@ -199,6 +199,8 @@ class Desk:
         await connected(resources, desk.id, channel.id)
         for row in await desk.sql("SELECT id FROM knowledge_source"):
             await INGEST.handle(resources, desk.id, row["id"])
+        # The worker may have been faster, and still be at it.
+        await eventually(desk.knows_its_facts)
         return desk
 
     async def aclose(self) -> None:
@@ -265,6 +267,10 @@ class Desk:
         raise AssertionError("there is always more work")
 
     # Looking
+
+    async def knows_its_facts(self) -> bool:
+        """Whether all its sources can be found in."""
+        return not await self.sql("SELECT 1 FROM knowledge_source WHERE state <> 'ready'")
 
     async def sql(self, statement: str, *values: Any) -> list[Any]:
         """Rows of this tenant, as the application's own role sees them."""
