@@ -320,6 +320,23 @@ async def eventually(check: Any, seconds: float = 30) -> Any:
         await asyncio.sleep(0.01)
 
 
+async def wait_for_somebody_held_up(connection: Any) -> None:
+    """Wait until somebody waits for what this connection's transaction has locked."""
+    # Of locks, as Postgres shows a transaction only the sessions that were there when it first asked.
+    held_up = "SELECT 1 FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    await eventually(lambda: connection.fetch(held_up))
+
+
+async def held_up_here(connection: Any) -> int:
+    """How many sessions of this database wait for a lock."""
+    await connection.execute("SELECT pg_stat_clear_snapshot()")
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND cardinality(pg_blocking_pids(pid)) > 0"
+    )
+    return count
+
+
 def texts(messages: Sequence[Any]) -> list[str]:
     """The texts of a page of messages, oldest first."""
     return [message["text"] for message in reversed(messages)]

@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.desk import Desk, eventually
+from tests.desk import Desk, wait_for_somebody_held_up
 
 from frontdesk.conversation import lock
 from frontdesk.conversation.commitments import dismiss
@@ -153,12 +153,7 @@ async def test_reading_promises_takes_the_conversation_before_the_promise(desk: 
         await lock(tx, UUID(conversation["id"]))
         reading = asyncio.create_task(keep(desk.resources, desk.id, UUID(promise["id"])))
 
-        async def waits() -> bool:
-            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
-            own = await tx.sql.fetchval("SELECT pg_backend_pid()")
-            return any(own in row["by"] for row in await tx.sql.fetch(blocked))
-
-        await eventually(waits)
+        await wait_for_somebody_held_up(tx.sql)
         await dismiss(tx, UUID(promise["id"]))
     await reading
     assert (await ana.get(f"{at}/commitments"))["items"] == []

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from structlog.testing import capture_logs
-from tests.desk import Desk, eventually
+from tests.desk import Desk, eventually, held_up_here
 
 from frontdesk.conversation import PastMessage, Remembered, Summary
 from frontdesk.conversation.memory import MOST_FACTS, Noticed, merge
@@ -114,23 +114,16 @@ async def test_what_is_taken_back_while_its_summary_is_stored_leaves_it_too(
         promise,
     )
 
-    async def waiting() -> int:
-        found: int = await admin_sql.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND cardinality(pg_blocking_pids(pid)) > 0"
-        )
-        return found
-
     async with admin_sql.transaction():
         # The summary is written, and what it holds as promised is not yet.
         await admin_sql.execute("LOCK TABLE commitment IN SHARE ROW EXCLUSIVE MODE")
         desk.phone().say("How long does delivery take?")
         working = asyncio.create_task(desk.work_until_idle())
-        await eventually(waiting, seconds=20)
+        await eventually(lambda: held_up_here(admin_sql))
         desk.phone().revoke(wamids[3])
 
         async def both_wait() -> bool:
-            return await waiting() == 2
+            return await held_up_here(admin_sql) == 2
 
         await eventually(both_wait)
     await working

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tests.desk import Desk, Person, eventually, texts
+from tests.desk import Desk, Person, texts, wait_for_somebody_held_up
 
 from frontdesk.conversation import lock
 from frontdesk.simulator.webhooks import envelope
@@ -122,12 +122,7 @@ async def test_what_comes_after_an_answer_stands_after_it_and_is_unread_whenever
         desk.simulator.post(envelope(answered.channel, messages=asked))
         working = asyncio.create_task(desk.work_until_idle())
 
-        async def waits() -> bool:
-            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
-            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
-            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
-
-        await eventually(waits)
+        await wait_for_somebody_held_up(tx.sql)
         said = await ana.post(f"{at[1]}/messages", {"text": "We look into it."})
         await ana.put(f"{at[1]}/read-mark", {"message_id": said["id"]})
     await working

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.desk import Desk, Person, eventually
+from tests.desk import Desk, Person, eventually, wait_for_somebody_held_up
 
 from frontdesk.conversation import lock
 from frontdesk.escalation import bridge_rules as rules
@@ -437,12 +437,7 @@ async def test_who_was_sent_away_and_writes_comes_back_after_the_conversation_is
         own.say("I am here.")
         hearing = asyncio.create_task(desk.work_until_idle())
 
-        async def waits() -> bool:
-            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
-            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
-            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
-
-        await eventually(waits)
+        await wait_for_somebody_held_up(tx.sql)
         await tx.sql.fetch("SELECT FROM availability FOR UPDATE NOWAIT")
     await hearing
     assert desk.phone(_CONTACT).replies[-1] == "I am here."

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.desk import Desk, Person, eventually
+from tests.desk import Desk, Person, eventually, held_up_here
 
 from frontdesk.core.ids import NIL
 from frontdesk.pipeline.receive import receive
@@ -175,23 +175,16 @@ async def test_an_answer_in_the_phone_app_counts_as_a_takeover(desk: Desk) -> No
 async def test_an_echo_that_another_worker_takes_in_with_a_first_message_is_of_the_same_contact(
     desk: Desk, admin_sql: Any
 ) -> None:
-    async def waiting() -> int:
-        found: int = await admin_sql.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND cardinality(pg_blocking_pids(pid)) > 0"
-        )
-        return found
-
     async with admin_sql.transaction():
         await admin_sql.execute("LOCK TABLE conversation IN SHARE ROW EXCLUSIVE MODE")
         # The message names both ids of its contact, the echo the number only.
         desk.phone().say("How long does delivery take?")
-        await eventually(waiting)
+        await eventually(lambda: held_up_here(admin_sql))
         await desk.simulator.post(_echo(desk, "Tom from the shop here."))
         other_worker = asyncio.create_task(receive(desk.resources, NIL, NIL))
 
         async def both_wait() -> bool:
-            return await waiting() == 2
+            return await held_up_here(admin_sql) == 2
 
         await eventually(both_wait)
     await other_worker

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.desk import Desk, Person, eventually
+from tests.desk import Desk, Person, wait_for_somebody_held_up
 
 _PERSON = "I want to talk to a person"
 
@@ -66,12 +66,7 @@ async def test_who_is_given_a_conversation_while_they_come_online_holds_nobody_u
         await tx.sql.execute("SELECT FROM availability FOR UPDATE")
         giving = asyncio.create_task(admin.put(path, wish))
 
-        async def waits() -> bool:
-            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
-            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
-            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
-
-        await eventually(waits)
+        await wait_for_somebody_held_up(tx.sql)
         await tx.sql.fetch("SELECT FROM handoff FOR UPDATE NOWAIT")
     await giving
     assert await _loads(desk) == {ben.id: 1}

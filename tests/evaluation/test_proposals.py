@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.desk import Desk, eventually
+from tests.desk import Desk, wait_for_somebody_held_up
 
 
 async def test_what_people_corrected_took_over_or_disliked_becomes_a_case_once(desk: Desk) -> None:
@@ -73,12 +73,7 @@ async def test_what_happens_while_it_is_looked_is_seen_the_next_time(
         rated = admin.put(f"/messages/{answer['id']}/rating", {"value": "down"})
         rating = asyncio.create_task(rated)
 
-        async def waits() -> bool:
-            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
-            us = await admin_sql.fetchval("SELECT pg_backend_pid()")
-            return any(us in row["by"] for row in await admin_sql.fetch(blocked))
-
-        await eventually(waits)
+        await wait_for_somebody_held_up(admin_sql)
         await admin.post(path)
         await desk.work_until_idle()
         assert (await admin.get(path))["items"] == []

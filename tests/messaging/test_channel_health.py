@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.desk import Desk, eventually
+from tests.desk import Desk, eventually, held_up_here
 from tests.messaging.test_connecting import due_again, sign_up
 
 from frontdesk.core.ids import NIL
@@ -156,25 +156,18 @@ async def test_only_the_newest_holds_of_two_that_workers_take_in_at_once(desk: D
     async with desk.resources.db.hot(desk.id) as tx:
         await tx.sql.execute("SELECT 1 FROM channel FOR UPDATE")
 
-        async def waiting() -> int:
-            found: int = await tx.sql.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND cardinality(pg_blocking_pids(pid)) > 0"
-            )
-            return found
-
         states = (("DISABLE", 6), ("REINSTATE", 4))
         older, newer = [
             _update(desk, "DISABLED_UPDATE", ago, ban_info={"waba_ban_state": state})
             for state, ago in states
         ]
         desk.simulator.post(older)
-        await eventually(waiting)
+        await eventually(lambda: held_up_here(tx.sql))
         await desk.simulator.post(newer)
         other_worker = asyncio.create_task(receive(desk.resources, NIL, NIL))
 
         async def is_taken_in_or_waits() -> bool:
-            return other_worker.done() or await waiting() == 2
+            return other_worker.done() or await held_up_here(tx.sql) == 2
 
         await eventually(is_taken_in_or_waits)
     await other_worker

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.desk import Desk, Person, eventually
+from tests.desk import Desk, Person, wait_for_somebody_held_up
 from tests.messaging.test_graph import reply, serving
 
 from frontdesk.conversation import lock
@@ -89,12 +89,7 @@ async def test_what_became_of_a_file_takes_the_conversation_before_the_file(
         await lock(tx, UUID(conversation["id"]))
         working = asyncio.create_task(desk.work_until_idle())
 
-        async def waits() -> bool:
-            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
-            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
-            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
-
-        await eventually(waits)
+        await wait_for_somebody_held_up(tx.sql)
         await tx.sql.fetch("SELECT FROM media FOR UPDATE NOWAIT")
     await working
     _, (message,) = await _messages(desk)

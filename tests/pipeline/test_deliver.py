@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from tests.core.test_store_faults import failing
-from tests.desk import Desk, eventually
+from tests.desk import Desk, eventually, wait_for_somebody_held_up
 
 from frontdesk.conversation import lock
 from frontdesk.core.db import Bell
@@ -225,12 +225,7 @@ async def test_statuses_take_the_conversation_of_what_failed_before_any_message(
         desk.simulator.post(envelope(channel, statuses=told))
         applying = asyncio.create_task(desk.work_until_idle())
 
-        async def waits() -> bool:
-            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
-            us = await tx.sql.fetchval("SELECT pg_backend_pid()")
-            return any(us in row["by"] for row in await tx.sql.fetch(blocked))
-
-        await eventually(waits)
+        await wait_for_somebody_held_up(tx.sql)
         await tx.sql.fetch("SELECT FROM outbound FOR UPDATE NOWAIT")
     await applying
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.desk import Desk, Person, eventually
+from tests.desk import Desk, Person, eventually, held_up_here, wait_for_somebody_held_up
 from tests.forked import frontdesk
 from tests.pipeline.test_dead_letters import _news
 from tests.pipeline.test_receive import _post_signed
@@ -303,12 +303,7 @@ async def test_a_turn_that_is_begun_at_this_very_moment_is_waited_for_too(
         )
         erasing = asyncio.create_task(_erase(desk, admin, contact_id))
 
-        async def waits() -> bool:
-            blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
-            us = await admin_sql.fetchval("SELECT pg_backend_pid()")
-            return any(us in row["by"] for row in await admin_sql.fetch(blocked))
-
-        await eventually(waits)
+        await wait_for_somebody_held_up(admin_sql)
     receipt = await erasing
     assert (receipt["state"], receipt["stage"]) == ("queued", "waiting")
 
@@ -316,13 +311,6 @@ async def test_a_turn_that_is_begun_at_this_very_moment_is_waited_for_too(
 async def test_what_a_model_is_about_to_be_asked_is_waited_for_too(
     desk: Desk, admin_sql: Any
 ) -> None:
-    async def waiting() -> int:
-        found: int = await admin_sql.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND cardinality(pg_blocking_pids(pid)) > 0"
-        )
-        return found
-
     admin = await desk.admin()
     await desk.say(SECRET, number=NUMBER)
     conversation = await desk.conversation(NUMBER)
@@ -340,7 +328,9 @@ async def test_what_a_model_is_about_to_be_asked_is_waited_for_too(
 
         async def has_got_so_far() -> bool:
             rows = await desk.sql("SELECT stage FROM erasure")
-            return await waiting() == 1 or [row["stage"] for row in rows] == ["waiting"]
+            return await held_up_here(admin_sql) == 1 or [row["stage"] for row in rows] == [
+                "waiting"
+            ]
 
         await eventually(has_got_so_far)
         assert desk.dispatcher is not None

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
-from tests.desk import Desk, Person, eventually
+from tests.desk import Desk, Person, eventually, wait_for_somebody_held_up
 
 from frontdesk.core.resources import Resources
 from frontdesk.privacy.catalogue import HOLDINGS, list_tables
@@ -73,11 +73,6 @@ async def test_an_export_that_an_erasure_overtakes_is_made_once_more(
     await desk.say(said, number=NUMBER)
     contact = (await desk.conversation(NUMBER))["contact"]
 
-    async def is_held_up() -> bool:
-        blocked = "SELECT pg_blocking_pids(pid) AS by FROM pg_stat_activity"
-        us = await admin_sql.fetchval("SELECT pg_backend_pid()")
-        return any(us in row["by"] for row in await admin_sql.fetch(blocked))
-
     async def is_erased() -> bool:
         return [row["state"] for row in await desk.sql("SELECT state FROM erasure")] == ["done"]
 
@@ -85,7 +80,7 @@ async def test_an_export_that_an_erasure_overtakes_is_made_once_more(
         # What the contact said has been read by then, and no erasure needs this.
         await admin_sql.execute("LOCK TABLE team_member IN ACCESS EXCLUSIVE MODE")
         started = await admin.post("/exports", {}, status=202)
-        await eventually(is_held_up)
+        await wait_for_somebody_held_up(admin_sql)
         await admin.post("/erasures", {"contact_id": contact["id"]}, status=202)
         await eventually(is_erased)
     await desk.work_until_idle()

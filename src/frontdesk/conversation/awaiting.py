@@ -7,7 +7,7 @@ from frontdesk.conversation.receiving import CONVERSATION
 from frontdesk.core.db import Transaction
 from frontdesk.core.text import clean, excerpt
 from frontdesk.gateway import count_tokens
-from frontdesk.messaging import MediaSettled
+from frontdesk.messaging import LOCK_THREAD, MediaSettled
 
 # Under its lock: another file of it may be settled at this moment.
 _GO_ON = """
@@ -34,9 +34,7 @@ RETURNING type
 async def go_on_with_file(tx: Transaction, event: MediaSettled) -> None:
     """Subscriber: keep what a voice note says as its message's text, and what a picture shows beside
     it, and let the burst that waited for it go on."""
-    await tx.sql.execute(
-        "SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", event.conversation_id
-    )
+    await tx.sql.execute(LOCK_THREAD, event.conversation_id)
     if event.words and event.message_id is not None:
         await _write_words(tx, event)
     row = await tx.sql.fetchrow(_GO_ON, event.conversation_id)

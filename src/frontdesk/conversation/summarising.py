@@ -26,6 +26,7 @@ from frontdesk.core.json import dumps
 from frontdesk.core.resources import Resources
 from frontdesk.core.text import excerpt
 from frontdesk.gateway import BudgetReached, Completion, Masking, PromptRejected
+from frontdesk.messaging import LOCK_THREAD
 from frontdesk.prompts import PromptSnapshot, as_data, fill, load_prompt
 
 MAX_ATTEMPTS = 5
@@ -151,7 +152,7 @@ async def summarise(resources: Resources, tenant_id: UUID, conversation_id: UUID
     async with resources.db.hot(tenant_id) as tx:
         # The conversation first, as everywhere: whoever takes back what the summary speaks of, or
         # adds to it, reads it and then writes it under that lock.
-        await tx.sql.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", conversation_id)
+        await tx.sql.execute(LOCK_THREAD, conversation_id)
         stored = await tx.sql.fetchval(
             _STORE,
             conversation_id,

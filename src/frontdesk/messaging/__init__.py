@@ -65,6 +65,7 @@ from frontdesk.messaging.incoming_items import (
     Unknown,
 )
 from frontdesk.messaging.media import (
+    LOCK_THREAD,
     attach,
     begin_upload,
     delete_of_message,
@@ -136,6 +137,7 @@ from frontdesk.messaging.window import WINDOW, is_open, seconds_left, window_clo
 __all__ = [
     "HOLDINGS",
     "INSERT_OUTBOUND",
+    "LOCK_THREAD",
     "LONGEST_PAUSE_AFTER_MARK_SECONDS",
     "MAX_CAPTION_CHARACTERS",
     "MOVED",

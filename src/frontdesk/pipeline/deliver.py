@@ -210,9 +210,7 @@ async def _hand_over(resources: Resources, tenant_id: UUID, row: Row) -> None:
     except MediaNotThere as gone:
         failed = gone
     async with resources.db.hot(tenant_id) as tx:
-        await tx.sql.execute(
-            "SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", row.conversation_id
-        )
+        await tx.sql.execute(messaging.LOCK_THREAD, row.conversation_id)
         waiting = await tx.sql.fetchval(
             "UPDATE outbound SET due_at = now() "
             "WHERE id = $1 AND attempt = $2 AND state = 'pending' RETURNING id",

@@ -62,7 +62,7 @@ async def _write_down(
         await _accept(tx, row, attempt, result)
         return
     # The conversation first, as everywhere: whoever hears of a failure will want to lock it.
-    await tx.sql.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", row.conversation_id)
+    await tx.sql.execute(messaging.LOCK_THREAD, row.conversation_id)
     ours = await tx.sql.fetchval(
         "SELECT 1 FROM outbound WHERE id = $1 AND attempt = $2 AND state = 'sending' FOR UPDATE",
         row.id,
